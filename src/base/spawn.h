@@ -1,0 +1,50 @@
+/* spawn.h: the one way to start a program
+ *
+ * vfork with all signals blocked, so that starting costs the same from a small process and a big one; the child gets
+ * default signal dispositions and an empty mask. A failed exec or chdir is reported with its errno through shared memory (the child
+ * of a vfork runs in ours) before the call returns: there is never a child that did not become the program.
+ * Only descriptors named here reach the child.
+ */
+#ifndef XPM_BASE_SPAWN_H
+#define XPM_BASE_SPAWN_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/text.h"
+#include "experimaestro/error.h"
+
+typedef struct xpm_spawn {
+        const char *const *argv; /* argv[0] is looked up in the PATH of `env` unless it has a slash */
+        const char *const *env;  /* NULL: the caller's environment */
+        const char *cwd;         /* NULL: the caller's; used only when cwd_fd is -1 */
+        int cwd_fd;              /* directory to start in, or -1 */
+        int stdio[3];            /* descriptors for 0, 1, 2; -1 is /dev/null */
+        int keep_fd;             /* one more descriptor that the child inherits, as keep_as; -1 none */
+        int keep_as;
+        bool session;   /* setsid(): a session and process group of its own */
+        int death_signal; /* PR_SET_PDEATHSIG in the child, 0 none */
+} xpm_spawn;
+
+#define XPM_SPAWN_INIT ((xpm_spawn){.cwd_fd = -1, .stdio = {-1, -1, -1}, .keep_fd = -1})
+
+typedef struct xpm_child {
+        pid_t pid;
+        int pidfd; /* readable when the child has ended; yours to close (after removing it from epoll) */
+} xpm_child;
+
+/* Which step failed, for a message of one's own. */
+enum xpm_spawn_step { XPM_SPAWN_OK, XPM_SPAWN_CHDIR, XPM_SPAWN_EXEC, XPM_SPAWN_FORK };
+
+/* 0, or XPM_EIO with errno kept, *STEP (may be NULL) saying where, and a message such as
+ * `cannot run 'foo': no such file or directory`. A name without slash that is nowhere in PATH is ENOENT; a file there
+ * that may not be executed EACCES. */
+int xpm_spawn_start(const xpm_spawn *spawn, xpm_child *child, enum xpm_spawn_step *step, xpm_error *err);
+
+/* Run to the end with INPUT on standard input, collect standard output and error (each at most LIMIT bytes; more is an
+ * error and the child is killed). *STATUS is that of waitpid. For executable plans, `git`, `module`. */
+
+int xpm_spawn_capture(const xpm_spawn *spawn, const void *input, size_t input_length, size_t limit,
+                      xpm_text *output, xpm_text *errors, int *status, xpm_error *err);
+
+#endif

@@ -1,0 +1,41 @@
+/* requirement.h: which host suits a task
+ *
+ * The grammar of docs/reference/launchers.md:
+ *     duration=30m & cpu(cores=4, mem=2G) & cuda(mem=8G)*2 | cpu(cores=32)
+ */
+#ifndef XPM_MODEL_REQUIREMENT_H
+#define XPM_MODEL_REQUIREMENT_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "experimaestro/error.h"
+
+enum xpm_gpu_kind { XPM_GPU_ANY, XPM_GPU_CUDA, XPM_GPU_ROCM };
+
+typedef struct xpm_gpu_need {
+        enum xpm_gpu_kind kind;
+        uint64_t memory; /* bytes each, 0 any */
+        int64_t count;
+} xpm_gpu_need;
+
+typedef struct xpm_need { /* one alternative */
+        int64_t duration; /* seconds, 0: no limit */
+        int64_t cores;    /* at least 1; per rank in an MPI job */
+        uint64_t memory;  /* bytes, 0: no limit */
+        int64_t nodes;    /* 0: not said */
+        int64_t ranks, per_node; /* 0: not an MPI job / not said */
+        const xpm_gpu_need *gpus;
+        size_t gpu_count; /* entries of gpus */
+} xpm_need;
+
+typedef struct xpm_requirement {
+        const xpm_need *alternatives; /* in order of preference, at least one */
+        size_t count;
+} xpm_requirement;
+
+/* XPM_EPLAN with the place in the text, what was expected and, where it can be guessed, the remedy:
+ * `'cpu(mem=32)': a memory size needs a unit: 32G?`. */
+int xpm_requirement_parse(xpm_arena *arena, const char *text, xpm_requirement *out, xpm_error *err);
+
+#endif

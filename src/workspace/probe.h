@@ -1,0 +1,22 @@
+/* probe.h: what a job's directory says (docs/reference/workspace.md, "Who writes what")
+ */
+#ifndef XPM_WORKSPACE_PROBE_H
+#define XPM_WORKSPACE_PROBE_H
+
+#include "experimaestro/state.h"
+#include "workspace/workspace.h"
+
+typedef struct xpm_probe {
+        enum xpm_job_state state; /* UNSCHEDULED: nothing ran; DONE, ERROR, RUNNING (its lock is held) */
+        enum xpm_failure failure; /* of ERROR */
+        int code;                 /* of ERROR: exit status, -1: none */
+        char recipe[65];          /* of DONE, when asked for: from its status; "" unknown */
+        char message[256];        /* of ERROR */
+} xpm_probe;
+
+/* Look at jobs/TASK/JOB. A directory that does not exist is UNSCHEDULED. Order of trust: committed status, markers, lock. Fast when there is
+ * nothing: callers go through 100,000 jobs. WANT_RECIPE reads status.json of done jobs. */
+int xpm_probe_job(const xpm_workspace *workspace, const char *task_id, const char *script, const char *job_id,
+                  bool want_recipe, xpm_probe *out, xpm_error *err);
+
+#endif

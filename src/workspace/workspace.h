@@ -1,0 +1,23 @@
+/* workspace.h: the directory that all experiments of a project share (docs/reference/workspace.md)
+ */
+#ifndef XPM_WORKSPACE_WORKSPACE_H
+#define XPM_WORKSPACE_WORKSPACE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/log.h"
+#include "experimaestro/error.h"
+
+typedef struct xpm_workspace {
+        char *path; /* absolute, as the user named it (links kept) */
+        int dir;    /* open; -1 while the workspace does not exist (dry run) */
+        mode_t directory_mode, file_mode; /* by `sharing` */
+} xpm_workspace;
+
+/* Open PATH. With CREATE it and its `.__experimaestro__` are made where missing. Without, a workspace that does not exist is opened with dir
+ * -1, and nothing is written. GROUP is `sharing: group`. XPM_EIO naming the file: not a directory, read-only, full. */
+int xpm_workspace_open(const char *path, bool create, bool group, xpm_workspace **out, xpm_error *err);
+void xpm_workspace_close(xpm_workspace *workspace);
+
+#endif
