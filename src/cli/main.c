@@ -1,0 +1,66 @@
+/* xpm: a table of commands. Each is one file of this room, takes its own options, and returns the exit status. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/words.h"
+#include "cli/command.h"
+
+typedef struct command {
+        const char *name;
+        int (*run)(int argc, char **argv);
+        const char *summary; /* NULL: not shown */
+} command;
+
+static const command commands[] = {
+        {"run-experiment", xpm_command_run_experiment, "run an experiment file, write its run files, or show what would run"},
+        {"experiments", xpm_command_experiments, "list the experiments of a workspace"},
+        {"jobs", xpm_command_jobs, "list jobs, show their logs and paths"},
+        {"worker", xpm_command_worker, NULL},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands, USAGE = 2 };
+
+static void print_commands(FILE *out)
+{
+        fprintf(out, "usage: xpm COMMAND [OPTIONS] …\n\ncommands:\n");
+        for (size_t i = 0; i < COMMANDS; i++)
+                if (commands[i].summary)
+                        fprintf(out, "  %-16s  %s\n", commands[i].name, commands[i].summary);
+        fprintf(out, "\n'xpm COMMAND --help' tells more; 'xpm --version' prints the version\n");
+}
+
+static int unknown(const char *word)
+{
+        const char *names[COMMANDS];
+        size_t count = 0;
+        for (size_t i = 0; i < COMMANDS; i++)
+                if (commands[i].summary)
+                        names[count++] = commands[i].name;
+        const char *near = xpm_words_nearest(word, names, count);
+        if (near)
+                fprintf(stderr, "xpm: unknown command '%s': did you mean '%s'?\n", word, near);
+        else
+                fprintf(stderr, "xpm: unknown command '%s'\n", word);
+        fprintf(stderr, "try 'xpm --help'\n");
+        return USAGE;
+}
+
+int main(int argc, char **argv)
+{
+        if (argc < 2) {
+                print_commands(stderr);
+                return USAGE;
+        }
+        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+                print_commands(stdout);
+                return 0;
+        }
+        if (strcmp(argv[1], "--version") == 0) {
+                printf("xpm %s\n", XPM_VERSION);
+                return 0;
+        }
+        for (size_t i = 0; i < COMMANDS; i++)
+                if (strcmp(argv[1], commands[i].name) == 0)
+                        return commands[i].run(argc - 1, argv + 1);
+        return unknown(argv[1]);
+}
