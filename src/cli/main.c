@@ -12,7 +12,8 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
-        {"run-experiment", xpm_command_run_experiment, "run an experiment file, write its run files, or show what would run"},
+        {"run-experiment", xpm_command_run_experiment,
+         "run an experiment file, write its run files, or show what would run"},
         {"experiments", xpm_command_experiments, "list the experiments of a workspace"},
         {"jobs", xpm_command_jobs, "list jobs, show their logs and paths"},
         {"worker", xpm_command_worker, NULL},

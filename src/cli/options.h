@@ -6,13 +6,12 @@
  *             {"--workdir", NULL, XPM_OPTION_STRING, &workdir, "PATH", "the workspace's directory"},
  *             {"--json", NULL, XPM_OPTION_FLAG, &json, NULL, "one JSON object per line"},
  *             {0}};
- *     const xpm_usage usage = {"jobs list", "[OPTIONS] [EXPERIMENT…]", "List the jobs of a workspace.", options, 0, 100};
- *     xpm_strings words = {0};
- *     int rc = xpm_options_parse(&usage, argc, argv, &words);
- *     if (rc != XPM_OPTIONS_GO) return rc;
+ *     const xpm_usage usage = {"jobs list", "[OPTIONS] [EXPERIMENT…]", "List the jobs of a workspace.", options, 0,
+ * 100}; xpm_strings words = {0}; int rc = xpm_options_parse(&usage, argc, argv, &words); if (rc != XPM_OPTIONS_GO)
+ * return rc;
  *
- * Options may stand anywhere before `--`; `--name=value`, `--name value`, `-jN`, `-j N` are all understood; what is unknown
- * gets a suggestion. --help (-h) is every command's.
+ * Options may stand anywhere before `--`; `--name=value`, `--name value`, `-jN`, `-j N` are all understood; what is
+ * unknown gets a suggestion. --help (-h) is every command's.
  */
 #ifndef XPM_CLI_OPTIONS_H
 #define XPM_CLI_OPTIONS_H
@@ -50,12 +49,12 @@ typedef struct xpm_option {
 } xpm_option;
 
 typedef struct xpm_usage {
-        const char *command;  /* `run-experiment` */
-        const char *synopsis; /* `[OPTIONS] EXPERIMENT.yaml [ARGS…]` */
-        const char *summary;  /* a sentence or a few lines */
-        const xpm_option *options; /* ended by an entry without a name */
+        const char *command;         /* `run-experiment` */
+        const char *synopsis;        /* `[OPTIONS] EXPERIMENT.yaml [ARGS…]` */
+        const char *summary;         /* a sentence or a few lines */
+        const xpm_option *options;   /* ended by an entry without a name */
         size_t min_words, max_words; /* positional words */
-        bool rest; /* after max_words words everything is a word: ARGS of an executable plan */
+        bool rest;                   /* after max_words words everything is a word: ARGS of an executable plan */
 } xpm_usage;
 
 /* XPM_OPTIONS_GO, or the exit status to leave with: 0 after --help, 2 after a message on standard error. */

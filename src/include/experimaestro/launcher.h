@@ -1,9 +1,9 @@
 /* launcher.h: what a launcher module exports, and what the engine lends it
  *
  * A module is a shared object with one constant `xpm_launcher_<name>` of type xpm_launcher. The engine drives all
- * launchers, local, Slurm, pilot and fake, by one loop: while there are ready jobs and room(), submit(); wait for fd() or deadline();
- * dispatch(). Operations return at once; what happens to jobs comes back through core->event(). A module includes
- * <experimaestro/…> only and reaches the rest through the core.
+ * launchers, local, Slurm, pilot and fake, by one loop: while there are ready jobs and room(), submit(); wait for fd()
+ * or deadline(); dispatch(). Operations return at once; what happens to jobs comes back through core->event(). A module
+ * includes <experimaestro/…> only and reaches the rest through the core.
  *
  * ABI: the number changes with every incompatible change; the loader refuses another number or size and says both.
  */
@@ -24,13 +24,14 @@ typedef struct xpm_channel xpm_channel; /* the way to a worker (exec/channel.h) 
 
 /* One attempt of one job, borrowed for the call of submit(). */
 typedef struct xpm_launch {
-        uint64_t tag;     /* the engine's name of the job; comes back in events */
-        uint32_t attempt; /* from 1 */
+        uint64_t tag;                   /* the engine's name of the job; comes back in events */
+        uint32_t attempt;               /* from 1 */
+        bool again;                     /* run although it is done: --rerun */
         const struct xpm_jobspec *spec; /* opaque to modules */
         const char *path;               /* absolute job directory */
         const char *params;             /* content of params.json */
         size_t params_length;
-        const char *script;             /* content of the run file */
+        const char *script; /* content of the run file */
         size_t script_length;
 } xpm_launch;
 
@@ -42,22 +43,22 @@ typedef struct xpm_shape {
 } xpm_shape;
 
 enum xpm_launch_event_kind {
-        XPM_LAUNCH_ACCEPTED,  /* handle says under what name */
-        XPM_LAUNCH_REFUSED,   /* for good, message says why */
-        XPM_LAUNCH_RETURNED,  /* not started and not going to be: refused for now, or withdrawn; ready again */
-        XPM_LAUNCH_STARTED,   /* runs; only for jobs that last */
-        XPM_LAUNCH_ENDED,     /* the outcome is in its directory: done, or reason, code, message */
-        XPM_LAUNCH_LOST,      /* the worker or node is gone, without an outcome */
+        XPM_LAUNCH_ACCEPTED, /* handle says under what name */
+        XPM_LAUNCH_REFUSED,  /* for good, message says why */
+        XPM_LAUNCH_RETURNED, /* not started and not going to be: refused for now, or withdrawn; ready again */
+        XPM_LAUNCH_STARTED,  /* runs; only for jobs that last */
+        XPM_LAUNCH_ENDED,    /* the outcome is in its directory: done, or reason, code, message */
+        XPM_LAUNCH_LOST,     /* the worker or node is gone, without an outcome */
 };
 
 typedef struct xpm_launch_event {
         enum xpm_launch_event_kind kind;
         uint64_t tag;
         uint32_t attempt;
-        bool done;           /* ENDED: success */
-        int code;            /* ENDED: exit status, or -1 when there was none (signal: 128 + n is in the message) */
-        const char *handle;  /* ACCEPTED */
-        const char *reason;  /* ENDED without success, LOST: failed, memory, timeout, … (docs/reference/workspace.md) */
+        bool done;          /* ENDED: success */
+        int code;           /* ENDED: exit status, or -1 when there was none (signal: 128 + n is in the message) */
+        const char *handle; /* ACCEPTED */
+        const char *reason; /* ENDED without success, LOST: failed, memory, timeout, … (docs/reference/workspace.md) */
         const char *message; /* one line for people, or NULL */
         double wall;         /* ENDED: seconds */
 } xpm_launch_event;
@@ -66,16 +67,17 @@ typedef struct xpm_launch_event {
 struct xpm_core {
         uint32_t abi;
         size_t size;
-        void *data;             /* the engine's */
-        const char *executable; /* absolute path of xpm */
-        const char *workspace;  /* absolute */
-        int slots;              /* jobs at once on this host: -j, or the cores that this process may use */
+        void *data;                       /* the engine's */
+        const char *executable;           /* absolute path of xpm */
+        const char *workspace;            /* absolute */
+        int slots;                        /* jobs at once on this host: -j, or the cores that this process may use */
         mode_t directory_mode, file_mode; /* by `sharing` */
 
         void (*event)(const xpm_core *core, const xpm_launch_event *event);
         void (*log)(const xpm_core *core, int level, const char *line);
 
-        /* Workers: start one on this host over a socket pair; hand jobs to it; take back what it has not begun; signal what runs. */
+        /* Workers: start one on this host over a socket pair; hand jobs to it; take back what it has not begun; signal
+         * what runs. */
         int (*worker_start)(const xpm_core *core, int slots, xpm_channel **out, xpm_error *err);
         int (*worker_submit)(xpm_channel *channel, const xpm_launch *launch, xpm_error *err);
         int (*worker_withdraw)(xpm_channel *channel, xpm_error *err);
@@ -84,22 +86,21 @@ struct xpm_core {
         int (*worker_fd)(const xpm_channel *channel);
         bool (*worker_wants_write)(const xpm_channel *channel);
         int (*worker_dispatch)(xpm_channel *channel, xpm_error *err); /* reads what there is; calls event() */
-        void (*worker_close)(xpm_channel *channel); /* the worker finishes what runs, then leaves */
+        void (*worker_close)(xpm_channel *channel);                   /* the worker finishes what runs, then leaves */
 };
 
 typedef struct xpm_launcher {
         uint32_t abi; /* XPM_LAUNCHER_ABI */
         size_t size;  /* sizeof(xpm_launcher) */
         const char *name;
+        const char *script; /* name of the template of its run files: `local.sh` */
         /* Make an instance from its entry in launchers.yaml as JSON text (NULL: none). */
         int (*open)(const xpm_core *core, const char *config, void **instance, xpm_error *err);
         /* Let go; jobs that run go on and record their outcome themselves. */
         void (*close)(void *instance);
         /* 0 when this host can run jobs of SHAPE, else XPM_ELAUNCHER and why not. */
         int (*check)(void *instance, const xpm_shape *shape, xpm_error *err);
-        /* Name of the template of run files: `local.sh`. */
-        const char *(*script)(void *instance);
-        /* How many more jobs of SHAPE it takes now. */
+        /* How many more jobs of SHAPE (NULL: any) it takes now. */
         size_t (*room)(void *instance, const xpm_shape *shape);
         int (*submit)(void *instance, const xpm_launch *const *batch, size_t count, xpm_error *err);
         /* What has not begun comes back as RETURNED. */
@@ -108,9 +109,9 @@ typedef struct xpm_launcher {
         int (*cancel)(void *instance, const uint64_t *tags, size_t count, xpm_error *err);
         /* Handles of a previous engine: events come as for one's own. */
         int (*reattach)(void *instance, const uint64_t *tags, const char *const *handles, size_t count, xpm_error *err);
-        int (*fd)(void *instance);              /* to poll for reading; -1: none */
-        short (*events)(void *instance);        /* POLLIN, with POLLOUT while something waits to be written */
-        int64_t (*deadline)(void *instance);    /* CLOCK_MONOTONIC milliseconds, -1: none */
+        int (*fd)(void *instance);           /* to poll for reading; -1: none */
+        short (*events)(void *instance);     /* POLLIN, with POLLOUT while something waits to be written */
+        int64_t (*deadline)(void *instance); /* CLOCK_MONOTONIC milliseconds, -1: none */
         int (*dispatch)(void *instance, xpm_error *err);
 } xpm_launcher;
 

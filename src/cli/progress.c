@@ -1,0 +1,213 @@
+/* Only this file prints while a run goes. The rate is that of this run's own jobs since its start; the time left
+ * assumes that it stays so, and is not shown before a few jobs have ended. */
+#include "cli/progress.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+enum { LIVE_INTERVAL = 200, FIRST_LINE = 5000, TAIL_BYTES = 4096, TAIL_LINES = 8, FULL_FAILURES = 20, SHORT_ID = 8 };
+
+static int64_t now_ms(void)
+{
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void xpm_progress_init(xpm_progress *progress, const xpm_experiment *experiment, volatile int *interrupts)
+{
+        const char *term = getenv("TERM");
+        *progress = (xpm_progress){
+                .experiment = experiment,
+                .terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0,
+                .began = now_ms(),
+                .next_line = FIRST_LINE,
+                .interrupts = interrupts,
+        };
+}
+
+void xpm_progress_clear(xpm_progress *progress)
+{
+        if (progress->shown)
+                fputs("\r\033[K", stderr);
+        progress->shown = false;
+}
+
+static void print_time(char *buffer, size_t size, double seconds)
+{
+        long s = seconds < 1e8 ? (long)(seconds + 0.5) : 100000000;
+        if (s >= 86400)
+                snprintf(buffer, size, "%ldd%02ldh", s / 86400, s % 86400 / 3600);
+        else if (s >= 3600)
+                snprintf(buffer, size, "%ldh%02ldm", s / 3600, s % 3600 / 60);
+        else
+                snprintf(buffer, size, "%ld:%02ld", s / 60, s % 60);
+}
+
+static void describe(const xpm_counts *counts, int64_t elapsed, xpm_text *line)
+{
+        enum { ENOUGH = 3 };
+        size_t ended = counts->done + counts->failed - counts->failed_dependency;
+        size_t left = counts->running + counts->scheduled + counts->ready + counts->waiting;
+        double seconds = (double)elapsed / 1000, rate = seconds > 0 ? (double)ended / seconds : 0;
+        xpm_text_printf(line, "%zu of %zu done, %zu running, %zu waiting, %zu failed",
+                        counts->done + counts->done_before, counts->total, counts->running + counts->scheduled,
+                        counts->ready + counts->waiting, counts->failed + counts->kept_failed);
+        if (ended < ENOUGH || rate <= 0)
+                return;
+        char time_left[32];
+        print_time(time_left, sizeof time_left, (double)left / rate);
+        xpm_text_printf(line, rate >= 1 ? ", %.1f/s" : ", %.1f/min", rate >= 1 ? rate : rate * 60);
+        xpm_text_printf(line, ", %s left", time_left);
+}
+
+static void tell_stop(xpm_progress *progress, const xpm_counts *counts)
+{
+        if (progress->told_stop || !*progress->interrupts)
+                return;
+        progress->told_stop = true;
+        size_t running = counts->running + counts->scheduled;
+        xpm_progress_clear(progress);
+        if (running)
+                fprintf(stderr,
+                        "xpm: interrupted: nothing new is started; waiting for %zu running job%s (Ctrl-C again kills "
+                        "%s)\n",
+                        running, running == 1 ? "" : "s", running == 1 ? "it" : "them");
+}
+
+static void on_progress(void *data, const xpm_counts *counts)
+{
+        xpm_progress *progress = data;
+        int64_t elapsed = now_ms() - progress->began;
+        tell_stop(progress, counts);
+        if (elapsed < progress->next_line && !progress->terminal)
+                return;
+        if (progress->terminal && elapsed < progress->next_line - FIRST_LINE + LIVE_INTERVAL)
+                return;
+        xpm_text line = XPM_TEXT_INIT;
+        describe(counts, elapsed, &line);
+        if (progress->terminal) {
+                fprintf(stderr, "\r%s\033[K", xpm_text_string(&line));
+                progress->shown = true;
+                progress->next_line = FIRST_LINE + elapsed;
+        } else {
+                fprintf(stderr, "%s\n", xpm_text_string(&line));
+                progress->next_line = elapsed + (elapsed < 60000 ? FIRST_LINE : elapsed < 600000 ? 30000 : 300000);
+        }
+        fflush(stderr);
+        xpm_text_release(&line);
+}
+
+/* The last lines of a log, or nothing. Returns whether there was something. */
+static bool print_tail(const char *dir, const char *script, const char *ending)
+{
+        char *path = NULL, buffer[TAIL_BYTES + 1];
+        if (asprintf(&path, "%s/%s.%s", dir, script, ending) < 0)
+                return false;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        free(path);
+        if (fd < 0)
+                return false;
+        off_t size = lseek(fd, 0, SEEK_END);
+        ssize_t length = pread(fd, buffer, TAIL_BYTES, size > TAIL_BYTES ? size - TAIL_BYTES : 0);
+        close(fd);
+        while (length > 0 && buffer[length - 1] == '\n')
+                length--;
+        if (length <= 0)
+                return false;
+        buffer[length] = '\0';
+        const char *start = buffer + length;
+        for (int lines = 0; start > buffer; start--)
+                if (start[-1] == '\n' && ++lines == TAIL_LINES)
+                        break;
+        while (*start) {
+                size_t line = strcspn(start, "\n");
+                fprintf(stderr, "    | %.*s\n", (int)line, start);
+                start += line + (start[line] == '\n');
+        }
+        return true;
+}
+
+static void print_failure(const xpm_experiment *experiment, const xpm_job *job, const xpm_job_end *end)
+{
+        char id[XPM_JOB_ID_SIZE], *tags = NULL, *dependencies = NULL;
+        const char *launcher;
+        xpm_job_identifier(job, id);
+        if (xpm_experiment_describe(experiment, job, &tags, &dependencies, &launcher, NULL) != 0)
+                tags = dependencies = NULL;
+        fprintf(stderr, "failed: %s/%.*s%s%s: %s\n", xpm_job_task(job), SHORT_ID, id, tags && *tags ? " " : "",
+                tags ? tags : "", end->message ? end->message : xpm_failure_word(end->failure));
+        if (end->path && !print_tail(end->path, xpm_job_script(job), "err"))
+                print_tail(end->path, xpm_job_script(job), "out");
+        if (end->path)
+                fprintf(stderr, "    in %s\n", end->path);
+        free(tags);
+        free(dependencies);
+}
+
+static void on_job(void *data, const xpm_job *job, const xpm_job_end *end)
+{
+        xpm_progress *progress = data;
+        if (!end || end->failure == XPM_FAILURE_NONE || end->failure == XPM_FAILURE_DEPENDENCY)
+                return;
+        if (progress->failures++ >= FULL_FAILURES)
+                return;
+        xpm_progress_clear(progress);
+        print_failure(progress->experiment, job, end);
+        if (progress->failures == FULL_FAILURES)
+                fprintf(stderr, "(further failures are counted only; 'xpm jobs list' shows them)\n");
+}
+
+xpm_observer xpm_progress_observer(xpm_progress *progress)
+{
+        return (xpm_observer){.data = progress,
+                              .job = on_job,
+                              .progress = on_progress,
+                              .interval = progress->terminal ? LIVE_INTERVAL : 1000};
+}
+
+/* The options that name the workspace again, so that what is printed can be typed. */
+static void print_next(const xpm_experiment *experiment, const char *command, const char *more)
+{
+        xpm_text text = XPM_TEXT_INIT;
+        const char *path = xpm_experiment_workspace(experiment);
+        xpm_text_shell_quote(&text, path, strlen(path));
+        printf("  xpm %s --workdir %s%s\n", command, xpm_text_string(&text), more);
+        xpm_text_release(&text);
+}
+
+void xpm_progress_end(xpm_progress *progress, const xpm_counts *counts, enum xpm_verdict verdict)
+{
+        const char *id = xpm_experiment_id(progress->experiment);
+        char elapsed[32], more[256];
+        size_t left = counts->ready + counts->waiting;
+        xpm_progress_clear(progress);
+        print_time(elapsed, sizeof elapsed, (double)(now_ms() - progress->began) / 1000);
+        printf("%s: %zu job%s: %zu done", id, counts->total, counts->total == 1 ? "" : "s",
+               counts->done + counts->done_before);
+        if (counts->done_before)
+                printf(" (%zu before)", counts->done_before);
+        printf(", %zu failed", counts->failed + counts->kept_failed);
+        if (counts->failed_dependency)
+                printf(" (%zu for want of a dependency)", counts->failed_dependency);
+        if (left)
+                printf(", %zu not started", left);
+        printf(", in %s\n", elapsed);
+        snprintf(more, sizeof more, " %s", id);
+        if (verdict == XPM_VERDICT_DONE) {
+                print_next(progress->experiment, "jobs list", more);
+                return;
+        }
+        if (verdict == XPM_VERDICT_FAILED || verdict == XPM_VERDICT_STOPPED) {
+                printf("what failed:\n");
+                snprintf(more, sizeof more, " --filter '@state = \"ERROR\"' %s", id);
+                print_next(progress->experiment, "jobs list", more);
+        }
+        printf("the same command again continues\n");
+}

@@ -1,0 +1,161 @@
+/* One action per event. The table of engine/states.c decides whether an event may happen at all; what follows from it
+ * (counts, the run's files, dependents, the observer) is done here and nowhere else, so that they never disagree. A
+ * failure is carried to dependents by a worklist, not by recursion: a chain may be 100,000 long. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sha256.h"
+#include "engine/runner.h"
+
+static void fail_run(xpm_runner *runner, int rc)
+{
+        if (runner->rc == 0)
+                runner->rc = rc;
+        runner->stopping = true;
+}
+
+static void enter(xpm_runner *runner, size_t job, enum xpm_job_state state)
+{
+        xpm_tracked *tracked = &runner->jobs[job];
+        runner->by_state[tracked->state]--;
+        runner->by_state[state]++;
+        tracked->state = (uint8_t)state;
+        int rc = xpm_run_set_state(runner->run, runner->slots[job], state, (enum xpm_failure)tracked->failure,
+                                   runner->err);
+        if (rc != 0)
+                fail_run(runner, rc);
+}
+
+static void tell(const xpm_runner *runner, size_t job, const xpm_job_end *end)
+{
+        if (runner->observer && runner->observer->job)
+                runner->observer->job(runner->observer->data, runner->plan->jobs[job], end);
+}
+
+static void queue(xpm_runner *runner, size_t job)
+{
+        xpm_queue_push(&runner->ports[runner->jobs[job].port].ready, job);
+}
+
+static void free_dependents(xpm_runner *runner, size_t job)
+{
+        size_t count;
+        const uint32_t *dependents = xpm_graph_dependents(&runner->graph, job, &count);
+        for (size_t i = 0; i < count; i++)
+                if (xpm_graph_satisfy(&runner->graph, dependents[i]) == 0 &&
+                    runner->jobs[dependents[i]].state == XPM_JOB_WAITING)
+                        xpm_runner_advance(runner, dependents[i], XPM_EVENT_FREED, NULL);
+}
+
+/* Mark JOB as failed for want of CAUSE. */
+static void bar(xpm_runner *runner, size_t job, size_t cause)
+{
+        char id[XPM_JOB_ID_SIZE], message[512];
+        const xpm_job *failed = runner->plan->jobs[cause];
+        xpm_job_identifier(failed, id);
+        snprintf(message, sizeof message, "it needs %s/%.8s, which failed", xpm_job_task(failed), id);
+        runner->jobs[job].failure = XPM_FAILURE_DEPENDENCY;
+        runner->failed_dependency++;
+        enter(runner, job, XPM_JOB_ERROR);
+        int rc = xpm_runner_record_barred(runner, job, message, runner->err);
+        if (rc != 0)
+                fail_run(runner, rc);
+        tell(runner, job, &(xpm_job_end){.failure = XPM_FAILURE_DEPENDENCY, .code = -1, .message = message});
+}
+
+void xpm_runner_bar_dependents(xpm_runner *runner, size_t failed)
+{
+        xpm_queue work;
+        if (xpm_queue_init(&work, runner->plan->job_count, runner->err) != 0) {
+                fail_run(runner, XPM_ENOMEM);
+                return;
+        }
+        xpm_queue_push(&work, failed);
+        while (xpm_queue_length(&work) > 0) {
+                size_t count, cause = xpm_queue_pop(&work);
+                const uint32_t *dependents = xpm_graph_dependents(&runner->graph, cause, &count);
+                for (size_t i = 0; i < count; i++)
+                        if (xpm_state_after(runner->jobs[dependents[i]].state, XPM_EVENT_BARRED) >= 0) {
+                                bar(runner, dependents[i], failed);
+                                xpm_queue_push(&work, dependents[i]);
+                        }
+        }
+        xpm_queue_release(&work);
+}
+
+static void ended(xpm_runner *runner, size_t job, enum xpm_job_event event, const xpm_job_end *end)
+{
+        char id[XPM_JOB_ID_SIZE];
+        xpm_job_end told = *end;
+        const xpm_job *one = runner->plan->jobs[job];
+        xpm_job_identifier(one, id);
+        char *path = NULL;
+        if (asprintf(&path, "%s/jobs/%s/%s", runner->experiment->workspace->path, xpm_job_task(one), id) < 0)
+                path = NULL;
+        told.path = path;
+        tell(runner, job, &told);
+        free(path);
+        if (event == XPM_EVENT_DONE)
+                free_dependents(runner, job);
+        else
+                xpm_runner_bar_dependents(runner, job);
+}
+
+void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event, const xpm_job_end *end)
+{
+        xpm_tracked *tracked = &runner->jobs[job];
+        int next = xpm_state_after((enum xpm_job_state)tracked->state, event);
+        if (next < 0) {
+                xpm_debug(&runner->experiment->log, "job %zu is %s: '%s' is refused", job,
+                          xpm_job_state_word((enum xpm_job_state)tracked->state), xpm_job_event_word(event));
+                return;
+        }
+        bool ours = !tracked->elsewhere;
+        if (event == XPM_EVENT_FAILED)
+                tracked->failure = (uint8_t)end->failure;
+        enter(runner, job, (enum xpm_job_state)next);
+
+        switch (event) {
+        case XPM_EVENT_SUBMITTED: runner->handed_over++; break;
+        case XPM_EVENT_RETURNED:
+                runner->handed_over--;
+                xpm_runner_look(runner, job);
+                break;
+        case XPM_EVENT_STARTED: tell(runner, job, NULL); break;
+        case XPM_EVENT_ELSEWHERE:
+                tracked->elsewhere = true;
+                xpm_queue_push(&runner->elsewhere, job);
+                break;
+        case XPM_EVENT_FREED: queue(runner, job); break;
+        case XPM_EVENT_RELEASED:
+                tracked->elsewhere = false;
+                queue(runner, job);
+                break;
+        case XPM_EVENT_DONE:
+        case XPM_EVENT_FAILED:
+                if (ours && runner->handed_over > 0)
+                        runner->handed_over--;
+                tracked->elsewhere = false;
+                ended(runner, job, event, end);
+                break;
+        default: break;
+        }
+}
+
+xpm_counts xpm_runner_counts(const xpm_runner *runner)
+{
+        const size_t *by_state = runner->by_state;
+        return (xpm_counts){
+                .total = runner->plan->job_count,
+                .done_before = runner->done_before,
+                .done = by_state[XPM_JOB_DONE] - runner->done_before,
+                .failed = by_state[XPM_JOB_ERROR] - runner->kept_failed,
+                .failed_dependency = runner->failed_dependency,
+                .kept_failed = runner->kept_failed,
+                .running = by_state[XPM_JOB_RUNNING],
+                .scheduled = by_state[XPM_JOB_SCHEDULED],
+                .ready = by_state[XPM_JOB_READY],
+                .waiting = by_state[XPM_JOB_WAITING],
+        };
+}

@@ -1,0 +1,54 @@
+/* experiment.h: what the engine's files share of an experiment
+ */
+#ifndef XPM_ENGINE_EXPERIMENT_H
+#define XPM_ENGINE_EXPERIMENT_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "engine/graph.h"
+#include "experimaestro/experiment.h"
+#include "plan/plan.h"
+#include "plan/render.h"
+#include "workspace/hashcache.h"
+#include "workspace/run.h"
+#include "workspace/settings.h"
+#include "workspace/workspace.h"
+
+struct xpm_experiment {
+        xpm_experiment_options options; /* its strings are the caller's */
+        xpm_log log;
+        char *cwd;
+        char *executable; /* absolute path of xpm */
+        xpm_hashcache *hashes;
+        xpm_settings *settings;
+        xpm_workspace_choice choice;
+        xpm_workspace *workspace; /* opened without creating until something is to be written */
+        xpm_plan *plan;
+        xpm_render_context render;
+        char *run_path;    /* once there is a RUN */
+        uint8_t *outlooks; /* enum xpm_outlook per job, after a look */
+
+        volatile sig_atomic_t interrupts; /* how often xpm_experiment_interrupt was called */
+        int wake;                         /* eventfd, readable after an interrupt */
+};
+
+/* Open the workspace again, making what is missing; before the first write. */
+int xpm_experiment_prepare(xpm_experiment *experiment, xpm_error *err);
+
+/* Begin a RUN with all jobs announced, in the state STATE(data, job). SLOTS gets each job's slot. */
+int xpm_experiment_begin(xpm_experiment *experiment, enum xpm_job_state (*state)(const void *data, size_t job),
+                         const void *data, size_t *slots, xpm_run **run, xpm_error *err);
+
+/* The name of the launcher of JOB: that of --launcher, else its step's or task's, else the
+ * experiment's, else `local`. */
+const char *xpm_experiment_launcher(const xpm_experiment *experiment, const xpm_job *job);
+
+/* The graph of all jobs of the plan. */
+int xpm_experiment_graph(const xpm_experiment *experiment, xpm_graph *graph, xpm_error *err);
+
+/* Render every job once, so that an error of any is known before anything is written. */
+int xpm_experiment_check(xpm_experiment *experiment, xpm_error *err);
+
+#endif

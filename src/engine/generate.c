@@ -1,0 +1,70 @@
+/* Run files without running: every job that is not done gets its directory, params.json and run file, and a RUN lists
+ * them all, so that what a person then runs by hand is found again as if the engine had run it. */
+#include <stdlib.h>
+
+#include "engine/launch.h"
+#include "exec/loader.h"
+#include "exec/runfile.h"
+#include "workspace/probe.h"
+
+static enum xpm_job_state outlook_state(const void *data, size_t job)
+{
+        const xpm_experiment *experiment = data;
+        switch ((enum xpm_outlook)experiment->outlooks[job]) {
+        case XPM_OUTLOOK_DONE:
+        case XPM_OUTLOOK_CHANGED: return XPM_JOB_DONE;
+        case XPM_OUTLOOK_RUNNING: return XPM_JOB_RUNNING;
+        default: return XPM_JOB_UNSCHEDULED;
+        }
+}
+
+static int write_job(const xpm_experiment *experiment, const xpm_job *job, xpm_error *err)
+{
+        xpm_rendered rendered;
+        const xpm_launcher *launcher;
+        int rc = xpm_launcher_find(xpm_experiment_launcher(experiment, job), &launcher, err);
+        if (rc == 0)
+                rc = xpm_rendered_init(&rendered, experiment, job, launcher->script, err);
+        if (rc != 0)
+                return rc;
+        rc = xpm_runfile_write(&rendered.spec, xpm_text_string(&rendered.script), rendered.script.length,
+                               xpm_text_string(&rendered.params), rendered.params.length,
+                               experiment->workspace->directory_mode, experiment->workspace->file_mode, err);
+        xpm_rendered_release(&rendered);
+        return rc;
+}
+
+static int write_all(xpm_experiment *experiment, size_t *written, xpm_error *err)
+{
+        size_t count = experiment->plan->job_count;
+        xpm_run *run;
+        size_t *slots = calloc(count + 1, sizeof *slots);
+        if (!slots)
+                return xpm_fail_memory(err);
+        int rc = xpm_experiment_begin(experiment, outlook_state, experiment, slots, &run, err);
+        free(slots);
+        if (rc != 0)
+                return rc;
+        for (size_t i = 0; rc == 0 && i < count; i++)
+                if (outlook_state(experiment, i) == XPM_JOB_UNSCHEDULED) {
+                        rc = write_job(experiment, experiment->plan->jobs[i], err);
+                        *written += rc == 0;
+                }
+        int ended = xpm_run_end(run, rc == 0 ? XPM_RUN_DONE : XPM_RUN_FAILED, rc == 0 ? err : NULL);
+        return rc == 0 ? ended : rc;
+}
+
+int xpm_experiment_generate(xpm_experiment *experiment, size_t *written, xpm_error *err)
+{
+        size_t count = 0;
+        int rc = xpm_experiment_check(experiment, err);
+        if (rc == 0)
+                rc = xpm_experiment_prepare(experiment, err);
+        if (rc == 0)
+                rc = xpm_experiment_look(experiment, NULL, err);
+        if (rc == 0)
+                rc = write_all(experiment, &count, err);
+        if (rc == 0 && written)
+                *written = count;
+        return rc;
+}

@@ -1,0 +1,61 @@
+/* A job is rendered when a launcher has room for it and forgotten when it was handed over, so that the engine's memory
+ * does not grow with what is rendered from templates. */
+#include "engine/launch.h"
+
+#include "exec/runfile.h"
+
+static int render(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_job *job,
+                  const char *template_name, xpm_error *err)
+{
+        xpm_text objects = XPM_TEXT_INIT, tree = XPM_TEXT_INIT;
+        int rc = xpm_render_job(&experiment->render, rendered->arena, job, &rendered->spec, err);
+        if (rc == 0)
+                rc = xpm_render_objects(&experiment->render, job, &objects, err);
+        if (rc == 0)
+                rc = xpm_render_params(&experiment->render, job, &tree, err);
+        if (rc == 0)
+                rc = xpm_runfile_params(&rendered->spec, xpm_text_string(&objects), xpm_text_string(&tree),
+                                        &rendered->params, err);
+        if (rc == 0)
+                rc = xpm_runfile_script(&rendered->spec, template_name, experiment->executable, &rendered->script, err);
+        if (rc == 0 && (objects.failed || tree.failed || rendered->params.failed || rendered->script.failed))
+                rc = xpm_fail_memory(err);
+        xpm_text_release(&objects);
+        xpm_text_release(&tree);
+        return rc;
+}
+
+int xpm_rendered_init(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_job *job,
+                      const char *template_name, xpm_error *err)
+{
+        *rendered = (xpm_rendered){.arena = xpm_arena_create()};
+        if (!rendered->arena)
+                return xpm_fail_memory(err);
+        int rc = render(rendered, experiment, job, template_name, err);
+        if (rc != 0)
+                xpm_rendered_release(rendered);
+        return rc;
+}
+
+void xpm_rendered_release(xpm_rendered *rendered)
+{
+        xpm_text_release(&rendered->params);
+        xpm_text_release(&rendered->script);
+        xpm_arena_destroy(rendered->arena);
+        *rendered = (xpm_rendered){0};
+}
+
+xpm_launch xpm_rendered_launch(const xpm_rendered *rendered, uint64_t tag, uint32_t attempt, bool again)
+{
+        return (xpm_launch){
+                .tag = tag,
+                .attempt = attempt,
+                .again = again,
+                .spec = &rendered->spec,
+                .path = rendered->spec.path,
+                .params = xpm_text_string(&rendered->params),
+                .params_length = rendered->params.length,
+                .script = xpm_text_string(&rendered->script),
+                .script_length = rendered->script.length,
+        };
+}

@@ -1,0 +1,277 @@
+/* The loop: while there are ready jobs and room, submit; wait for a launcher, an interrupt or a deadline; dispatch.
+ * What happens to jobs arrives as events (ports.c) and is acted on in advance.c. The loop ends when nothing is handed
+ * over and nothing more is going to be: all jobs have ended, or it was told to stop. */
+#include "engine/runner.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "engine/launch.h"
+
+enum { BATCH = 64, ELSEWHERE_INTERVAL = 500 };
+
+static int64_t now_ms(void)
+{
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Render the next COUNT ready jobs of PORT and hand them over. */
+static int submit(xpm_runner *runner, xpm_port *port, size_t count)
+{
+        xpm_rendered rendered[BATCH];
+        xpm_launch launches[BATCH];
+        const xpm_launch *batch[BATCH];
+        size_t made = 0;
+        int rc = 0;
+        while (rc == 0 && made < count) {
+                size_t job = xpm_queue_pop(&port->ready);
+                xpm_tracked *tracked = &runner->jobs[job];
+                rc = xpm_rendered_init(&rendered[made], runner->experiment, runner->plan->jobs[job], port->ops->script,
+                                       runner->err);
+                if (rc != 0)
+                        break;
+                launches[made] = xpm_rendered_launch(&rendered[made], job, ++tracked->attempt, tracked->again);
+                batch[made] = &launches[made];
+                made++;
+                xpm_runner_advance(runner, job, XPM_EVENT_SUBMITTED, NULL);
+        }
+        if (rc == 0)
+                rc = port->ops->submit(port->instance, batch, made, runner->err);
+        for (size_t i = 0; i < made; i++)
+                xpm_rendered_release(&rendered[i]);
+        return rc;
+}
+
+static int fill(xpm_runner *runner)
+{
+        int rc = 0;
+        for (size_t i = 0; i < runner->port_count; i++) {
+                xpm_port *port = &runner->ports[i];
+                while (rc == 0 && !runner->stopping && xpm_queue_length(&port->ready) > 0) {
+                        size_t count = port->ops->room(port->instance, NULL), ready = xpm_queue_length(&port->ready);
+                        count = count < ready ? count : ready;
+                        if (count == 0)
+                                break;
+                        rc = submit(runner, port, count < BATCH ? count : BATCH);
+                }
+        }
+        return rc;
+}
+
+static int stop(xpm_runner *runner)
+{
+        int rc = 0;
+        runner->stopping = true;
+        for (size_t i = 0; rc == 0 && i < runner->port_count; i++)
+                rc = runner->ports[i].ops->withdraw(runner->ports[i].instance, runner->err);
+        return rc;
+}
+
+static int kill_all(xpm_runner *runner)
+{
+        size_t count = 0;
+        uint64_t *tags = calloc(runner->plan->job_count + 1, sizeof *tags);
+        if (!tags)
+                return xpm_fail_memory(runner->err);
+        int rc = 0;
+        runner->killing = true;
+        for (size_t i = 0; rc == 0 && i < runner->port_count; i++) {
+                count = 0;
+                for (size_t job = 0; job < runner->plan->job_count; job++) {
+                        const xpm_tracked *tracked = &runner->jobs[job];
+                        if (tracked->port == i && !tracked->elsewhere &&
+                            (tracked->state == XPM_JOB_SCHEDULED || tracked->state == XPM_JOB_RUNNING))
+                                tags[count++] = job;
+                }
+                if (count > 0)
+                        rc = runner->ports[i].ops->cancel(runner->ports[i].instance, tags, count, runner->err);
+        }
+        free(tags);
+        return rc;
+}
+
+static int obey(xpm_runner *runner)
+{
+        const xpm_experiment *experiment = runner->experiment;
+        size_t failures = runner->by_state[XPM_JOB_ERROR] - runner->kept_failed - runner->failed_dependency;
+        bool enough = experiment->options.max_fails > 0 && failures >= experiment->options.max_fails;
+        int rc = 0;
+        if (!runner->stopping && (enough || experiment->interrupts > 0))
+                rc = stop(runner);
+        if (rc == 0 && !runner->killing && experiment->interrupts > 1)
+                rc = kill_all(runner);
+        return rc;
+}
+
+static void look_elsewhere(xpm_runner *runner, int64_t now)
+{
+        if (xpm_queue_length(&runner->elsewhere) == 0 || now < runner->look_again)
+                return;
+        for (size_t n = xpm_queue_length(&runner->elsewhere); n > 0; n--)
+                xpm_runner_look(runner, xpm_queue_pop(&runner->elsewhere));
+        runner->look_again = now + ELSEWHERE_INTERVAL;
+}
+
+static void earlier(int64_t *deadline, int64_t other)
+{
+        if (other >= 0 && (*deadline < 0 || other < *deadline))
+                *deadline = other;
+}
+
+/* Wait until something wants to be done; which launchers do stands in READY. */
+static int wait(xpm_runner *runner, int64_t deadline, bool *ready)
+{
+        struct pollfd fds[XPM_PORTS + 1] = {{.fd = runner->experiment->wake, .events = POLLIN}};
+        for (size_t i = 0; i < runner->port_count; i++) {
+                const xpm_port *port = &runner->ports[i];
+                fds[i + 1] = (struct pollfd){.fd = port->ops->fd(port->instance),
+                                             .events = port->ops->events(port->instance)};
+                earlier(&deadline, port->ops->deadline(port->instance));
+        }
+        if (xpm_queue_length(&runner->elsewhere) > 0)
+                earlier(&deadline, runner->look_again);
+        int64_t now = now_ms();
+        int timeout = deadline < 0 ? -1 : deadline <= now ? 0 : deadline - now > 60000 ? 60000 : (int)(deadline - now);
+        if (poll(fds, runner->port_count + 1, timeout) < 0 && errno != EINTR)
+                return xpm_fail_errno(runner->err, "cannot wait for events");
+        now = now_ms();
+        for (size_t i = 0; i < runner->port_count; i++) {
+                int64_t due = runner->ports[i].ops->deadline(runner->ports[i].instance);
+                ready[i] = fds[i + 1].revents != 0 || (due >= 0 && due <= now);
+        }
+        eventfd_t count;
+        if (fds[0].revents)
+                eventfd_read(runner->experiment->wake, &count);
+        return 0;
+}
+
+static int dispatch(xpm_runner *runner, const bool *ready)
+{
+        int rc = 0;
+        for (size_t i = 0; rc == 0 && i < runner->port_count; i++)
+                if (ready[i])
+                        rc = runner->ports[i].ops->dispatch(runner->ports[i].instance, runner->err);
+        return rc;
+}
+
+static bool finished(const xpm_runner *runner)
+{
+        if (runner->handed_over > 0)
+                return false;
+        if (runner->stopping)
+                return true;
+        return runner->by_state[XPM_JOB_READY] == 0 && xpm_queue_length(&runner->elsewhere) == 0;
+}
+
+static void report(const xpm_runner *runner)
+{
+        if (runner->observer && runner->observer->progress) {
+                xpm_counts counts = xpm_runner_counts(runner);
+                runner->observer->progress(runner->observer->data, &counts);
+        }
+}
+
+static int loop(xpm_runner *runner)
+{
+        bool ready[XPM_PORTS];
+        int rc = 0;
+        while (rc == 0) {
+                int64_t next = -1, now = now_ms();
+                rc = obey(runner);
+                if (rc == 0)
+                        rc = fill(runner);
+                look_elsewhere(runner, now);
+                if (rc == 0)
+                        rc = xpm_run_tick(runner->run, now, &next, runner->err);
+                if (rc == 0)
+                        rc = runner->rc;
+                report(runner);
+                if (rc != 0 || finished(runner))
+                        break;
+                if (runner->observer && runner->observer->interval > 0)
+                        earlier(&next, now + runner->observer->interval);
+                rc = wait(runner, next, ready);
+                if (rc == 0)
+                        rc = dispatch(runner, ready);
+        }
+        return rc;
+}
+
+static enum xpm_job_state state_of(const void *data, size_t job)
+{
+        return (enum xpm_job_state)((const xpm_runner *)data)->jobs[job].state;
+}
+
+static int start(xpm_runner *runner)
+{
+        size_t count = runner->plan->job_count;
+        runner->jobs = calloc(count + 1, sizeof *runner->jobs);
+        runner->slots = calloc(count + 1, sizeof *runner->slots);
+        if (!runner->jobs || !runner->slots)
+                return xpm_fail_memory(runner->err);
+        int rc = xpm_queue_init(&runner->elsewhere, count, runner->err);
+        if (rc == 0)
+                rc = xpm_experiment_graph(runner->experiment, &runner->graph, runner->err);
+        if (rc == 0)
+                rc = xpm_runner_survey(runner);
+        if (rc == 0)
+                rc = xpm_experiment_begin(runner->experiment, state_of, runner, runner->slots, &runner->run,
+                                          runner->err);
+        if (rc == 0)
+                xpm_runner_release_jobs(runner);
+        return rc;
+}
+
+static enum xpm_verdict judge(const xpm_runner *runner)
+{
+        if (runner->experiment->interrupts > 0)
+                return XPM_VERDICT_INTERRUPTED;
+        if (runner->stopping)
+                return XPM_VERDICT_STOPPED;
+        return runner->by_state[XPM_JOB_ERROR] > 0 ? XPM_VERDICT_FAILED : XPM_VERDICT_DONE;
+}
+
+static int finish(xpm_runner *runner, int rc, enum xpm_verdict verdict)
+{
+        static const enum xpm_run_outcome outcomes[] = {
+                [XPM_VERDICT_DONE] = XPM_RUN_DONE,
+                [XPM_VERDICT_FAILED] = XPM_RUN_FAILED,
+                [XPM_VERDICT_STOPPED] = XPM_RUN_FAILED,
+                [XPM_VERDICT_INTERRUPTED] = XPM_RUN_CANCELLED,
+        };
+        xpm_runner_close_ports(runner);
+        if (runner->run) {
+                int ended = xpm_run_end(runner->run, rc == 0 ? outcomes[verdict] : XPM_RUN_FAILED,
+                                        rc == 0 ? runner->err : NULL);
+                rc = rc == 0 ? ended : rc;
+        }
+        xpm_graph_release(&runner->graph);
+        xpm_queue_release(&runner->elsewhere);
+        free(runner->jobs);
+        free(runner->slots);
+        return rc;
+}
+
+int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer, xpm_counts *counts,
+                       enum xpm_verdict *verdict, xpm_error *err)
+{
+        xpm_error own = XPM_ERROR_NONE;
+        xpm_runner runner = {
+                .experiment = experiment, .plan = experiment->plan, .observer = observer, .err = err ? err : &own};
+        int rc = xpm_experiment_check(experiment, runner.err);
+        if (rc == 0)
+                rc = xpm_experiment_prepare(experiment, runner.err);
+        if (rc != 0)
+                return rc;
+        rc = start(&runner);
+        if (rc == 0)
+                rc = loop(&runner);
+        *counts = xpm_runner_counts(&runner);
+        *verdict = judge(&runner);
+        return finish(&runner, rc, *verdict);
+}

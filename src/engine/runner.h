@@ -1,0 +1,77 @@
+/* runner.h: a run while it goes
+ *
+ * Shared by runner.c (the loop), advance.c (what happens to jobs), survey.c (what directories say) and ports.c (the
+ * launchers).
+ */
+#ifndef XPM_ENGINE_RUNNER_H
+#define XPM_ENGINE_RUNNER_H
+
+#include <poll.h>
+
+#include "engine/experiment.h"
+#include "engine/graph.h"
+#include "engine/states.h"
+#include "experimaestro/launcher.h"
+#include "workspace/probe.h"
+
+enum { XPM_PORTS = 8 };
+
+/* A launcher in use, with the ready jobs that wait for it. */
+typedef struct xpm_port {
+        const char *name; /* borrowed from the plan */
+        const xpm_launcher *ops;
+        void *instance;
+        xpm_queue ready;
+} xpm_port;
+
+typedef struct xpm_tracked { /* one job of this run */
+        uint8_t state;       /* enum xpm_job_state */
+        uint8_t failure;     /* enum xpm_failure, in XPM_JOB_ERROR */
+        uint8_t port;
+        bool again;     /* --rerun: run although it is done */
+        bool elsewhere; /* RUNNING by somebody else */
+        uint32_t attempt;
+} xpm_tracked;
+
+typedef struct xpm_runner {
+        xpm_experiment *experiment;
+        const xpm_plan *plan;
+        const xpm_observer *observer; /* or NULL */
+        xpm_run *run;
+        xpm_graph graph;
+        xpm_tracked *jobs;
+        size_t *slots; /* of the run, per job */
+        xpm_core core;
+        xpm_port ports[XPM_PORTS];
+        size_t port_count;
+        xpm_queue elsewhere; /* jobs that somebody else runs, looked at now and then */
+        int64_t look_again;  /* when, CLOCK_MONOTONIC milliseconds */
+        size_t by_state[XPM_JOB_TRANSIENT + 1];
+        size_t done_before, failed_dependency, kept_failed;
+        size_t handed_over; /* SCHEDULED or RUNNING with a launcher of ours */
+        bool stopping, killing;
+        int rc; /* the first error that ends the run; its words are in err */
+        xpm_error *err;
+} xpm_runner;
+
+/* ports.c: the launcher that NAME means, opened on first use. */
+int xpm_runner_port(xpm_runner *runner, const char *name, uint8_t *port);
+void xpm_runner_close_ports(xpm_runner *runner);
+
+/* advance.c: EVENT happens to JOB; the table decides, counts and files follow, dependents are freed or barred. END (may
+ * be NULL) is for DONE and FAILED. */
+void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event, const xpm_job_end *end);
+/* All that depends on FAILED, directly or not, fails for want of it. */
+void xpm_runner_bar_dependents(xpm_runner *runner, size_t failed);
+/* How many jobs stand where, now. */
+xpm_counts xpm_runner_counts(const xpm_runner *runner);
+/* Where each job stands before anything is started, from what its directory says. */
+int xpm_runner_survey(xpm_runner *runner);
+/* Look at a job that somebody else ran or runs. */
+void xpm_runner_look(xpm_runner *runner, size_t job);
+/* The file of a job that failed for want of a dependency: barred.c. */
+int xpm_runner_record_barred(xpm_runner *runner, size_t job, const char *message, xpm_error *err);
+/* Free and bar the dependents of jobs that the survey found done or kept failed; queue what is ready. */
+void xpm_runner_release_jobs(xpm_runner *runner);
+
+#endif

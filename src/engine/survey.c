@@ -1,0 +1,105 @@
+/* Where each job stands before anything is started, and what others make of jobs that are not ours: both from what the
+ * job's directory says. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/runner.h"
+
+static int probe(const xpm_runner *runner, size_t job, bool want_recipe, xpm_probe *out, xpm_error *err)
+{
+        char id[XPM_JOB_ID_SIZE];
+        const xpm_job *one = runner->plan->jobs[job];
+        xpm_job_identifier(one, id);
+        return xpm_probe_job(runner->experiment->workspace, xpm_job_task(one), xpm_job_script(one), id, want_recipe,
+                             out, err);
+}
+
+/* A finished job is run again only when that was asked for. */
+static int wanted_again(xpm_runner *runner, size_t job, const xpm_probe *found, bool *again)
+{
+        const char *recipe;
+        *again = runner->experiment->options.rerun == XPM_RERUN_ALL;
+        if (runner->experiment->options.rerun != XPM_RERUN_CHANGED || !found->recipe[0])
+                return 0;
+        int rc = xpm_render_recipe(&runner->experiment->render, runner->plan->jobs[job], &recipe, runner->err);
+        if (rc == 0)
+                *again = strcmp(recipe, found->recipe) != 0;
+        return rc;
+}
+
+static int place(xpm_runner *runner, size_t job)
+{
+        xpm_tracked *tracked = &runner->jobs[job];
+        const xpm_experiment_options *options = &runner->experiment->options;
+        xpm_probe found;
+        int rc = probe(runner, job, options->rerun == XPM_RERUN_CHANGED, &found, runner->err);
+        if (rc != 0)
+                return rc;
+        tracked->state = XPM_JOB_WAITING;
+        if (found.state == XPM_JOB_DONE) {
+                rc = wanted_again(runner, job, &found, &tracked->again);
+                if (!tracked->again) {
+                        tracked->state = XPM_JOB_DONE;
+                        runner->done_before++;
+                }
+        } else if (found.state == XPM_JOB_ERROR && options->keep_failed && found.failure != XPM_FAILURE_DEPENDENCY) {
+                tracked->state = XPM_JOB_ERROR;
+                tracked->failure = (uint8_t)found.failure;
+                runner->kept_failed++;
+        }
+        return rc;
+}
+
+int xpm_runner_survey(xpm_runner *runner)
+{
+        int rc = 0;
+        for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++) {
+                rc = place(runner, job);
+                runner->by_state[runner->jobs[job].state]++;
+                if (rc == 0 && runner->jobs[job].state == XPM_JOB_WAITING)
+                        rc = xpm_runner_port(runner,
+                                             xpm_experiment_launcher(runner->experiment, runner->plan->jobs[job]),
+                                             &runner->jobs[job].port);
+        }
+        return rc;
+}
+
+void xpm_runner_look(xpm_runner *runner, size_t job)
+{
+        xpm_probe found;
+        if (probe(runner, job, false, &found, runner->err) != 0)
+                found.state = XPM_JOB_UNSCHEDULED; /* the worker that gets it will say what is wrong */
+        bool ready = runner->jobs[job].state == XPM_JOB_READY, again = runner->jobs[job].again;
+        if (found.state == XPM_JOB_RUNNING) {
+                if (ready)
+                        xpm_runner_advance(runner, job, XPM_EVENT_ELSEWHERE, NULL);
+                else
+                        xpm_queue_push(&runner->elsewhere, job);
+        } else if (ready) {
+                xpm_queue_push_front(&runner->ports[runner->jobs[job].port].ready, job);
+        } else if (found.state == XPM_JOB_DONE && !again) {
+                xpm_runner_advance(runner, job, XPM_EVENT_DONE, &(xpm_job_end){0});
+        } else if (found.state == XPM_JOB_ERROR && !again) {
+                xpm_job_end end = {.failure = found.failure, .code = found.code, .message = found.message};
+                xpm_runner_advance(runner, job, XPM_EVENT_FAILED, &end);
+        } else {
+                xpm_runner_advance(runner, job, XPM_EVENT_RELEASED, NULL);
+        }
+}
+
+void xpm_runner_release_jobs(xpm_runner *runner)
+{
+        size_t count = runner->plan->job_count;
+        for (size_t job = 0; job < count; job++) {
+                size_t dependents;
+                const uint32_t *list = xpm_graph_dependents(&runner->graph, job, &dependents);
+                for (size_t i = 0; runner->jobs[job].state == XPM_JOB_DONE && i < dependents; i++)
+                        xpm_graph_satisfy(&runner->graph, list[i]);
+        }
+        for (size_t job = 0; job < count; job++)
+                if (runner->jobs[job].state == XPM_JOB_WAITING && runner->graph.missing[job] == 0)
+                        xpm_runner_advance(runner, job, XPM_EVENT_FREED, NULL);
+        for (size_t job = 0; job < count; job++)
+                if (runner->jobs[job].state == XPM_JOB_ERROR && runner->jobs[job].failure != XPM_FAILURE_DEPENDENCY)
+                        xpm_runner_bar_dependents(runner, job);
+}

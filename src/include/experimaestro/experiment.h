@@ -1,0 +1,154 @@
+/* experiment.h: an experiment as an object
+ *
+ * Open reads the experiment file, expands it to jobs with identifiers, and finds the workspace; nothing is written.
+ * Then one of: look (what would run), generate (run files), run.
+ *
+ *     xpm_experiment *experiment;
+ *     if (xpm_experiment_open(&options, &experiment, &err) == 0) {
+ *             rc = xpm_experiment_run(experiment, &observer, &counts, &err);
+ *             xpm_experiment_close(experiment);
+ *     }
+ *
+ * An experiment is used by one thread; only xpm_experiment_interrupt may be called from elsewhere, a signal handler
+ * included.
+ */
+#ifndef EXPERIMAESTRO_EXPERIMENT_H
+#define EXPERIMAESTRO_EXPERIMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <experimaestro/error.h>
+#include <experimaestro/state.h>
+
+#define XPM_API __attribute__((visibility("default")))
+
+typedef struct xpm_experiment xpm_experiment;
+typedef struct xpm_job xpm_job; /* borrowed from its experiment */
+
+enum xpm_rerun { XPM_RERUN_NO, XPM_RERUN_CHANGED, XPM_RERUN_ALL };
+
+/* Zeroed memory is a good start: every field may stay 0 but `file`. Strings are borrowed until close. Lists end with
+ * NULL. */
+typedef struct xpm_experiment_options {
+        const char *file;                /* the experiment file */
+        const char *const *pre_yaml;     /* --pre-yaml */
+        const char *const *post_yaml;    /* --post-yaml */
+        const char *const *settings;     /* -c key.path=value */
+        const char *code;                /* --file: the plan as code */
+        const char *const *args;         /* ARGS of an executable plan */
+        const char *config_dir;          /* --xpm-config-dir */
+        const char *workdir, *workspace; /* --workdir, --workspace */
+        const char *const *env_names;    /* variables given by --env, already set in this process */
+        const char *launcher;            /* --launcher */
+        int slots;                       /* -j; 0: the cores that this process may use */
+        const char *only, *where;        /* --only, --where */
+        size_t limit;                    /* --limit; 0: all */
+        enum xpm_rerun rerun;
+        bool keep_failed;
+        size_t max_fails;                /* stop at so many failures; 0: never (--fail-fast is 1) */
+        const char *const *command_line; /* saved with the run */
+        const char *executable;          /* absolute path of xpm, for workers and run files; NULL: this process */
+        void (*log)(void *data, int level, const char *line); /* levels: 0 error, 1 warning, 2 note, 3 debug */
+        void *log_data;
+        int log_level; /* lines above it are dropped */
+} xpm_experiment_options;
+
+/* XPM_EPLAN, XPM_ESETTINGS, XPM_EUSAGE, XPM_ENOTFOUND, XPM_EIO, XPM_ENOMEM. */
+XPM_API int xpm_experiment_open(const xpm_experiment_options *options, xpm_experiment **out, xpm_error *err);
+XPM_API void xpm_experiment_close(xpm_experiment *experiment); /* NULL accepted */
+
+/* The merged, interpolated experiment file as JSON (--show), the caller's to free. */
+XPM_API int xpm_experiment_show(const xpm_experiment_options *options, char **json, xpm_error *err);
+
+XPM_API const char *xpm_experiment_id(const xpm_experiment *experiment);
+XPM_API const char *xpm_experiment_title(const xpm_experiment *experiment);     /* NULL where not given */
+XPM_API const char *xpm_experiment_workspace(const xpm_experiment *experiment); /* absolute path */
+/* The RUN directory, once generate or run have made it; else NULL. */
+XPM_API const char *xpm_experiment_run_path(const xpm_experiment *experiment);
+
+/* Jobs in order, from 0. */
+XPM_API size_t xpm_experiment_job_count(const xpm_experiment *experiment);
+XPM_API const xpm_job *xpm_experiment_job(const xpm_experiment *experiment, size_t index);
+
+/* Of a job; strings that are not constant are written to the caller's buffers. */
+enum { XPM_JOB_ID_SIZE = 65 };
+XPM_API void xpm_job_identifier(const xpm_job *job, char id[XPM_JOB_ID_SIZE]);
+XPM_API const char *xpm_job_task(const xpm_job *job);   /* lower case: TASK of the workspace */
+XPM_API const char *xpm_job_script(const xpm_job *job); /* SCRIPT of its files */
+XPM_API const char *xpm_job_step(const xpm_job *job);
+
+/* What a run would do with a job. */
+#define XPM_OUTLOOKS(X)                     \
+        X(RUN, "will run")                  \
+        X(DONE, "done")                     \
+        X(CHANGED, "done, command changed") \
+        X(RUNNING, "running")               \
+        X(FAILED, "failed before")          \
+        X(BLOCKED, "blocked")
+
+enum xpm_outlook {
+#define X(name, word) XPM_OUTLOOK_##name,
+        XPM_OUTLOOKS(X)
+#undef X
+                XPM_OUTLOOK_COUNT
+};
+XPM_API const char *xpm_outlook_word(enum xpm_outlook outlook);
+
+/* Look at every job (dry run): nothing is written but the user's cache of file hashes. Afterwards xpm_job_outlook
+ * tells; COUNTS (of XPM_OUTLOOK_COUNT, may be NULL) gets the totals. A job is `blocked` when one that it depends on
+ * failed before, or is blocked. */
+XPM_API int xpm_experiment_look(xpm_experiment *experiment, size_t *counts, xpm_error *err);
+XPM_API enum xpm_outlook xpm_job_outlook(const xpm_experiment *experiment, const xpm_job *job);
+
+/* One line for people of the job's tags (`lr=0.1 seed=2`), dependencies (short identifiers), launcher: for tables. The
+ * caller frees. */
+XPM_API int xpm_experiment_describe(const xpm_experiment *experiment, const xpm_job *job, char **tags,
+                                    char **dependencies, const char **launcher, xpm_error *err);
+
+/* One JSON object per job and line (dry-run --json): task_id, job_id, step, state, params, partials, tags,
+ * dependencies, command, path. After look. XPM_EIO when the stream fails. */
+XPM_API int xpm_experiment_write_json(xpm_experiment *experiment, FILE *stream, xpm_error *err);
+
+/* Write job directories, params.json and run files, and a RUN that lists them. *WRITTEN (may be NULL) counts them. */
+XPM_API int xpm_experiment_generate(xpm_experiment *experiment, size_t *written, xpm_error *err);
+
+typedef struct xpm_counts {
+        size_t total;       /* jobs of the experiment */
+        size_t done_before; /* found done */
+        size_t done;        /* done by this run, or by another engine meanwhile */
+        size_t failed;      /* of those: */
+        size_t failed_dependency;
+        size_t kept_failed; /* failed before and kept (--keep-failed), beyond `failed` */
+        size_t running, scheduled, ready, waiting;
+} xpm_counts;
+
+/* How a job ended. */
+typedef struct xpm_job_end {
+        enum xpm_failure failure; /* NONE: done */
+        int code;                 /* exit status, -1: none */
+        const char *message;      /* or NULL */
+        const char *path;         /* absolute job directory */
+        double wall;              /* seconds; 0: unknown */
+} xpm_job_end;
+
+typedef struct xpm_observer {
+        void *data;
+        /* A job started to run (END is NULL) or ended. */
+        void (*job)(void *data, const xpm_job *job, const xpm_job_end *end);
+        /* After every round of the loop, at least every `interval` milliseconds while jobs run (0: no such need). */
+        void (*progress)(void *data, const xpm_counts *counts);
+        int interval;
+} xpm_observer;
+
+enum xpm_verdict { XPM_VERDICT_DONE, XPM_VERDICT_FAILED, XPM_VERDICT_STOPPED, XPM_VERDICT_INTERRUPTED };
+
+/* Run what is not done. OBSERVER may be NULL. Failed jobs are no error: the verdict tells. */
+XPM_API int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer, xpm_counts *counts,
+                               enum xpm_verdict *verdict, xpm_error *err);
+
+/* Once: nothing new is started, what runs is waited for. Twice: what runs is killed. Async-signal-safe. */
+XPM_API void xpm_experiment_interrupt(xpm_experiment *experiment);
+
+#endif
