@@ -101,11 +101,12 @@ static void shortest_exact(struct decimal *decimal, double value)
         uint64_t mantissa = fraction | 1ULL << MANTISSA_BITS;
         int exponent = (int)(bits >> MANTISSA_BITS) - EXPONENT_BIAS;
 
-        /* Ten to the SCALE leaves 17 digits, or 18 where the logarithm was a little short, before the point: at most
-         * 5^27, 63 bits. */
-        int scale = 16 - (int)floor(log10(value));
+        /* Ten to the SCALE leaves 17 digits before the point. The power of two tells their number, or one too few. At
+         * most 5^27 is 63 bits. Quarters make the borders integers: below a power of two doubles lie closer. */
+        int scale = 16 - ((exponent + MANTISSA_BITS) * 1233 >> 12);
         uint64_t five = power_of_five(scale);
-        /* In quarters, so that the borders are integers: below a power of two doubles lie closer. */
+        if ((wide)(4 * mantissa) * five >> (2 - exponent - scale) >= integer_powers[17])
+                five = power_of_five(--scale);
         wide scaled = (wide)(4 * mantissa) * five;
         wide low = (wide)(4 * mantissa - (fraction ? 2 : 1)) * five;
         wide high = (wide)(4 * mantissa + 2) * five;
