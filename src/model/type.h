@@ -87,6 +87,12 @@ int xpm_type_parse(xpm_arena *arena, const xpm_types *types, const char *text, c
 /* How a user would write it. */
 void xpm_type_print(const xpm_type *type, xpm_text *text);
 
+/* The constant type of a basic kind (BOOL, INT, FLOAT, STR, PATH, FILE); NULL for another. */
+const xpm_type *xpm_type_basic(enum xpm_kind kind);
+
+/* NAME means a type of the language (`int`, `list`…) and can be no other's. */
+bool xpm_type_is_reserved(const char *name);
+
 /* Index into params, or -1. */
 long xpm_param_find(const xpm_config_type *type, const char *name, size_t length);
 

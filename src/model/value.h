@@ -84,6 +84,12 @@ struct xpm_dict {
  * one type by all parameters (meta ones too), jobs by identifier. */
 bool xpm_value_equal(const xpm_value *a, const xpm_value *b);
 
+/* For tables: equal values have equal hashes. */
+uint64_t xpm_value_hash(const xpm_value *value);
+
+/* Equality of strings. */
+bool xpm_string_equal(const xpm_string *a, const xpm_string *b);
+
 /* A new string in the arena; NULL when out of memory. */
 xpm_string *xpm_string_create(xpm_arena *arena, const char *data, size_t length);
 
