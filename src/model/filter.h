@@ -10,9 +10,10 @@
  *                 | NAME ['not'] 'in' '[' LITERAL (',' LITERAL)* ']'
  *     LITERAL    := STRING | number | true | false | null
  *
- * A STRING stands in double or single quotes and has no escapes. A NAME has letters, digits, `_`, `-` and dots; one that
- * begins with `@` is a property of the job, any other a tag. A regular expression is matched from the beginning of the
- * value, as the reference does. Numbers compare by value, also with a string that spells one; what a job lacks is null.
+ * A STRING stands in double or single quotes and has no escapes. A NAME has letters, digits, `_`, `-` and dots; one
+ * that begins with `@` is a property of the job, any other a tag. A regular expression is matched from the beginning of
+ * the value, as the reference does. Numbers compare by value, also with a string that spells one; what a job lacks is
+ * null.
  */
 #ifndef XPM_MODEL_FILTER_H
 #define XPM_MODEL_FILTER_H
@@ -40,11 +41,12 @@ typedef struct xpm_filter_value {
 /* *OUT is all zero (lacking) on entry. 0, or a negative code, which ends the evaluation. */
 typedef int (*xpm_filter_lookup)(void *data, const char *name, xpm_filter_value *out, xpm_error *err);
 
-/* Everything is made in ARENA. XPM_EUSAGE with the column in TEXT and what was expected. A filter is not safe for use by
- * several threads at once. */
+/* Everything is made in ARENA. XPM_EUSAGE with the column in TEXT and what was expected. A filter is not safe for use
+ * by several threads at once. */
 int xpm_filter_parse(xpm_arena *arena, const char *text, xpm_filter **out, xpm_error *err);
 
-/* 1 when it holds, 0 when not, or a negative code: LOOKUP's, or XPM_EUSAGE for a regular expression that needs too long. */
+/* 1 when it holds, 0 when not, or a negative code: LOOKUP's, or XPM_EUSAGE for a regular expression that needs too
+ * long. */
 int xpm_filter_eval(const xpm_filter *filter, xpm_filter_lookup lookup, void *data, xpm_error *err);
 
 /* The name at INDEX (from 0, in order of writing, repeated ones too), NULL beyond the last: to check them before. */
