@@ -124,9 +124,13 @@ int xpm_experiment_open(const xpm_experiment_options *options, xpm_experiment **
         if (rc == 0)
                 rc = xpm_settings_load(options->config_dir, &experiment->settings, err);
         if (rc == 0)
+                rc = xpm_launcher_file_read(options->config_dir, &experiment->launchers, err);
+        if (rc == 0)
                 rc = xpm_hashcache_open(&experiment->hashes, err);
         if (rc == 0)
                 rc = read_plan(experiment, err);
+        if (rc == 0)
+                rc = xpm_experiment_check_launchers(experiment, err);
         if (rc == 0)
                 rc = find_workspace(experiment, err);
         if (rc != 0) {
@@ -145,6 +149,7 @@ void xpm_experiment_close(xpm_experiment *experiment)
         xpm_plan_destroy(experiment->plan);
         xpm_workspace_close(experiment->workspace);
         xpm_hashcache_close(experiment->hashes);
+        xpm_launcher_file_destroy(experiment->launchers);
         xpm_settings_destroy(experiment->settings);
         if (experiment->wake >= 0)
                 close(experiment->wake);
@@ -297,16 +302,6 @@ int xpm_experiment_graph(const xpm_experiment *experiment, xpm_graph *graph, xpm
 {
         const xpm_graph_source source = {experiment->plan, degree, dependency};
         return xpm_graph_init(graph, experiment->plan->job_count, &source, err);
-}
-
-const char *xpm_experiment_launcher(const xpm_experiment *experiment, const xpm_job *job)
-{
-        const xpm_node *own = job->step->launcher ? job->step->launcher : job->step->task->launcher;
-        if (!own)
-                own = experiment->plan->launcher;
-        if (experiment->options.launcher)
-                return experiment->options.launcher;
-        return own ? own->text : "local";
 }
 
 void xpm_experiment_interrupt(xpm_experiment *experiment)

@@ -8,7 +8,9 @@
 
 #include "base/log.h"
 #include "engine/graph.h"
+#include "exec/launcherfile.h"
 #include "experimaestro/experiment.h"
+#include "experimaestro/launcher.h"
 #include "plan/plan.h"
 #include "plan/render.h"
 #include "workspace/hashcache.h"
@@ -23,6 +25,7 @@ struct xpm_experiment {
         char *executable; /* absolute path of xpm */
         xpm_hashcache *hashes;
         xpm_settings *settings;
+        xpm_launcher_file *launchers;
         xpm_workspace_choice choice;
         xpm_workspace *workspace; /* opened without creating until something is to be written */
         xpm_plan *plan;
@@ -44,6 +47,14 @@ int xpm_experiment_begin(xpm_experiment *experiment, enum xpm_job_state (*state)
 /* The name of the launcher of JOB: that of --launcher, else its step's or task's, else the
  * experiment's, else `local`. */
 const char *xpm_experiment_launcher(const xpm_experiment *experiment, const xpm_job *job);
+
+/* The module that the launcher NAME means, and its entry in launchers.yaml as JSON (NULL: none); MODULE may be NULL:
+ * then only the name is checked. XPM_EUSAGE for an unknown name, with a suggestion; XPM_ELAUNCHER when the module
+ * cannot be had. */
+int xpm_experiment_module(const xpm_experiment *experiment, const char *name, const xpm_launcher **module,
+                          const char **config, xpm_error *err);
+/* The names of all jobs' launchers. */
+int xpm_experiment_check_launchers(const xpm_experiment *experiment, xpm_error *err);
 
 /* The graph of all jobs of the plan. */
 int xpm_experiment_graph(const xpm_experiment *experiment, xpm_graph *graph, xpm_error *err);

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "engine/launch.h"
-#include "exec/loader.h"
 #include "exec/runfile.h"
 #include "workspace/probe.h"
 
@@ -22,7 +21,7 @@ static int write_job(const xpm_experiment *experiment, const xpm_job *job, xpm_e
 {
         xpm_rendered rendered;
         const xpm_launcher *launcher;
-        int rc = xpm_launcher_find(xpm_experiment_launcher(experiment, job), &launcher, err);
+        int rc = xpm_experiment_module(experiment, xpm_experiment_launcher(experiment, job), &launcher, NULL, err);
         if (rc == 0)
                 rc = xpm_rendered_init(&rendered, experiment, job, launcher->script, err);
         if (rc != 0)

@@ -5,7 +5,6 @@
 
 #include "engine/runner.h"
 #include "exec/channel.h"
-#include "exec/loader.h"
 
 /* The cores that this process may use. */
 static int allowed_cores(void)
@@ -84,11 +83,12 @@ int xpm_runner_port(xpm_runner *runner, const char *name, uint8_t *port)
 
         xpm_port *added = &runner->ports[runner->port_count];
         *added = (xpm_port){.name = name};
-        int rc = xpm_launcher_find(name, &added->ops, runner->err);
+        const char *config;
+        int rc = xpm_experiment_module(runner->experiment, name, &added->ops, &config, runner->err);
         if (rc == 0)
                 rc = xpm_queue_init(&added->ready, runner->plan->job_count, runner->err);
         if (rc == 0)
-                rc = added->ops->open(&runner->core, NULL, &added->instance, runner->err);
+                rc = added->ops->open(&runner->core, config, &added->instance, runner->err);
         if (rc != 0) {
                 xpm_queue_release(&added->ready);
                 return rc;

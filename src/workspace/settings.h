@@ -15,6 +15,9 @@ typedef struct xpm_settings xpm_settings; /* everything the file says; unknown k
 int xpm_settings_load(const char *dir, xpm_settings **out, xpm_error *err);
 void xpm_settings_destroy(xpm_settings *settings);
 
+/* The path of the file NAME of the configuration directory DIR, found as above; the caller frees. NULL when out of memory. */
+char *xpm_settings_path(const char *dir, const char *name);
+
 typedef struct xpm_workspace_choice {
         const char *path;   /* absolute; owned by the settings */
         const char *id;     /* or NULL */

@@ -1,0 +1,66 @@
+/* Which launcher a job gets: by name, for now that of the option, the step, the task or the experiment. A name is
+ * looked up in launchers.yaml; the name of a type that is not there means that type with nothing said. */
+#include <string.h>
+
+#include "base/words.h"
+#include "engine/experiment.h"
+#include "exec/loader.h"
+
+static const char *const types[] = {"local", "slurm", "mpi"};
+enum { TYPES = sizeof types / sizeof *types, SUGGESTIONS = 64 };
+
+const char *xpm_experiment_launcher(const xpm_experiment *experiment, const xpm_job *job)
+{
+        const xpm_node *own = job->step->launcher ? job->step->launcher : job->step->task->launcher;
+        if (experiment->options.launcher)
+                return experiment->options.launcher;
+        if (!own)
+                own = experiment->plan->launcher;
+        return own ? own->text : types[0];
+}
+
+static bool is_type(const char *name)
+{
+        for (size_t i = 0; i < TYPES; i++)
+                if (strcmp(types[i], name) == 0)
+                        return true;
+        return false;
+}
+
+static int refuse(const xpm_experiment *experiment, const char *name, xpm_error *err)
+{
+        const char *known[SUGGESTIONS];
+        size_t count = 0;
+        for (size_t i = 0; i < xpm_launcher_file_count(experiment->launchers) && count < SUGGESTIONS - TYPES; i++)
+                known[count++] = xpm_launcher_file_entry(experiment->launchers, i)->name;
+        for (size_t i = 0; i < TYPES; i++)
+                known[count++] = types[i];
+        const char *near = xpm_words_nearest(name, known, count);
+        return xpm_fail(err, XPM_EUSAGE, "there is no launcher '%s' in launchers.yaml%s%s%s", name,
+                        near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+int xpm_experiment_module(const xpm_experiment *experiment, const char *name, const xpm_launcher **module,
+                          const char **config, xpm_error *err)
+{
+        const xpm_launcher_entry *entry = xpm_launcher_file_find(experiment->launchers, name);
+        if (!entry && !is_type(name))
+                return refuse(experiment, name, err);
+        if (config)
+                *config = entry ? entry->config : NULL;
+        return module ? xpm_launcher_find(entry ? entry->type : name, module, err) : 0;
+}
+
+int xpm_experiment_check_launchers(const xpm_experiment *experiment, xpm_error *err)
+{
+        const xpm_step *last = NULL;
+        int rc = 0;
+        for (size_t i = 0; rc == 0 && i < experiment->plan->job_count; i++) {
+                const xpm_job *job = experiment->plan->jobs[i];
+                if (job->step != last)
+                        rc = xpm_experiment_module(experiment, xpm_experiment_launcher(experiment, job), NULL, NULL,
+                                                   err);
+                last = job->step;
+        }
+        return rc;
+}
