@@ -70,7 +70,7 @@ int xpm_runner_survey(xpm_runner *runner);
 /* Look at a job that somebody else ran or runs. */
 void xpm_runner_look(xpm_runner *runner, size_t job);
 /* The file of a job that failed for want of a dependency: barred.c. */
-int xpm_runner_record_barred(xpm_runner *runner, size_t job, const char *message, xpm_error *err);
+int xpm_runner_record_barred(xpm_runner *runner, size_t index, const char *message, xpm_error *err);
 /* Free and bar the dependents of jobs that the survey found done or kept failed; queue what is ready. */
 void xpm_runner_release_jobs(xpm_runner *runner);
 

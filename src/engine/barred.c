@@ -1,0 +1,76 @@
+/* A job that fails for want of a dependency never reaches a worker, so the engine writes its end, in the same way and
+ * under the same lock. A directory that somebody else holds, or that is done after all, is left to them. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "engine/runner.h"
+#include "workspace/jobdir.h"
+
+static int open_task(const xpm_workspace *workspace, const char *task, int *fd, xpm_error *err)
+{
+        char name[NAME_MAX + sizeof "jobs/"];
+        snprintf(name, sizeof name, "jobs/%s", task);
+        int rc = xpm_mkdir_p(workspace->dir, name, workspace->directory_mode, err);
+        if (rc != 0)
+                return rc;
+        *fd = openat(workspace->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return *fd >= 0 ? 0 : xpm_fail_errno(err, "cannot open '%s/%s'", workspace->path, name);
+}
+
+static int write_end(xpm_jobdir *dir, const xpm_job *job, const char *id, const char *message, xpm_error *err)
+{
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        int rc = xpm_jobdir_lock(dir, NULL);
+        if (rc == XPM_ELOCKED)
+                return 0;
+        if (rc != 0)
+                return xpm_jobdir_lock(dir, err);
+        rc = xpm_jobdir_past(dir, &past, err);
+        if (rc == 0 && past.state != XPM_JOB_DONE) {
+                int64_t now = xpm_time_now();
+                const xpm_job_status status = {
+                        .job_id = id,
+                        .task_id = xpm_job_task(job),
+                        .path = dir->path,
+                        .state = XPM_JOB_ERROR,
+                        .failure = XPM_FAILURE_DEPENDENCY,
+                        .message = message,
+                        .code = -1,
+                        .submitted = now,
+                        .ended = now,
+                        .attempt = past.attempt,
+                        .attempts = xpm_text_string(&past.attempts),
+                };
+                rc = xpm_jobdir_commit(dir, &status, false, err);
+        }
+        xpm_job_past_release(&past);
+        return rc;
+}
+
+int xpm_runner_record_barred(xpm_runner *runner, size_t index, const char *message, xpm_error *err)
+{
+        const xpm_workspace *workspace = runner->experiment->workspace;
+        const xpm_job *job = runner->plan->jobs[index];
+        char id[XPM_JOB_ID_SIZE];
+        xpm_text path = XPM_TEXT_INIT;
+        xpm_jobdir dir = XPM_JOBDIR_INIT;
+        int parent = -1;
+        xpm_job_identifier(job, id);
+        xpm_text_printf(&path, "%s/jobs/%s/%s", workspace->path, xpm_job_task(job), id);
+        dir.path = xpm_text_string(&path);
+        dir.script = xpm_job_script(job);
+        dir.directory_mode = workspace->directory_mode;
+        dir.file_mode = workspace->file_mode;
+        int rc = path.failed ? xpm_fail_memory(err) : open_task(workspace, xpm_job_task(job), &parent, err);
+        if (rc == 0)
+                rc = xpm_jobdir_open(&dir, parent, id, true, err);
+        if (rc == 0)
+                rc = write_end(&dir, job, id, message, err);
+        xpm_jobdir_release(&dir);
+        if (parent >= 0)
+                close(parent);
+        xpm_text_release(&path);
+        return rc;
+}
