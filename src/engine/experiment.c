@@ -256,8 +256,7 @@ static int announce(const xpm_experiment *experiment, const xpm_job *job, enum x
         return rc;
 }
 
-int xpm_experiment_begin(xpm_experiment *experiment, enum xpm_job_state (*state)(const void *data, size_t job),
-                         const void *data, size_t *slots, xpm_run **out, xpm_error *err)
+static int begin(const xpm_experiment *experiment, const char *configuration, xpm_run **run, xpm_error *err)
 {
         const xpm_plan *plan = experiment->plan;
         xpm_run_info info = {
@@ -268,9 +267,21 @@ int xpm_experiment_begin(xpm_experiment *experiment, enum xpm_job_state (*state)
                 .paper = plan->paper,
                 .experiment_dir = plan->document.source->dir,
                 .argv = experiment->options.command_line,
+                .configuration = configuration,
         };
-        xpm_run *run;
-        int rc = xpm_run_begin(experiment->workspace, &info, true, &experiment->log, &run, err);
+        return xpm_run_begin(experiment->workspace, &info, true, &experiment->log, run, err);
+}
+
+int xpm_experiment_begin(xpm_experiment *experiment, enum xpm_job_state (*state)(const void *data, size_t job),
+                         const void *data, size_t *slots, xpm_run **out, xpm_error *err)
+{
+        const xpm_plan *plan = experiment->plan;
+        xpm_run *run = NULL;
+        xpm_text configuration = XPM_TEXT_INIT;
+        int rc = xpm_experiment_configuration(experiment, &configuration, err);
+        if (rc == 0)
+                rc = begin(experiment, xpm_text_string(&configuration), &run, err);
+        xpm_text_release(&configuration);
         if (rc != 0)
                 return rc;
         free(experiment->run_path);

@@ -56,6 +56,9 @@ int xpm_experiment_module(const xpm_experiment *experiment, const char *name, co
 /* The names of all jobs' launchers. */
 int xpm_experiment_check_launchers(const xpm_experiment *experiment, xpm_error *err);
 
+/* The merged experiment file as JSON, with `<from environment>` for what came from there; appended to JSON. */
+int xpm_experiment_configuration(const xpm_experiment *experiment, xpm_text *json, xpm_error *err);
+
 /* The graph of all jobs of the plan. */
 int xpm_experiment_graph(const xpm_experiment *experiment, xpm_graph *graph, xpm_error *err);
 

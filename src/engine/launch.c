@@ -2,13 +2,38 @@
  * does not grow with what is rendered from templates. */
 #include "engine/launch.h"
 
+#include <string.h>
+
 #include "exec/runfile.h"
+
+/* The environment of the settings and the workspace stands before that of the experiment file, which may replace it. */
+static int add_settings_env(xpm_rendered *rendered, const xpm_experiment *experiment, xpm_error *err)
+{
+        const char *const *pairs = experiment->choice.env;
+        size_t count = 0;
+        while (pairs && pairs[2 * count])
+                count++;
+        if (count == 0)
+                return 0;
+        xpm_binding *env = xpm_arena_calloc(rendered->arena, count + rendered->spec.env_count, sizeof *env);
+        if (!env)
+                return xpm_fail_memory(err);
+        for (size_t i = 0; i < count; i++)
+                env[i] = (xpm_binding){pairs[2 * i], pairs[2 * i + 1]};
+        if (rendered->spec.env_count)
+                memcpy(env + count, rendered->spec.env, rendered->spec.env_count * sizeof *env);
+        rendered->spec.env = env;
+        rendered->spec.env_count += count;
+        return 0;
+}
 
 static int render(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_job *job,
                   const char *template_name, xpm_error *err)
 {
         xpm_text objects = XPM_TEXT_INIT, tree = XPM_TEXT_INIT;
         int rc = xpm_render_job(&experiment->render, rendered->arena, job, &rendered->spec, err);
+        if (rc == 0)
+                rc = add_settings_env(rendered, experiment, err);
         if (rc == 0)
                 rc = xpm_render_objects(&experiment->render, job, &objects, err);
         if (rc == 0)
