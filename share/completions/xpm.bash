@@ -1,0 +1,53 @@
+# Completion of xpm for bash: source it, or copy it to /usr/share/bash-completion/completions/xpm
+_xpm()
+{
+        local current=${COMP_WORDS[COMP_CWORD]} previous='' command='' action='' word i
+        [ "$COMP_CWORD" -gt 0 ] && previous=${COMP_WORDS[COMP_CWORD - 1]}
+        for ((i = 1; i < COMP_CWORD; i++)); do
+                word=${COMP_WORDS[i]}
+                case $word in
+                run-experiment | experiments | jobs) [ -z "$command" ] && command=$word ;;
+                list | log | path) [ -n "$command" ] && [ -z "$action" ] && action=$word ;;
+                esac
+        done
+
+        case $previous in
+        --run-mode) _xpm_words 'normal generate dry-run'; return ;;
+        --rerun) _xpm_words 'changed all'; return ;;
+        --workdir | --xpm-config-dir) _xpm_files -d; return ;;
+        --file | --pre-yaml | --post-yaml) _xpm_files -f; return ;;
+        --workspace | --launcher | --host | --port | --env | -c | --conf | -j | --jobs | --only | --where | --limit | --max-fails | \
+                --tags | --filter) return ;;
+        esac
+
+        case $command:$action in
+        :*) _xpm_words 'run-experiment experiments jobs --help --version' ;;
+        run-experiment:*)
+                case $current in
+                -*) _xpm_words '--run-mode --file --host --port --xpm-config-dir --workdir --workspace --env -c --conf --pre-yaml
+                        --post-yaml --launcher -j --jobs --only --where --limit --fail-fast --max-fails --rerun --keep-failed --show
+                        --json --debug --help' ;;
+                *) _xpm_files -f ;;
+                esac
+                ;;
+        experiments:) _xpm_words 'list --help' ;;
+        experiments:*) _xpm_words '--workdir --workspace --xpm-config-dir --json --help' ;;
+        jobs:) _xpm_words 'list log path --help' ;;
+        jobs:list) _xpm_words '--workdir --workspace --xpm-config-dir --tags --filter --json -c --help' ;;
+        jobs:log) _xpm_words '--workdir --workspace --xpm-config-dir -f --std --help' ;;
+        jobs:path) _xpm_words '--workdir --workspace --xpm-config-dir --help' ;;
+        esac
+}
+
+_xpm_words()
+{
+        mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current")
+}
+
+_xpm_files()
+{
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen "$1" -- "$current")
+}
+
+complete -F _xpm xpm
