@@ -1,11 +1,11 @@
-/* Nodes are made in an arena and never freed alone. A mapping keeps its pairs in order in one array; from INDEXED pairs on
- * it has an index too, so that no file, however large, is read or merged in quadratic time.
+/* Nodes are made in an arena and never freed alone. A mapping keeps its pairs in order in one array; from INDEXED pairs
+ * on it has an index too, so that no file, however large, is read or merged in quadratic time.
  *
- * Invariant: an index is complete (it has every key) or empty. An empty one, left by a deletion that found no memory, only
- * means a linear search; the next put completes it.
+ * Invariant: an index is complete (it has every key) or empty. An empty one, left by a deletion that found no memory,
+ * only means a linear search; the next put completes it.
  *
- * Depth is bounded (1,000 levels where a file is read, and again where interpolation composes), so the functions here may
- * recurse. */
+ * Depth is bounded (1,000 levels where a file is read, and again where interpolation composes), so the functions here
+ * may recurse. */
 #include "plan/node.h"
 
 #include <stdio.h>
@@ -99,19 +99,29 @@ int xpm_node_put(xpm_arena *arena, xpm_node *mapping, const char *key, size_t le
         return 0;
 }
 
-void xpm_node_delete(xpm_node *mapping, size_t position)
+void xpm_node_sweep(xpm_node *mapping)
 {
-        memmove(&mapping->pairs[position], &mapping->pairs[position + 1],
-                (mapping->pair_count - position - 1) * sizeof *mapping->pairs);
-        mapping->pair_count--;
+        size_t kept = 0;
+        for (size_t i = 0; i < mapping->pair_count; i++)
+                if (mapping->pairs[i].value)
+                        mapping->pairs[kept++] = mapping->pairs[i];
+        if (kept == mapping->pair_count)
+                return;
+        mapping->pair_count = kept;
         if (!mapping->index)
                 return;
         xpm_map_release(mapping->index);
-        for (size_t i = 0; i < mapping->pair_count; i++)
+        for (size_t i = 0; i < kept; i++)
                 if (index_pair(mapping, i) != 0) {
                         xpm_map_release(mapping->index);
                         return;
                 }
+}
+
+void xpm_node_delete(xpm_node *mapping, size_t position)
+{
+        mapping->pairs[position].value = NULL;
+        xpm_node_sweep(mapping);
 }
 
 xpm_pair *xpm_node_find_n(const xpm_node *node, const char *key, size_t length)
@@ -213,6 +223,28 @@ xpm_node *xpm_node_copy(xpm_arena *arena, const xpm_node *node)
         if (!copy || node->kind == XPM_NODE_SCALAR)
                 return copy; /* texts are never changed, so they are shared */
         return node->kind == XPM_NODE_SEQUENCE ? copy_items(arena, copy, node) : copy_pairs(arena, copy, node);
+}
+
+size_t xpm_node_cost(const xpm_node *node, size_t limit, size_t *levels)
+{
+        size_t cost = sizeof *node, deepest = 0;
+        if (node->kind == XPM_NODE_SCALAR)
+                cost += node->length;
+        else if (node->kind == XPM_NODE_SEQUENCE)
+                for (size_t i = 0; i < node->item_count && cost <= limit; i++) {
+                        size_t below;
+                        cost += xpm_node_cost(node->items[i], limit - cost, &below);
+                        deepest = below > deepest ? below : deepest;
+                }
+        else
+                for (size_t i = 0; i < node->pair_count && cost <= limit; i++) {
+                        size_t below;
+                        cost += node->pairs[i].key_length;
+                        cost += xpm_node_cost(node->pairs[i].value, limit > cost ? limit - cost : 0, &below);
+                        deepest = below > deepest ? below : deepest;
+                }
+        *levels = deepest + 1;
+        return cost;
 }
 
 void xpm_pos_print(xpm_pos pos, char *buffer, size_t size)

@@ -1,7 +1,7 @@
 /* node.h: YAML with positions
  *
- * What the parser makes and merging, interpolation and declaration work on. A plain scalar keeps its text: what it means
- * is known only when a type is wanted (plan/scalar.h). Nodes live in an arena.
+ * What the parser makes and merging, interpolation and declaration work on. A plain scalar keeps its text: what it
+ * means is known only when a type is wanted (plan/scalar.h). Nodes live in an arena.
  */
 #ifndef XPM_PLAN_NODE_H
 #define XPM_PLAN_NODE_H
@@ -38,10 +38,10 @@ typedef struct xpm_pair {
 
 struct xpm_node {
         enum xpm_node_kind kind;
-        bool quoted;           /* a quoted or block scalar: text */
-        bool replace, remove;  /* the tags !replace and !remove; neither is left after merging */
-        uint8_t progress;      /* plan/interpolate.c's own; copied with the node */
-        uint32_t layer;        /* number of the layer that set it, ascending: later wins */
+        bool quoted;          /* a quoted or block scalar: text */
+        bool replace, remove; /* the tags !replace and !remove; neither is left after merging */
+        uint8_t progress;     /* plan/interpolate.c's own; copied with the node */
+        uint32_t layer;       /* number of the layer that set it, ascending: later wins */
         xpm_pos pos;
         union {
                 struct {
@@ -68,6 +68,8 @@ xpm_node *xpm_node_mapping(xpm_arena *arena, xpm_pos pos);
 int xpm_node_append(xpm_arena *arena, xpm_node *sequence, xpm_node *item);
 int xpm_node_put(xpm_arena *arena, xpm_node *mapping, const char *key, size_t length, xpm_pos key_pos, xpm_node *value);
 void xpm_node_delete(xpm_node *mapping, size_t position);
+/* Delete, in one go, the pairs whose value is NULL. */
+void xpm_node_sweep(xpm_node *mapping);
 
 /* The pair of KEY, or NULL (also when NODE is NULL or no mapping). */
 xpm_pair *xpm_node_find(const xpm_node *node, const char *key);
@@ -78,13 +80,18 @@ xpm_node *xpm_node_get(const xpm_node *node, const char *key);
 /* A plain scalar that is empty, `null` or `~` (also Null, NULL). */
 bool xpm_node_is_null(const xpm_node *node);
 
-/* A reference (exactly the keys of plan-language.md section 6: each, all, from, tag with their companions) or a range ({range}, {linspace},
- * {logspace}, {range_mult}); decided by the keys alone. */
+/* A reference (exactly the keys of plan-language.md section 6: each, all, from, tag with their companions) or a range
+ * ({range}, {linspace}, {logspace}, {range_mult}); decided by the keys alone. */
 bool xpm_node_is_reference(const xpm_node *node);
 bool xpm_node_is_range(const xpm_node *node);
 
 /* A deep copy; NULL when out of memory. */
 xpm_node *xpm_node_copy(xpm_arena *arena, const xpm_node *node);
+
+/* What NODE holds, in bytes, near enough for a budget: 64 for each node, and its texts. Counting ends beyond LIMIT.
+ * *LEVELS is its depth, a scalar's being 1. */
+size_t xpm_node_cost(const xpm_node *node, size_t limit, size_t *levels);
+enum { XPM_NODE_LEVELS = 1000 }; /* the deepest that any tree may be */
 
 /* XPM_EPLAN with `file:line:column: ` before the message. */
 int xpm_fail_at(xpm_error *err, xpm_pos pos, const char *format, ...) __attribute__((format(printf, 3, 4)));
