@@ -22,8 +22,6 @@
 #include <experimaestro/error.h>
 #include <experimaestro/state.h>
 
-#define XPM_API __attribute__((visibility("default")))
-
 typedef struct xpm_experiment xpm_experiment;
 typedef struct xpm_job xpm_job; /* borrowed from its experiment */
 

@@ -3,15 +3,17 @@
 #ifndef EXPERIMAESTRO_STATE_H
 #define EXPERIMAESTRO_STATE_H
 
+#include <experimaestro/error.h>
+
 /* name, word in files and lists */
-#define XPM_JOB_STATES(X)                                                                                              \
-        X(UNSCHEDULED, "unscheduled")                                                                                  \
-        X(WAITING, "waiting")                                                                                          \
-        X(READY, "ready")                                                                                              \
-        X(SCHEDULED, "scheduled")                                                                                      \
-        X(RUNNING, "running")                                                                                          \
-        X(DONE, "done")                                                                                                \
-        X(ERROR, "error")                                                                                              \
+#define XPM_JOB_STATES(X)             \
+        X(UNSCHEDULED, "unscheduled") \
+        X(WAITING, "waiting")         \
+        X(READY, "ready")             \
+        X(SCHEDULED, "scheduled")     \
+        X(RUNNING, "running")         \
+        X(DONE, "done")               \
+        X(ERROR, "error")             \
         X(TRANSIENT, "transient")
 
 enum xpm_job_state {
@@ -21,16 +23,16 @@ enum xpm_job_state {
 };
 
 /* Why a job is in XPM_JOB_ERROR: name, `reason` in SCRIPT.failed, `failure_status` of the reference implementation */
-#define XPM_FAILURES(X)                                                                                                \
-        X(NONE, "", "")                                                                                                \
-        X(FAILED, "failed", "FAILED")                                                                                  \
-        X(MEMORY, "memory", "MEMORY")                                                                                  \
-        X(TIMEOUT, "timeout", "TIMEOUT")                                                                               \
-        X(PREEMPTED, "preempted", "CANCELLED")                                                                         \
-        X(CANCELLED, "cancelled", "CANCELLED")                                                                         \
-        X(DEPENDENCY, "dependency", "DEPENDENCY")                                                                      \
-        X(OUTPUT, "output", "MISSING_OUTPUTS")                                                                         \
-        X(LOST, "lost", "FAILED")                                                                                      \
+#define XPM_FAILURES(X)                           \
+        X(NONE, "", "")                           \
+        X(FAILED, "failed", "FAILED")             \
+        X(MEMORY, "memory", "MEMORY")             \
+        X(TIMEOUT, "timeout", "TIMEOUT")          \
+        X(PREEMPTED, "preempted", "CANCELLED")    \
+        X(CANCELLED, "cancelled", "CANCELLED")    \
+        X(DEPENDENCY, "dependency", "DEPENDENCY") \
+        X(OUTPUT, "output", "MISSING_OUTPUTS")    \
+        X(LOST, "lost", "FAILED")                 \
         X(LAUNCH, "launch", "REJECTED_OTHER")
 
 enum xpm_failure {
@@ -40,11 +42,11 @@ enum xpm_failure {
 };
 
 /* Words of the tables; never NULL. */
-const char *xpm_job_state_word(enum xpm_job_state state);
-const char *xpm_failure_word(enum xpm_failure failure);
-const char *xpm_failure_status(enum xpm_failure failure);
+XPM_API const char *xpm_job_state_word(enum xpm_job_state state);
+XPM_API const char *xpm_failure_word(enum xpm_failure failure);
+XPM_API const char *xpm_failure_status(enum xpm_failure failure);
 /* The value, or -1 for an unknown word; any case. failure takes a `reason` or a `failure_status`. */
-int xpm_job_state_parse(const char *word);
-int xpm_failure_parse(const char *word);
+XPM_API int xpm_job_state_parse(const char *word);
+XPM_API int xpm_failure_parse(const char *word);
 
 #endif

@@ -1,0 +1,119 @@
+"""Help, version, suggestions, and the commands that look at a workspace."""
+import json
+import unittest
+
+import xpmtest
+
+FILE = """\
+id: look
+title: Looking around
+tasks:
+  nn.Train:
+    params: {model: str, seed: int}
+    command: |
+      echo model {{model}}
+      echo trouble >&2
+      test {{model}} != bad
+plan:
+  train: {task: nn.Train, sweep: {model: [a, b, bad], seed: [1, 2]}}
+"""
+
+
+class Words(xpmtest.Case):
+    def test_help_and_version(self):
+        self.assertIn("run-experiment", self.xpm("--help").out)
+        self.expect_match(r"^xpm \d+\.\d+\.\d+\n$", self.xpm("--version").out)
+        for command in (["run-experiment"], ["experiments"], ["experiments", "list"], ["jobs"], ["jobs", "list"], ["jobs", "log"], ["jobs", "path"]):
+            self.assertIn("usage: xpm " + command[0], self.xpm(*command, "--help").out)
+
+    def test_help_names_every_option(self):
+        text = self.xpm("run-experiment", "--help").out
+        for option in (
+            "--run-mode --file --host --port --xpm-config-dir --workdir --workspace --env --conf --pre-yaml --post-yaml --launcher"
+            " -j --only --where --limit --fail-fast --max-fails --rerun --keep-failed --show --json --debug"
+        ).split():
+            self.assertIn(option, text)
+
+    def test_unknown_words_get_the_near_one(self):
+        for words, near in (
+            (["run-experimnt"], "'run-experiment'"),
+            (["jbos"], "'jobs'"),
+            (["jobs", "lst"], "'list'"),
+            (["experiments", "lits"], "'list'"),
+            (["run-experiment", "--workdri", "x", "e.yaml"], "'--workdir'"),
+            (["jobs", "list", "--fliter", "x"], "'--filter'"),
+        ):
+            result = self.xpm(*words, status=2)
+            self.assertIn(f"did you mean {near}", result.err)
+            self.assertEqual(result.out, "")
+
+    def test_no_command_and_no_file(self):
+        self.assertIn("usage", self.xpm(status=2).err)
+        self.assertIn("usage", self.xpm("run-experiment", status=2).err)
+
+
+class Look(xpmtest.Case):
+    def setUp(self):
+        super().setUp()
+        self.write("e.yaml", FILE)
+        self.run_experiment("e.yaml", status=1)
+
+    def look(self, *words, status=0):
+        return self.xpm(*words[:2], "--workdir", self.workspace, *words[2:], status=status)
+
+    def listed(self, *words):
+        text = self.look("jobs", "list", "--json", *words).out
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = [json.loads(line) for line in text.splitlines()]
+        return found
+
+    def models(self, *words):
+        return sorted(job["tags"]["model"] for job in self.listed(*words))
+
+    def test_experiments(self):
+        result = self.look("experiments", "list")
+        self.assertIn("look", result.out)
+        self.expect_match("failed", result.out)
+
+    def test_jobs_with_tags(self):
+        result = self.look("jobs", "list", "--tags")
+        self.assertEqual(sum("nn.train" in line for line in result.lines()), 6, result)
+        self.assertIn("model=a", result.out.replace('"', ""))
+
+    def test_filters(self):
+        self.assertEqual(self.models("--filter", '@state = "DONE"'), ["a", "a", "b", "b"])
+        self.assertEqual(self.models("--filter", '@state = "DONE" and model in ["a", "c"]'), ["a", "a"])
+        self.assertEqual(self.models("--filter", 'model not in ["a", "b"]'), ["bad", "bad"])
+        self.assertEqual(self.models("--filter", 'model ~ "^b"'), ["b", "b", "bad", "bad"])
+        self.assertEqual(self.models("--filter", '(model = "a" or model = "b") and @state = "ERROR"'), [])
+        self.look("jobs", "list", "--filter", "model = ", status=2)
+
+    def test_a_count(self):
+        self.assertEqual(len(self.listed("-c", "2")), 2)
+
+    def failed(self):
+        return next(path.parent for path in self.workspace.rglob("train.failed"))
+
+    def test_logs(self):
+        job = self.failed()
+        both = self.look("jobs", "log", job.name[:10]).out
+        self.assertIn("model bad", both)
+        self.assertIn("trouble", both)
+        self.assertEqual(self.look("jobs", "log", "--std", f"nn.train/{job.name[:10]}").out, "model bad\n")
+
+    def test_a_log_that_is_followed_ends_when_the_job_has(self):
+        self.assertIn("model bad", self.look("jobs", "log", "-f", self.failed().name).out)
+
+    def test_a_path(self):
+        job = self.failed()
+        self.assertEqual(self.look("jobs", "path", job.name).out, f"{job}\n")
+
+    def test_a_job_that_is_not_there_and_one_that_is_ambiguous(self):
+        self.look("jobs", "path", "zzzz", status=2)
+        self.assertIn("6", self.look("jobs", "path", "nn.train/", status=2).err)
+
+
+if __name__ == "__main__":
+    unittest.main()
