@@ -7,8 +7,8 @@
 #include "plan/convert.h"
 #include "plan/node.h"
 
-/* What a task says beyond its parameters; nodes are NULL where nothing is said. Their keys and shapes were checked, their
- * templates are compiled by plan/template.h. Inherited from an extended task key by key. */
+/* What a task says beyond its parameters; nodes are NULL where nothing is said. Their keys and shapes were checked,
+ * their templates are compiled by plan/template.h. Inherited from an extended task key by key. */
 typedef struct xpm_task {
         const xpm_config_type *type;
         const xpm_node *node; /* the declaration, for positions */
@@ -16,7 +16,8 @@ typedef struct xpm_task {
                 *resumable, *retry, *max_retries, *transient, *launcher;
 } xpm_task;
 
-/* Read `enums`, `configs`, `tasks` of ROOT into TYPES. CONVERTER is used for defaults, constants, choices. */
+/* Read `enums`, `configs`, `tasks` of ROOT into TYPES, which is empty, stays where it is, and is released with the
+ * converter's arena. CONVERTER, whose `types` it becomes, is used for defaults, constants, choices. */
 int xpm_declare(xpm_converter *converter, const xpm_node *root, xpm_types *types, xpm_error *err);
 
 /* Helpers for reading mappings with known keys, used by plan/step too: every key of NODE must be one of KEYS
@@ -24,5 +25,7 @@ int xpm_declare(xpm_converter *converter, const xpm_node *root, xpm_types *types
 int xpm_check_keys(const xpm_node *node, const char *what, const char *const *keys, xpm_error *err);
 /* A name `[A-Za-z_][A-Za-z0-9_]*`, with DOTS also `a.b`; at most 200 bytes. */
 int xpm_check_name(const char *name, xpm_pos pos, bool dots, const char *what, xpm_error *err);
+/* The same for a key, which may hold NUL. */
+int xpm_check_key_name(const xpm_pair *pair, bool dots, const char *what, xpm_error *err);
 
 #endif
