@@ -54,17 +54,21 @@ static bool is_space(char c)
         return is_blank(c) || is_break(c);
 }
 
-/* The end of the `{{…}}` or `${…}` at I, on the same line, or I when there is none. */
+/* The end of the `{{…}}`, `{{{…}}}` or `${…}` at I, on the same line, or I when there is none. */
 static size_t skip_template(const struct scan *scan, size_t i)
 {
-        bool mustache = peek(scan, i) == '{' && peek(scan, i + 1) == '{';
-        if (!mustache && !(peek(scan, i) == '$' && peek(scan, i + 1) == '{'))
+        size_t braces = 0;
+        while (peek(scan, i + braces) == '{' && braces < 3)
+                braces++;
+        bool shell = peek(scan, i) == '$' && peek(scan, i + 1) == '{';
+        if (shell)
+                braces = 1;
+        else if (braces < 2)
                 return i;
-        for (size_t end = i + 2; !is_break(peek(scan, end)); end++) {
-                if (peek(scan, end) != '}' || (mustache && peek(scan, end + 1) != '}'))
-                        continue;
-                end += mustache ? 2 : 1;
-                return end + (mustache && peek(scan, end) == '}');
+        for (size_t end = i + braces, closed = 0; !is_break(peek(scan, end)); end++) {
+                closed = peek(scan, end) == '}' ? closed + 1 : 0;
+                if (closed == braces)
+                        return end + 1;
         }
         return i;
 }
@@ -125,12 +129,13 @@ static void scan_block_plain(const struct scan *scan, struct meant *meant)
         size_t i = meant->start;
         while (!ends_plain(scan, i)) {
                 size_t after = skip_template(scan, i);
-                if (after == i && ends_key(scan, i)) {
-                        if (!scan->value)
-                                break;
-                        note(meant, HAS_COLON, ':');
-                }
-                i = after > i ? after : i + 1;
+                if (ends_key(scan, i) && !scan->value)
+                        break;
+                if (after == i)
+                        after = i + 1;
+                for (; i < after; i++)
+                        if (ends_key(scan, i))
+                                note(meant, HAS_COLON, ':');
         }
         meant->end = i;
 }
@@ -216,7 +221,7 @@ static bool skip_property(struct scan *scan)
 /* The first scalar from byte FROM that YAML takes apart and that begins before END. */
 static bool find(const xpm_yaml_trouble *trouble, size_t from, size_t end, struct meant *meant)
 {
-        struct scan scan = {.text = trouble->text, .length = trouble->length, .at = from};
+        struct scan scan = {.text = trouble->text, .length = trouble->length, .at = from, .value = trouble->in_flow};
         while (skip_punctuation(&scan) && scan.at < end) {
                 if (skip_property(&scan))
                         continue;
@@ -260,22 +265,41 @@ static xpm_pos position_after(const xpm_yaml_trouble *trouble, yaml_mark_t mark,
         return xpm_yaml_position(trouble, mark);
 }
 
-/* SCALAR in quotes: double ones, unless it holds what they would change. Its own quotes at the beginning go. */
-static void quote(xpm_text *out, const char *scalar, size_t length, bool quoted)
+static size_t count(const char *text, size_t length, char c)
 {
-        xpm_text plain = XPM_TEXT_INIT;
+        size_t times = 0;
         for (size_t i = 0; i < length; i++)
-                if (!(quoted && scalar[i] == scalar[0]))
-                        xpm_text_putc(&plain, scalar[i]);
-        bool single =
-                plain.length > 0 && (memchr(plain.data, '"', plain.length) || memchr(plain.data, '\\', plain.length));
+                times += text[i] == c;
+        return times;
+}
+
+/* SCALAR in quotes: double ones, unless it holds what they would change. */
+static void quote(xpm_text *out, const char *scalar, size_t length)
+{
+        bool single = memchr(scalar, '"', length) || memchr(scalar, '\\', length);
         xpm_text_putc(out, single ? '\'' : '"');
-        for (size_t i = 0; i < plain.length; i++) {
-                if (single && plain.data[i] == '\'')
+        for (size_t i = 0; i < length; i++) {
+                if (single && scalar[i] == '\'')
                         xpm_text_putc(out, '\'');
-                xpm_text_putc(out, plain.data[i]);
+                xpm_text_putc(out, scalar[i]);
         }
         xpm_text_putc(out, single ? '\'' : '"');
+}
+
+/* A scalar that begins with a quote that does not end it: one pair (`"a"/b`) goes around all of it; with three the
+ * middle one is an apostrophe (`'it's'`); more belong to the text. */
+static void quote_quoted(xpm_text *out, const char *scalar, size_t length)
+{
+        size_t quotes = count(scalar, length, scalar[0]);
+        if (quotes > 3 || (quotes == 3 && scalar[length - 1] != scalar[0])) {
+                quote(out, scalar, length);
+                return;
+        }
+        xpm_text plain = XPM_TEXT_INIT;
+        for (size_t i = 1; i < length; i++)
+                if (scalar[i] != scalar[0] || (quotes == 3 && i < length - 1))
+                        xpm_text_putc(&plain, scalar[i]);
+        quote(out, xpm_text_string(&plain), plain.length);
         out->failed |= plain.failed;
         xpm_text_release(&plain);
 }
@@ -304,7 +328,10 @@ static int fail_meant(const xpm_yaml_trouble *trouble, const struct meant *meant
         if (length <= LONGEST_SHOWN) {
                 say_why(&why, meant, scalar, (int)length);
                 xpm_text_puts(&why, ": write ");
-                quote(&why, scalar, length, meant->kind == AFTER_QUOTE);
+                if (meant->kind == AFTER_QUOTE)
+                        quote_quoted(&why, scalar, length);
+                else
+                        quote(&why, scalar, length);
         } else {
                 say_why(&why, meant, "this text", 9);
                 xpm_text_puts(&why, ": put quotes around all of it");
@@ -378,6 +405,8 @@ static const struct {
         {"block sequence entries are not allowed in this context",
          "a list item cannot stand here: begin it on a line of its own"},
         {"did not find expected node content", "a value is expected here"},
+        {"found invalid Unicode character escape code",
+         "this escape is no character: it is half of a surrogate pair, or beyond U+10FFFF"},
         {"did not find expected <document start>", "the end of the file is expected here: something before it is not "
                                                    "indented as it should be"},
 };

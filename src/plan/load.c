@@ -5,6 +5,7 @@
  * configuration of all layers but its own; so with one the layers are merged twice, the first time as copies. */
 #include "plan/load.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -106,17 +107,31 @@ static int check_circle(const struct link *link, xpm_pos pos, xpm_error *err)
         return rc;
 }
 
-/* Errors of a file that another one names have the position where it does. */
-static int fail_open(xpm_pos pos, const char *name, int code, xpm_error *err)
+static bool is_file(const char *path)
 {
-        int saved = errno;
+        struct stat status;
+        return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
+/* Errors of a file that another one names have the position where it does; the experiment file was looked for with
+ * `.yaml` too. */
+static int fail_open(struct loader *loader, const xpm_source *source, xpm_pos pos, int error)
+{
+        const char *longer = xpm_arena_printf(loader->arena, "%s.yaml", source->path);
+        if (!longer)
+                return xpm_fail_memory(loader->err);
         char why[128];
-        snprintf(why, sizeof why, "%s", saved == ENOENT ? "no such file" : strerror(saved));
-        if (why[0] >= 'A' && why[0] <= 'Z')
-                why[0] |= 0x20;
+        snprintf(why, sizeof why, "%s", error == ENOENT ? "no such file" : strerror(error));
+        why[0] = (char)tolower((unsigned char)why[0]);
         if (pos.source)
-                return xpm_fail_at(err, pos, "cannot open '%s': %s", name, why);
-        return xpm_fail(err, code, "cannot open '%s': %s", name, why);
+                return xpm_fail_at(loader->err, pos, "cannot open '%s': %s%s%s%s", source->name, why,
+                                   is_file(longer) ? ": did you mean '" : "",
+                                   is_file(longer) ? strrchr(longer, '/') + 1 : "", is_file(longer) ? "'?" : "");
+        return xpm_fail(loader->err,
+                        error == ENOENT   ? XPM_ENOTFOUND
+                        : error == EISDIR ? XPM_EPLAN
+                                          : XPM_EIO,
+                        "cannot open '%s': %s", source->name, why);
 }
 
 /* Read LINK's file and parse it; POS is where it was named. */
@@ -124,22 +139,20 @@ static int read_file(struct loader *loader, struct link *link, xpm_pos pos, xpm_
 {
         const xpm_source *source = link->source;
         xpm_pos start = {.source = source, .line = 1, .column = 1};
-        struct stat stat_buffer;
-        if (stat(source->path, &stat_buffer) != 0)
-                return fail_open(pos, source->name, errno == ENOENT ? XPM_ENOTFOUND : XPM_EIO, loader->err);
-        if (S_ISDIR(stat_buffer.st_mode)) {
-                errno = EISDIR;
-                return fail_open(pos, source->name, XPM_EPLAN, loader->err);
-        }
-        link->device = stat_buffer.st_dev;
-        link->inode = stat_buffer.st_ino;
+        struct stat status;
+        if (stat(source->path, &status) != 0)
+                return fail_open(loader, source, pos, errno);
+        if (S_ISDIR(status.st_mode))
+                return fail_open(loader, source, pos, EISDIR);
+        link->device = status.st_dev;
+        link->inode = status.st_ino;
         int rc = check_circle(link, pos, loader->err);
         if (rc != 0)
                 return rc;
         if (++loader->files > MOST_FILES)
                 return xpm_fail_at(loader->err, pos, "more than 1,000 files, with those that are named again");
-        if (stat_buffer.st_size > XPM_YAML_LIMIT)
-                return xpm_yaml_text_check(source, NULL, (size_t)stat_buffer.st_size, loader->err);
+        if (status.st_size > XPM_YAML_LIMIT)
+                return xpm_yaml_text_check(source, NULL, (size_t)status.st_size, loader->err);
         xpm_text text = XPM_TEXT_INIT;
         rc = xpm_file_read(AT_FDCWD, source->path, XPM_YAML_LIMIT, &text, loader->err);
         if (rc == 0)
@@ -215,12 +228,6 @@ static int load_extra(struct loader *loader, const char *const *names)
                           : xpm_fail_memory(loader->err);
         }
         return rc;
-}
-
-static bool is_file(const char *path)
-{
-        struct stat stat_buffer;
-        return stat(path, &stat_buffer) == 0 && !S_ISDIR(stat_buffer.st_mode);
 }
 
 /* The experiment file, as it was given or with `.yaml`. */
@@ -369,11 +376,23 @@ static void warn_of_inherited_id(const struct loader *loader, const xpm_document
                  document->source->name, where);
 }
 
+/* Parents are read before any setting is applied. */
+static int check_settings(const xpm_load_options *options, xpm_error *err)
+{
+        for (const char *const *setting = options->settings; setting && *setting; setting++)
+                if (strncmp(*setting, "parent=", 7) == 0 || strncmp(*setting, "imports=", 8) == 0)
+                        return xpm_fail(err, XPM_EUSAGE, "-c '%s' comes too late to name a file: use --pre-yaml",
+                                        *setting);
+        return 0;
+}
+
 int xpm_load(xpm_arena *arena, const xpm_load_options *options, xpm_document *out, xpm_error *err)
 {
         struct loader loader = {.arena = arena, .options = options, .err = err};
         xpm_document document = {0};
-        int rc = load_layers(&loader, &document.source);
+        int rc = check_settings(options, err);
+        if (rc == 0)
+                rc = load_layers(&loader, &document.source);
         if (rc == 0 && has_program(&loader))
                 rc = add_program(&loader, &document, &document.code);
         if (rc == 0)

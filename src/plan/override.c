@@ -74,13 +74,13 @@ static xpm_pos position_of(const struct setting *setting, size_t offset)
 
 static int fail_index(const struct setting *setting, const xpm_node *list, size_t at)
 {
-        int shown = (int)(at > 0 ? at - 1 : 0);
+        int shown = (int)(at > 0 ? at - 1 : 0), index = (int)strcspn(setting->address + at, ".=");
         if (list->item_count == 0)
                 return xpm_fail_at(setting->err, position_of(setting, at), "the list '%.*s' is empty", shown,
                                    setting->address);
         return xpm_fail_at(setting->err, position_of(setting, at),
-                           "'%s' is no item of the list '%.*s': its items are 0 to %zu", setting->address + at, shown,
-                           setting->address, list->item_count - 1);
+                           "'%.*s' is no item of the list '%.*s': its items are 0 to %zu", index, setting->address + at,
+                           shown, setting->address, list->item_count - 1);
 }
 
 /* Merge the value, wrapped in one mapping for each component from AT on, at *SLOT. */
@@ -167,8 +167,8 @@ int xpm_override(xpm_arena *arena, xpm_node **root, const char *text, const char
                 return xpm_fail(err, XPM_EUSAGE, "-c '%s' has no '=': write -c key.path=value", text);
         size_t length = (size_t)(equal - text);
         xpm_source *source = xpm_arena_alloc(arena, sizeof *source);
-        char *name = xpm_arena_printf(arena, "-c %.*s", (int)(length < XPM_ADDRESS_LIMIT ? length : XPM_ADDRESS_LIMIT),
-                                      text);
+        char *name = xpm_arena_printf(arena, "-c%s%.*s", length > 0 ? " " : "",
+                                      (int)(length < XPM_ADDRESS_LIMIT ? length : XPM_ADDRESS_LIMIT), text);
         char *dir = xpm_arena_strdup(arena, cwd);
         if (!source || !name || !dir)
                 return xpm_fail_memory(err);

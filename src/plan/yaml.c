@@ -95,7 +95,7 @@ static int attach(struct reader *reader, xpm_node *node)
         struct level *level = top(reader);
         if (wants_key(reader))
                 return take_key(reader, node);
-        if (node->remove && (!level || level->node->kind == XPM_NODE_SEQUENCE))
+        if (node->remove && level && level->node->kind == XPM_NODE_SEQUENCE)
                 return xpm_fail_at(reader->err, node->pos, "the tag '!remove' stands before the value of a key only");
         int rc = 0;
         if (!level)
@@ -147,8 +147,10 @@ static int finish_node(struct reader *reader, xpm_node *node, const yaml_char_t 
 static int read_scalar(struct reader *reader, const yaml_event_t *event)
 {
         bool quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
-        reader->trouble.scalar = event->start_mark;
-        reader->trouble.scalar_end = event->end_mark;
+        if (event->end_mark.index > event->start_mark.index) {
+                reader->trouble.scalar = event->start_mark;
+                reader->trouble.scalar_end = event->end_mark;
+        }
         size_t length = event->data.scalar.length;
         if (reader->hidden)
                 length = xpm_yaml_show_pairs((char *)event->data.scalar.value, length,
@@ -354,6 +356,8 @@ int xpm_yaml_parse(xpm_arena *arena, const xpm_source *source, const char *text,
         int rc = xpm_yaml_read(arena, source, text, length, 0, layer, &root, err);
         if (rc != 0)
                 return rc;
+        if (root && root->remove)
+                return xpm_fail_at(err, root->pos, "the tag '!remove' stands before the value of a key only");
         bool empty = !root || (root->kind == XPM_NODE_SCALAR && root->length == 0 && !root->quoted);
         if (empty) {
                 root = xpm_node_mapping(arena, (xpm_pos){.source = source, .line = 1, .column = 1});
