@@ -80,6 +80,7 @@ struct xpm_core {
          * what runs. */
         int (*worker_start)(const xpm_core *core, int slots, xpm_channel **out, xpm_error *err);
         int (*worker_submit)(xpm_channel *channel, const xpm_launch *launch, xpm_error *err);
+        int (*worker_flush)(xpm_channel *channel, xpm_error *err); /* send what was submitted, without waiting */
         int (*worker_withdraw)(xpm_channel *channel, xpm_error *err);
         int (*worker_kill)(xpm_channel *channel, const uint64_t *tags, size_t count, xpm_error *err);
         size_t (*worker_pending)(const xpm_channel *channel); /* handed over, without an end yet */

@@ -1,0 +1,39 @@
+/* xpm worker: run jobs, for an engine at the other end of a socket, or one job for its own run file. Nobody types it:
+ * it is not in the list of commands. */
+#include "exec/worker.h"
+
+#include <limits.h>
+
+#include "cli/command.h"
+#include "cli/options.h"
+
+enum { DONE = 0, USAGE = 2 };
+
+int xpm_command_worker(int argc, char **argv)
+{
+        long fd = 0, slots = 1;
+        const char *job = NULL;
+        const xpm_option options[] = {
+                {"--job", NULL, XPM_OPTION_STRING, &job, "DIR", "run the job of this directory"},
+                {"--fd", NULL, XPM_OPTION_COUNT, &fd, "N", "serve the engine at the other end of this socket"},
+                {"--slots", NULL, XPM_OPTION_COUNT, &slots, "N", "how many jobs at once"},
+                {0}};
+        const xpm_usage usage = {"worker", "--job DIR", "Run a job; its run file calls this.", options, 0, 0, false};
+        xpm_strings words = {0};
+        int status = xpm_options_parse(&usage, argc, argv, &words);
+        xpm_strings_release(&words);
+        if (status != XPM_OPTIONS_GO)
+                return status;
+        xpm_error err = XPM_ERROR_NONE;
+        if ((job != NULL) == (fd > 0) || fd > INT_MAX || slots > INT_MAX)
+                xpm_fail(&err, XPM_EUSAGE, "xpm worker takes either --job DIR or --fd N");
+        if (err.code)
+                status = USAGE;
+        else if (job)
+                status = xpm_worker_run_job(job, &err);
+        else
+                status = xpm_worker_serve((int)fd, (int)slots, &err);
+        if (err.code)
+                xpm_report(&err);
+        return status;
+}

@@ -1,0 +1,89 @@
+/* attempt.h: one attempt of one job, from an order to its outcome on disk
+ *
+ *     prepare → start → RUNS → (announce) → finish → release
+ *                     → OVER: nothing to run, or it could not be started; the outcome stands
+ *                     → HELD: another process runs this job; start again later
+ *
+ * Every step may end it; what became of it stands in `outcome`. Only wait()ing is the caller's, so that a loop serves
+ * many.
+ */
+#ifndef XPM_EXEC_ATTEMPT_H
+#define XPM_EXEC_ATTEMPT_H
+
+#include <sys/resource.h>
+
+#include "base/spawn.h"
+#include "exec/environ.h"
+#include "exec/order.h"
+#include "workspace/jobdir.h"
+
+enum { XPM_TASK_DIRS = 16, XPM_LOCK_FD = 63 };
+
+/* What all attempts of a worker share. */
+typedef struct xpm_site {
+        char host[65];
+        pid_t pid;
+        uint64_t start_time; /* of this process, in clock ticks since boot */
+        xpm_environ environment;
+        mode_t directory_mode, file_mode;
+        struct xpm_task_dir { /* jobs/TASK, kept open */
+                char *path;
+                int fd;
+        } tasks[XPM_TASK_DIRS];
+        size_t next_task; /* to be replaced when all are taken */
+} xpm_site;
+
+/* ENVIRONMENT (environ) must stay. */
+int xpm_site_init(xpm_site *site, char *const *environment, xpm_error *err);
+/* The modes of what is made. Files of a group are the group's whatever the umask, which is opened for them; so are then
+ * those that jobs make. */
+void xpm_site_share(xpm_site *site, mode_t directory_mode, mode_t file_mode);
+void xpm_site_release(xpm_site *site);
+
+typedef struct xpm_outcome {
+        bool done;
+        bool broken; /* the outcome could not be recorded, or the directory not be made: the workspace is at fault */
+        enum xpm_failure failure;
+        int code; /* -1: none */
+        double wall;
+        char message[1024]; /* "": none */
+} xpm_outcome;
+
+typedef struct xpm_attempt {
+        xpm_order *order; /* owned */
+        xpm_jobdir dir;
+        xpm_child child;
+        int logs[2];
+        uint32_t number; /* counted on from the attempts of earlier runs */
+        xpm_text before; /* those, for status.json */
+        int64_t started; /* microseconds since the epoch */
+        int64_t begun;   /* CLOCK_MONOTONIC, nanoseconds */
+        bool prepared, announced;
+        enum xpm_failure asked; /* why we signalled it */
+        xpm_outcome outcome;
+} xpm_attempt;
+
+enum xpm_attempt_step { XPM_ATTEMPT_RUNS, XPM_ATTEMPT_OVER, XPM_ATTEMPT_HELD };
+
+/* Takes ORDER. */
+void xpm_attempt_init(xpm_attempt *attempt, xpm_order *order);
+void xpm_attempt_release(xpm_attempt *attempt);
+
+/* Make the job's directory, and when nobody was there before, what it has when the command starts: all that can be done
+ * before there is a slot. */
+enum xpm_attempt_step xpm_attempt_prepare(xpm_site *site, xpm_attempt *attempt);
+
+/* Take the lock and start the command. WAITED: it was HELD before, and the outcome of the other holder is taken for
+ * ours. On HELD the outcome's message says by whom. */
+enum xpm_attempt_step xpm_attempt_start(xpm_site *site, xpm_attempt *attempt, bool waited);
+
+/* It lasts: say so on disk. */
+void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt);
+
+/* Signal all its processes; REASON is why. */
+void xpm_attempt_signal(xpm_attempt *attempt, int signal, enum xpm_failure reason);
+
+/* It has ended with STATUS (of wait4): record the outcome. */
+void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, const struct rusage *usage);
+
+#endif

@@ -1,0 +1,226 @@
+/* A job's own run file starts a worker for that job alone: the pool with one slot and no engine. What it refuses it
+ * refuses before anything is written. Ctrl-C is meant for the job here, since nobody else would be told. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/file.h"
+#include "exec/pool.h"
+#include "exec/runfile.h"
+#include "exec/worker.h"
+
+enum { DONE = 0, FAILED = 1 };
+
+extern char **environ;
+
+typedef struct by_hand {
+        uv_loop_t loop;
+        uv_signal_t signals[2];
+        xpm_site site;
+        xpm_pool *pool;
+        const xpm_jobspec *spec;
+        xpm_error *err;
+        int status;
+} by_hand;
+
+static void say(const char *text, const char *path)
+{
+        fprintf(stderr, "xpm: %s '%s'\n", text, path);
+}
+
+static void on_event(void *data, const xpm_launch_event *event, bool broken)
+{
+        by_hand *hand = data;
+        if (event->kind == XPM_LAUNCH_STARTED)
+                return;
+        if (broken)
+                hand->status = xpm_error_exit_status(xpm_fail(hand->err, XPM_EIO, "%s", event->message));
+        else if (event->done) {
+                hand->status = DONE;
+                say("done: the output is in", hand->spec->path);
+        } else {
+                hand->status = FAILED;
+                fprintf(stderr, "xpm: %s: %s; see '%s/%s.err'\n", event->reason ? event->reason : "not run",
+                        event->message ? event->message : "it was not started", hand->spec->path, hand->spec->script);
+        }
+        for (int i = 0; i < 2; i++)
+                uv_close((uv_handle_t *)&hand->signals[i], NULL);
+}
+
+static void on_note(void *data, const char *line)
+{
+        (void)data;
+        fprintf(stderr, "xpm: %s: waiting for it\n", line);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+        by_hand *hand = handle->data;
+        (void)number;
+        xpm_pool_kill(hand->pool, NULL, 0);
+}
+
+/* Everything that a command needs from elsewhere. */
+static int check_environment(const xpm_jobspec *spec, xpm_error *err)
+{
+        for (size_t i = 0; i < spec->required_env_count; i++)
+                if (!getenv(spec->required_env[i]))
+                        return xpm_fail(err, XPM_EFORMAT,
+                                        "the variable '%s' is not set: the experiment was given it by --env, so this "
+                                        "run file needs it",
+                                        spec->required_env[i]);
+        return 0;
+}
+
+/* `task/job` is done when its marker is there. */
+static bool is_done(const xpm_jobspec *spec, const char *dependency)
+{
+        const char *slash = strrchr(dependency, '/'), *dot = slash;
+        if (!slash)
+                return false;
+        while (dot > dependency && dot[-1] != '.')
+                dot--;
+        xpm_text path = XPM_TEXT_INIT;
+        xpm_text_printf(&path, "%s/jobs/%s/%.*s.done", spec->workspace, dependency, (int)(slash - dot), dot);
+        /* Another host's file shows up when its directory is opened anew. */
+        char *name = path.failed ? NULL : strrchr(path.data, '/');
+        bool done = false;
+        if (name) {
+                *name = '\0';
+                int dir = open(path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                done = dir >= 0 && faccessat(dir, name + 1, F_OK, 0) == 0;
+                if (dir >= 0)
+                        close(dir);
+        }
+        xpm_text_release(&path);
+        return done;
+}
+
+static int check_dependencies(const xpm_jobspec *spec, xpm_error *err)
+{
+        xpm_text missing = XPM_TEXT_INIT;
+        for (size_t i = 0; i < spec->dependency_count; i++)
+                if (!is_done(spec, spec->dependencies[i]))
+                        xpm_text_printf(&missing, "%s'%s'", missing.length ? ", " : "", spec->dependencies[i]);
+        int rc = missing.length == 0 ? 0
+                                     : xpm_fail(err, XPM_EFORMAT, "not run: what it needs is not done: %s",
+                                                xpm_text_string(&missing));
+        xpm_text_release(&missing);
+        return rc;
+}
+
+/* Files get the access that the directory has: 0600 in one of 0700, 0660 in one of 02770. */
+static int share(by_hand *hand, xpm_error *err)
+{
+        struct stat st;
+        if (stat(hand->spec->path, &st) != 0)
+                return xpm_fail_errno(err, "cannot look at '%s'", hand->spec->path);
+        xpm_site_share(&hand->site, st.st_mode & 07777, st.st_mode & 0666);
+        return 0;
+}
+
+static int open_loop(by_hand *hand, xpm_error *err)
+{
+        static const int numbers[2] = {SIGTERM, SIGINT};
+        int rc = uv_loop_init(&hand->loop);
+        for (int i = 0; rc == 0 && i < 2; i++) {
+                uv_signal_init(&hand->loop, &hand->signals[i]);
+                hand->signals[i].data = hand;
+                rc = uv_signal_start(&hand->signals[i], on_signal, numbers[i]);
+        }
+        signal(SIGHUP, SIG_IGN);
+        return rc == 0 ? 0 : xpm_fail(err, XPM_EIO, "cannot make an event loop: %s", uv_strerror(rc));
+}
+
+/* Whether it was done already; XPM_ELOCKED when another process has it. */
+static int look(const by_hand *hand, bool *done)
+{
+        xpm_jobdir job = XPM_JOBDIR_INIT;
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        job.path = hand->spec->path;
+        job.script = hand->spec->script;
+        job.directory_mode = hand->site.directory_mode;
+        job.file_mode = hand->site.file_mode;
+        int rc = xpm_jobdir_open(&job, AT_FDCWD, job.path, false, hand->err);
+        if (rc == 0)
+                rc = xpm_jobdir_lock(&job, hand->err);
+        if (rc == 0)
+                rc = xpm_jobdir_past(&job, &past, hand->err);
+        *done = past.state == XPM_JOB_DONE;
+        xpm_job_past_release(&past);
+        xpm_jobdir_release(&job);
+        return rc;
+}
+
+static int run(by_hand *hand, xpm_order *order)
+{
+        const xpm_pool_sink sink = {hand, on_event, on_note};
+        int rc = xpm_pool_create(&hand->loop, &hand->site, 1, &sink, &hand->pool, hand->err);
+        if (rc == 0)
+                rc = xpm_pool_add(hand->pool, order, hand->err);
+        else
+                xpm_order_destroy(order);
+        if (rc == 0) {
+                say("running: logs and outcome go to", hand->spec->path);
+                xpm_pool_fill(hand->pool);
+                uv_run(&hand->loop, UV_RUN_DEFAULT);
+                uv_loop_close(&hand->loop);
+        }
+        xpm_pool_destroy(hand->pool);
+        return rc;
+}
+
+static int load(const char *job_dir, xpm_order *order, xpm_error *err)
+{
+        char *cwd = getcwd(NULL, 0);
+        char *path = cwd ? xpm_path_join(cwd, job_dir) : NULL;
+        int rc = path ? xpm_runfile_load(order->arena, path, &order->spec, err) : xpm_fail_memory(err);
+        free(path);
+        free(cwd);
+        order->submitted = xpm_time_now();
+        order->attempt = 1;
+        return rc;
+}
+
+/* Takes ORDER. */
+static int serve(by_hand *hand, xpm_order *order)
+{
+        bool done = false;
+        int rc = check_environment(hand->spec, hand->err);
+        if (rc == 0)
+                rc = check_dependencies(hand->spec, hand->err);
+        if (rc == 0)
+                rc = xpm_site_init(&hand->site, environ, hand->err);
+        if (rc == 0)
+                rc = share(hand, hand->err);
+        if (rc == 0)
+                rc = look(hand, &done);
+        if (rc == 0 && !done)
+                rc = open_loop(hand, hand->err);
+        if (rc == 0 && !done)
+                return run(hand, order);
+        if (rc == 0)
+                say("done already:", hand->spec->path);
+        xpm_order_destroy(order);
+        return rc;
+}
+
+int xpm_worker_run_job(const char *job_dir, xpm_error *err)
+{
+        xpm_order *order = xpm_order_create();
+        if (!order)
+                return xpm_error_exit_status(xpm_fail_memory(err));
+        by_hand hand = {.spec = &order->spec, .err = err};
+        int rc = load(job_dir, order, err);
+        if (rc == 0)
+                rc = serve(&hand, order);
+        else
+                xpm_order_destroy(order);
+        xpm_site_release(&hand.site);
+        return rc == 0 ? hand.status : xpm_error_exit_status(rc);
+}

@@ -1,0 +1,228 @@
+/* XPM_… come before the plan's `env`, so that a plan may name them and may set XPM_CORES itself. A run file sets the
+ * same `env` in the same order by `export NAME="…"`: what is expanded here is what a POSIX shell expands between double
+ * quotes, no more. */
+#include "exec/environ.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* Room for what every job gets beyond the base. */
+enum { OWN = 13 };
+
+bool xpm_environ_is_scrubbed(const char *variable)
+{
+        /* What Open MPI, MPICH, PMIx, PRRTE and a Slurm step tell their own processes, and what an outer job of ours
+         * was told. SLURM_JOB_… of the allocation stay. */
+        static const char *const prefixes[] = {
+                "OMPI_",
+                "PMIX_",
+                "PMI_",
+                "PRTE_",
+                "ORTE_",
+                "HYDRA_",
+                "HYDI_",
+                "MPIEXEC_",
+                "SLURM_CPU_BIND",
+                "SLURM_MEM_BIND",
+                "SLURM_STEP",
+                "SLURM_SRUN_",
+                "SLURM_PMI",
+                "SLURM_LAUNCH_",
+                "SLURM_PROCID=",
+                "SLURM_LOCALID=",
+                "SLURM_GTIDS=",
+                "SLURM_TASK_PID=",
+                "SLURM_DISTRIBUTION=",
+                "XPM_WORKER=",
+                "XPM_JOB_DIR=",
+                "XPM_PARAMS=",
+                "XPM_JOB_ID=",
+                "XPM_TASK_ID=",
+                "PWD=",
+                "OLDPWD=",
+                "XPM_EXPERIMENT_",
+                "XPM_RESULTS_DIR=",
+                "XPM_WORKSPACE=",
+                "XPM_CORES=",
+                "XPM_GPUS=",
+        };
+        for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+                if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
+                        return true;
+        return false;
+}
+
+int xpm_environ_init(xpm_environ *environ_, char *const *environment, xpm_error *err)
+{
+        size_t count = 0;
+        while (environment[count])
+                count++;
+        *environ_ = (xpm_environ){.base = calloc(count + 1, sizeof *environ_->base)};
+        if (!environ_->base)
+                return xpm_fail_memory(err);
+        for (size_t i = 0; i < count; i++)
+                if (!xpm_environ_is_scrubbed(environment[i]))
+                        environ_->base[environ_->count++] = environment[i];
+        return 0;
+}
+
+void xpm_environ_release(xpm_environ *environ_)
+{
+        free(environ_->base);
+        *environ_ = (xpm_environ){0};
+}
+
+/* An environment being made. */
+typedef struct variables {
+        const char **items;
+        size_t count;
+        xpm_arena *arena;
+        bool failed;
+} variables;
+
+static void add(variables *vars, const char *name, const char *value)
+{
+        size_t length = strlen(name), size = strlen(value) + 1;
+        char *variable = xpm_arena_alloc(vars->arena, length + 1 + size);
+        if (!variable) {
+                vars->failed = true;
+                return;
+        }
+        memcpy(variable, name, length);
+        variable[length] = '=';
+        memcpy(variable + length + 1, value, size);
+        vars->items[vars->count++] = variable;
+}
+
+static size_t find(const variables *vars, const char *name, size_t length)
+{
+        size_t i = 0;
+        while (i < vars->count && !(strncmp(vars->items[i], name, length) == 0 && vars->items[i][length] == '='))
+                i++;
+        return i;
+}
+
+static void set(variables *vars, const char *name, const char *value)
+{
+        size_t at = find(vars, name, strlen(name));
+        add(vars, name, value);
+        if (!vars->failed && at + 1 < vars->count)
+                vars->items[at] = vars->items[--vars->count];
+}
+
+static void add_int(variables *vars, const char *name, int64_t value)
+{
+        char text[24];
+        snprintf(text, sizeof text, "%" PRId64, value);
+        add(vars, name, text);
+}
+
+static bool is_name(char c, bool first)
+{
+        return isalpha((unsigned char)c) || c == '_' || (!first && isdigit((unsigned char)c));
+}
+
+/* The name after a dollar: its length, 0 when there is none; *SKIP is how much of TEXT it takes. */
+static size_t name_length(const char *text, const char **name, size_t *skip)
+{
+        bool braces = text[0] == '{';
+        size_t length = 0;
+        *name = text + braces;
+        while (is_name((*name)[length], length == 0))
+                length++;
+        if (braces && (*name)[length] != '}')
+                return 0;
+        *skip = length + (braces ? 2 : 0);
+        return length;
+}
+
+static void expand(const variables *vars, const char *value, xpm_text *out)
+{
+        for (; *value; value++) {
+                const char *name;
+                size_t skip, length = *value == '$' ? name_length(value + 1, &name, &skip) : 0;
+                if (length == 0) {
+                        xpm_text_putc(out, *value);
+                        continue;
+                }
+                size_t at = find(vars, name, length);
+                if (at < vars->count)
+                        xpm_text_puts(out, vars->items[at] + length + 1);
+                value += skip;
+        }
+}
+
+void xpm_environ_quote(xpm_text *out, const char *value)
+{
+        if (!strchr(value, '$')) {
+                xpm_text_shell_quote(out, value, strlen(value));
+                return;
+        }
+        xpm_text_putc(out, '"');
+        for (; *value; value++) {
+                const char *name;
+                size_t skip;
+                bool special = strchr("\"\\`", *value) || (*value == '$' && name_length(value + 1, &name, &skip) == 0);
+                if (special)
+                        xpm_text_putc(out, '\\');
+                xpm_text_putc(out, *value);
+        }
+        xpm_text_putc(out, '"');
+}
+
+static void add_own(variables *vars, const xpm_jobspec *spec)
+{
+        int64_t gpus = 0;
+        for (size_t i = 0; i < spec->need.gpu_count; i++)
+                gpus += spec->need.gpus[i].count;
+        const char *params = xpm_arena_printf(vars->arena, "%s/params.json", spec->path);
+        add(vars, "PWD", spec->cwd ? spec->cwd : spec->path);
+        add(vars, "XPM_JOB_DIR", spec->path);
+        add(vars, "XPM_PARAMS", params ? params : "");
+        add(vars, "XPM_JOB_ID", spec->job_id);
+        add(vars, "XPM_TASK_ID", spec->task_id);
+        add(vars, "XPM_EXPERIMENT_ID", spec->experiment_id);
+        add(vars, "XPM_EXPERIMENT_DIR", spec->experiment_dir);
+        add(vars, "XPM_RESULTS_DIR", spec->results);
+        add(vars, "XPM_WORKSPACE", spec->workspace);
+        add_int(vars, "XPM_CORES", spec->need.cores);
+        add_int(vars, "XPM_GPUS", gpus);
+        vars->failed |= !params;
+}
+
+static void add_plan(variables *vars, const xpm_jobspec *spec)
+{
+        xpm_text value = XPM_TEXT_INIT;
+        for (size_t i = 0; i < spec->env_count; i++) {
+                xpm_text_clear(&value);
+                expand(vars, spec->env[i].value, &value);
+                set(vars, spec->env[i].name, xpm_text_string(&value));
+        }
+        vars->failed |= value.failed;
+        xpm_text_release(&value);
+}
+
+int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jobspec *spec, bool by_run_file,
+                     const char *const **out, xpm_error *err)
+{
+        variables vars = {.arena = arena};
+        vars.items = xpm_arena_calloc(arena, environ_->count + spec->env_count + OWN, sizeof *vars.items);
+        if (!vars.items)
+                return xpm_fail_memory(err);
+        memcpy(vars.items, environ_->base, environ_->count * sizeof *vars.items);
+        vars.count = environ_->count;
+        add_own(&vars, spec);
+        if (by_run_file)
+                add(&vars, "XPM_WORKER", spec->job_id);
+        else
+                add_plan(&vars, spec);
+        if (vars.failed)
+                return xpm_fail_memory(err);
+        *out = vars.items;
+        return 0;
+}

@@ -1,0 +1,70 @@
+/* The executable comes first: a library that was found by another way (LD_LIBRARY_PATH) must not bring its own modules
+ * to an xpm of another version. A program of the user's that links the library has no such tree, so the library's place
+ * is asked next. */
+#include "exec/installed.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+static const char share[] = "../share/experimaestro", modules[] = "../lib/experimaestro/launchers";
+
+/* The directory of the object that holds this function; the caller frees. */
+static char *object_dir(void)
+{
+        Dl_info info;
+        if (dladdr(share, &info) == 0 || !info.dli_fname)
+                return NULL;
+        char *path = realpath(info.dli_fname, NULL);
+        char *slash = path ? strrchr(path, '/') : NULL;
+        if (slash)
+                *slash = '\0';
+        return path;
+}
+
+/* DIR/RELATIVE[/NAME] when it is there; frees DIR. TRIED collects what is not. */
+static char *look(char *dir, const char *relative, const char *name, xpm_text *tried)
+{
+        char *base = dir ? xpm_path_join(dir, relative) : NULL;
+        char *path = base && *name ? xpm_path_join(base, name) : base;
+        if (path != base)
+                free(base);
+        free(dir);
+        if (path && access(path, F_OK) == 0)
+                return path;
+        if (path)
+                xpm_text_printf(tried, "%s'%s'", tried->length ? ", nor " : "", path);
+        free(path);
+        return NULL;
+}
+
+static int find(const char *variable, const char *relative, const char *name, char **out, xpm_error *err)
+{
+        const char *given = getenv(variable);
+        xpm_text tried = XPM_TEXT_INIT;
+        if (given && *given)
+                *out = look(strdup(given), "", name, &tried);
+        else if (!(*out = look(xpm_executable_dir(), relative, name, &tried)))
+                *out = look(object_dir(), relative, name, &tried);
+        int rc = 0;
+        if (!*out)
+                rc = xpm_fail(err, XPM_ENOTFOUND,
+                              "this installation is not whole: there is no %s (%s names another place)",
+                              xpm_text_string(&tried), variable);
+        xpm_text_release(&tried);
+        return rc;
+}
+
+int xpm_locate_data(const char *name, char **out, xpm_error *err)
+{
+        return find("XPM_DATADIR", share, name, out, err);
+}
+
+int xpm_locate_modules(char **out, xpm_error *err)
+{
+        return find("XPM_MODULEDIR", modules, "", out, err);
+}

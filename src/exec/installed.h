@@ -1,0 +1,18 @@
+/* installed.h: what belongs to the program, found from where it stands
+ *
+ * The tree can be moved: PREFIX/bin/xpm, PREFIX/lib/libexperimaestro.so, PREFIX/lib/experimaestro/launchers,
+ * PREFIX/share/experimaestro. A build tree has the same shape.
+ */
+#ifndef XPM_EXEC_INSTALLED_H
+#define XPM_EXEC_INSTALLED_H
+
+#include "experimaestro/error.h"
+
+/* Absolute path of NAME (`templates/local.sh`) among the share files: in $XPM_DATADIR, else from the executable's
+ * place, else from the library's. The caller frees; XPM_ENOTFOUND with the places looked at. */
+int xpm_locate_data(const char *name, char **out, xpm_error *err);
+
+/* The directory of launcher modules: $XPM_MODULEDIR, or found likewise. */
+int xpm_locate_modules(char **out, xpm_error *err);
+
+#endif

@@ -1,0 +1,300 @@
+/* A slot is never idle while there is work: the next job's directory is made while the slots are busy, and when a
+ * command has ended the next one is started before the outcome of the first is written, whose files then cost nobody
+ * time. The lock of the first is held until they stand.
+ *
+ * A task's memory goes when libuv has closed both of its handles. */
+#include "exec/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* Milliseconds: when a command is said to run, between a polite signal and the other one, and between looks at a lock
+ * that is held. */
+enum { LASTS = 50, GRACE = 30000, PATIENCE_FIRST = 100, PATIENCE_LAST = 2000 };
+
+typedef struct task {
+        struct task *next, *previous;
+        xpm_pool *pool;
+        xpm_attempt attempt;
+        uv_poll_t poll;
+        uv_timer_t timer;
+        int handles;       /* not closed yet */
+        uint64_t patience; /* 0: it was never held */
+        bool signalled;
+} task;
+
+/* A ring with a head that is no task. */
+typedef struct ring {
+        task head;
+        size_t count;
+} ring;
+
+struct xpm_pool {
+        uv_loop_t *loop;
+        xpm_site *site;
+        xpm_pool_sink sink;
+        int slots;
+        ring queued, running, held;
+};
+
+static void ring_init(ring *ring_)
+{
+        ring_->head.next = ring_->head.previous = &ring_->head;
+        ring_->count = 0;
+}
+
+static void append(ring *ring_, task *task_)
+{
+        task_->previous = ring_->head.previous;
+        task_->next = &ring_->head;
+        task_->previous->next = task_->next->previous = task_;
+        ring_->count++;
+}
+
+static void remove_from(ring *ring_, task *task_)
+{
+        task_->previous->next = task_->next;
+        task_->next->previous = task_->previous;
+        ring_->count--;
+}
+
+int xpm_pool_create(uv_loop_t *loop, xpm_site *site, int slots, const xpm_pool_sink *sink, xpm_pool **out,
+                    xpm_error *err)
+{
+        xpm_pool *pool = malloc(sizeof *pool);
+        if (!pool)
+                return xpm_fail_memory(err);
+        *pool = (xpm_pool){.loop = loop, .site = site, .sink = *sink, .slots = slots};
+        ring_init(&pool->queued);
+        ring_init(&pool->running);
+        ring_init(&pool->held);
+        *out = pool;
+        return 0;
+}
+
+void xpm_pool_destroy(xpm_pool *pool)
+{
+        free(pool);
+}
+
+size_t xpm_pool_queued(const xpm_pool *pool)
+{
+        return pool->queued.count;
+}
+
+size_t xpm_pool_count(const xpm_pool *pool)
+{
+        return pool->queued.count + pool->running.count + pool->held.count;
+}
+
+int xpm_pool_slots(const xpm_pool *pool)
+{
+        return pool->slots;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+        task *task_ = handle->data;
+        if (--task_->handles == 0)
+                free(task_);
+}
+
+/* Whatever it had is let go; the memory follows when its handles are closed. */
+static void discard(task *task_)
+{
+        int handles = task_->handles;
+        if (handles > 1)
+                uv_close((uv_handle_t *)&task_->poll, on_closed);
+        xpm_attempt_release(&task_->attempt);
+        if (handles > 0)
+                uv_close((uv_handle_t *)&task_->timer, on_closed);
+        else
+                free(task_);
+}
+
+static void report(const task *task_, enum xpm_launch_event_kind kind)
+{
+        const xpm_outcome *outcome = &task_->attempt.outcome;
+        bool ended = kind == XPM_LAUNCH_ENDED;
+        const xpm_launch_event event = {
+                .kind = kind,
+                .tag = task_->attempt.order->tag,
+                .attempt = task_->attempt.order->attempt,
+                .done = ended && outcome->done,
+                .code = ended ? outcome->code : -1,
+                .reason = ended && !outcome->done ? xpm_failure_word(outcome->failure) : NULL,
+                .message = ended && *outcome->message ? outcome->message : NULL,
+                .wall = ended ? outcome->wall : 0,
+        };
+        task_->pool->sink.event(task_->pool->sink.data, &event, ended && outcome->broken);
+}
+
+static void end(task *task_, enum xpm_launch_event_kind kind)
+{
+        report(task_, kind);
+        discard(task_);
+}
+
+static void prepare_ahead(xpm_pool *pool)
+{
+        const task *head = &pool->queued.head;
+        int ahead = pool->slots;
+        for (task *next, *task_ = head->next; task_ != head && ahead > 0; task_ = next, ahead--) {
+                next = task_->next;
+                if (task_->attempt.prepared || xpm_attempt_prepare(pool->site, &task_->attempt) == XPM_ATTEMPT_RUNS)
+                        continue;
+                remove_from(&pool->queued, task_);
+                end(task_, XPM_LAUNCH_ENDED);
+        }
+}
+
+static void on_exit_(uv_poll_t *handle, int status, int events)
+{
+        task *task_ = handle->data;
+        xpm_pool *pool = task_->pool;
+        struct rusage usage;
+        int how;
+        (void)status;
+        (void)events;
+        uv_poll_stop(handle);
+        uv_timer_stop(&task_->timer);
+        /* Its descriptor said so: it has ended. */
+        while (wait4(task_->attempt.child.pid, &how, 0, &usage) < 0 && errno == EINTR)
+                ;
+        remove_from(&pool->running, task_);
+        xpm_pool_fill(pool);
+        xpm_attempt_finish(pool->site, &task_->attempt, how, &usage);
+        end(task_, XPM_LAUNCH_ENDED);
+        prepare_ahead(pool);
+}
+
+static void on_grace(uv_timer_t *timer)
+{
+        task *task_ = timer->data;
+        xpm_attempt_signal(&task_->attempt, SIGKILL, task_->attempt.asked);
+}
+
+static void on_lasting(uv_timer_t *timer)
+{
+        task *task_ = timer->data;
+        xpm_attempt_announce(task_->pool->site, &task_->attempt);
+        report(task_, XPM_LAUNCH_STARTED);
+}
+
+static void start(task *task_);
+
+static void on_patience(uv_timer_t *timer)
+{
+        task *task_ = timer->data;
+        xpm_pool *pool = task_->pool;
+        remove_from(&pool->held, task_);
+        if (pool->running.count < (size_t)pool->slots) {
+                start(task_);
+                return;
+        }
+        append(&pool->held, task_);
+        uv_timer_start(timer, on_patience, PATIENCE_FIRST, 0);
+}
+
+static void hold(task *task_)
+{
+        xpm_pool *pool = task_->pool;
+        if (task_->patience == 0) {
+                task_->patience = PATIENCE_FIRST;
+                pool->sink.note(pool->sink.data, task_->attempt.outcome.message);
+        } else if (task_->patience < PATIENCE_LAST)
+                task_->patience *= 2;
+        append(&pool->held, task_);
+        uv_timer_start(&task_->timer, on_patience, task_->patience, 0);
+}
+
+static void watch(task *task_)
+{
+        xpm_pool *pool = task_->pool;
+        append(&pool->running, task_);
+        task_->poll.data = task_;
+        if (uv_poll_init(pool->loop, &task_->poll, task_->attempt.child.pidfd) == 0) {
+                task_->handles = 2;
+                uv_poll_start(&task_->poll, UV_READABLE, on_exit_);
+        }
+        uv_timer_start(&task_->timer, on_lasting, LASTS, 0);
+}
+
+/* Into a slot that is free. */
+static void start(task *task_)
+{
+        if (task_->handles == 0) {
+                uv_timer_init(task_->pool->loop, &task_->timer);
+                task_->timer.data = task_;
+                task_->handles = 1;
+        }
+        switch (xpm_attempt_start(task_->pool->site, &task_->attempt, task_->patience > 0)) {
+        case XPM_ATTEMPT_RUNS: watch(task_); break;
+        case XPM_ATTEMPT_OVER: end(task_, XPM_LAUNCH_ENDED); break;
+        case XPM_ATTEMPT_HELD: hold(task_); break;
+        }
+}
+
+int xpm_pool_add(xpm_pool *pool, xpm_order *order, xpm_error *err)
+{
+        task *task_ = calloc(1, sizeof *task_);
+        if (!task_) {
+                xpm_order_destroy(order);
+                return xpm_fail_memory(err);
+        }
+        task_->pool = pool;
+        xpm_attempt_init(&task_->attempt, order);
+        append(&pool->queued, task_);
+        return 0;
+}
+
+void xpm_pool_fill(xpm_pool *pool)
+{
+        while (pool->queued.count > 0 && pool->running.count < (size_t)pool->slots) {
+                task *task_ = pool->queued.head.next;
+                remove_from(&pool->queued, task_);
+                start(task_);
+        }
+}
+
+static bool named(const task *task_, const uint64_t *tags, size_t count)
+{
+        bool found = count == 0;
+        for (size_t i = 0; i < count && !found; i++)
+                found = tags[i] == task_->attempt.order->tag;
+        return found;
+}
+
+/* Take what TAGS name out of a ring of tasks that do not run. */
+static void send_back(ring *ring_, const uint64_t *tags, size_t count)
+{
+        for (task *next, *task_ = ring_->head.next; task_ != &ring_->head; task_ = next) {
+                next = task_->next;
+                if (!named(task_, tags, count))
+                        continue;
+                remove_from(ring_, task_);
+                end(task_, XPM_LAUNCH_RETURNED);
+        }
+}
+
+void xpm_pool_withdraw(xpm_pool *pool)
+{
+        send_back(&pool->queued, NULL, 0);
+        send_back(&pool->held, NULL, 0);
+}
+
+void xpm_pool_kill(xpm_pool *pool, const uint64_t *tags, size_t count)
+{
+        send_back(&pool->queued, tags, count);
+        send_back(&pool->held, tags, count);
+        for (task *task_ = pool->running.head.next; task_ != &pool->running.head; task_ = task_->next) {
+                if (!named(task_, tags, count))
+                        continue;
+                xpm_attempt_signal(&task_->attempt, task_->signalled ? SIGKILL : SIGTERM, XPM_FAILURE_CANCELLED);
+                task_->signalled = true;
+                uv_timer_start(&task_->timer, on_grace, GRACE, 0);
+        }
+}

@@ -1,0 +1,46 @@
+/* pool.h: many attempts at once, on a loop of libuv
+ *
+ * A number of slots, a queue before them, and what waits aside because another process runs the same job. The pool owns
+ * orders; what becomes of them is reported, exactly once for each: ENDED or RETURNED, and STARTED before ENDED for what
+ * lasts.
+ */
+#ifndef XPM_EXEC_POOL_H
+#define XPM_EXEC_POOL_H
+
+#include <uv.h>
+
+#include "exec/attempt.h"
+#include "experimaestro/launcher.h"
+
+typedef struct xpm_pool xpm_pool;
+
+typedef struct xpm_pool_sink {
+        void *data;
+        /* BROKEN: the workspace could not be written, the message says where. */
+        void (*event)(void *data, const xpm_launch_event *event, bool broken);
+        void (*note)(void *data, const char *line);
+} xpm_pool_sink;
+
+/* LOOP, SITE and SINK must stay. */
+int xpm_pool_create(uv_loop_t *loop, xpm_site *site, int slots, const xpm_pool_sink *sink, xpm_pool **out,
+                    xpm_error *err);
+/* Only when idle; run the loop afterwards, so that its handles are closed. */
+void xpm_pool_destroy(xpm_pool *pool);
+
+/* Queue ORDER, which is taken; fill starts it when there is a slot. 0 or XPM_ENOMEM. */
+int xpm_pool_add(xpm_pool *pool, xpm_order *order, xpm_error *err);
+void xpm_pool_fill(xpm_pool *pool);
+
+/* Send back what has not begun. */
+void xpm_pool_withdraw(xpm_pool *pool);
+
+/* SIGTERM for what runs of TAGS (COUNT 0: everything), SIGKILL when it is still there after 30 s or at the second call;
+ * what has not begun is sent back. They end as `cancelled`. */
+void xpm_pool_kill(xpm_pool *pool, const uint64_t *tags, size_t count);
+
+/* Jobs that are queued, and those that are here at all. */
+size_t xpm_pool_queued(const xpm_pool *pool);
+size_t xpm_pool_count(const xpm_pool *pool);
+int xpm_pool_slots(const xpm_pool *pool);
+
+#endif

@@ -1,0 +1,21 @@
+/* script.h: run files from their template
+ *
+ * A template is a Mustache template over a few names: job task experiment script path cwd xpm shell words text setup
+ * ranks env (name, value) modules. {{x}} is quoted for the shell, {{{x}}} is plain.
+ */
+#ifndef XPM_EXEC_SCRIPT_H
+#define XPM_EXEC_SCRIPT_H
+
+#include "base/mustache.h"
+#include "model/jobspec.h"
+
+/* Compile the template TEXT, called NAME in messages. XPM_ELAUNCHER with line when it is wrong or names what there is
+ * not. */
+int xpm_script_compile(xpm_arena *arena, const char *name, const char *text, size_t length, xpm_mustache *out,
+                       xpm_error *err);
+
+/* Append the run file of SPEC. EXECUTABLE is the absolute path of xpm. */
+int xpm_script_render(const xpm_mustache *script, const xpm_jobspec *spec, const char *executable, xpm_text *text,
+                      xpm_error *err);
+
+#endif

@@ -1,0 +1,264 @@
+/* The engine's frames come in, events go out, many to a write: an event waits while there is work queued, so that the
+ * engine is not woken for each job, but no longer than PATIENCE, and not at all when a slot is about to be idle.
+ *
+ * When the engine's end closes, what runs is finished and recorded, and what was queued is dropped: nobody has begun
+ * it, so whoever comes next will. SIGINT and SIGHUP are the engine's business; SIGTERM is passed to the jobs. */
+#include "exec/worker.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "exec/pool.h"
+
+/* Milliseconds that an event may wait; events that go out at once whatever is queued. */
+enum { PATIENCE = 5, MANY = 64 };
+
+extern char **environ;
+
+typedef struct server {
+        uv_loop_t loop;
+        uv_poll_t socket;
+        uv_timer_t flusher;
+        uv_signal_t term;
+        xpm_site site;
+        xpm_pool *pool;
+        int fd, slots;
+        bool greeted;
+        bool writing; /* on_socket is called when OUT can be written */
+        bool leaving; /* no engine any more */
+        xpm_text in, out;
+        size_t waiting; /* events in OUT */
+        xpm_error err;
+        int rc;
+} server;
+
+static void on_socket(uv_poll_t *handle, int status, int events);
+
+static void fail(server *server_, int rc)
+{
+        if (server_->rc == 0)
+                server_->rc = rc;
+}
+
+/* No engine any more: finish what runs. Never from within the pool, which may be going through its rings. */
+static void leave(server *server_)
+{
+        if (server_->leaving)
+                return;
+        server_->leaving = true;
+        uv_close((uv_handle_t *)&server_->socket, NULL);
+        uv_timer_stop(&server_->flusher);
+        if (server_->pool)
+                xpm_pool_withdraw(server_->pool);
+}
+
+static void leave_when_idle(server *server_)
+{
+        if (!server_->leaving || (server_->pool && xpm_pool_count(server_->pool) > 0) ||
+            uv_is_closing((uv_handle_t *)&server_->term))
+                return;
+        uv_close((uv_handle_t *)&server_->term, NULL);
+        uv_close((uv_handle_t *)&server_->flusher, NULL);
+}
+
+/* A closed end is noticed by on_socket, which is woken by it; so are other errors. */
+static void flush(server *server_)
+{
+        bool closed = false;
+        server_->waiting = 0;
+        if (server_->leaving)
+                return;
+        uv_timer_stop(&server_->flusher);
+        if (server_->out.failed)
+                fail(server_, xpm_fail_memory(&server_->err));
+        int rc = xpm_frame_send(server_->fd, &server_->out, &closed, &server_->err);
+        if (rc < 0)
+                fail(server_, rc);
+        bool wake = server_->out.length > 0 || server_->rc != 0;
+        if (wake != server_->writing) {
+                server_->writing = wake;
+                uv_poll_start(&server_->socket, UV_READABLE | (wake ? UV_WRITABLE : 0), on_socket);
+        }
+}
+
+static void on_flush(uv_timer_t *timer)
+{
+        flush(timer->data);
+        leave_when_idle(timer->data);
+}
+
+/* Events wait while there is enough to do. */
+static void flush_in_time(server *server_)
+{
+        if (server_->waiting == 0)
+                return;
+        if (server_->waiting >= MANY || xpm_pool_queued(server_->pool) < (size_t)server_->slots)
+                flush(server_);
+        else if (!uv_is_active((uv_handle_t *)&server_->flusher))
+                uv_timer_start(&server_->flusher, on_flush, PATIENCE, 0);
+}
+
+static void on_event(void *data, const xpm_launch_event *event, bool broken)
+{
+        server *server_ = data;
+        if (!server_->leaving) {
+                xpm_frame_put_event(&server_->out, event, broken);
+                server_->waiting++;
+                flush_in_time(server_);
+        }
+        leave_when_idle(server_);
+}
+
+static void on_note(void *data, const char *line)
+{
+        server *server_ = data;
+        if (server_->leaving)
+                return;
+        size_t begin = xpm_frame_begin(&server_->out, XPM_FRAME_LOG);
+        xpm_frame_put_string(&server_->out, line);
+        xpm_frame_end(&server_->out, begin);
+        flush(server_);
+}
+
+static int greet(server *server_, const xpm_frame *frame)
+{
+        xpm_frame_reader reader = xpm_frame_read(frame);
+        uint32_t protocol = xpm_frame_u32(&reader);
+        mode_t directory_mode = xpm_frame_u32(&reader), file_mode = xpm_frame_u32(&reader);
+        if (frame->kind != XPM_FRAME_HELLO || reader.bad || protocol != XPM_FRAME_PROTOCOL)
+                return xpm_fail(&server_->err, XPM_EFORMAT,
+                                "the engine speaks protocol %u, this worker %d: they are not of one version", protocol,
+                                XPM_FRAME_PROTOCOL);
+        const xpm_pool_sink sink = {server_, on_event, on_note};
+        xpm_site_share(&server_->site, directory_mode, file_mode);
+        server_->greeted = true;
+        return xpm_pool_create(&server_->loop, &server_->site, server_->slots, &sink, &server_->pool, &server_->err);
+}
+
+static int obey_kill(server *server_, const xpm_frame *frame)
+{
+        xpm_frame_reader reader = xpm_frame_read(frame);
+        size_t count = frame->length / sizeof(uint64_t);
+        uint64_t *tags = calloc(count + 1, sizeof *tags);
+        if (!tags)
+                return xpm_fail_memory(&server_->err);
+        for (size_t i = 0; i < count; i++)
+                tags[i] = xpm_frame_u64(&reader);
+        xpm_pool_kill(server_->pool, tags, count);
+        free(tags);
+        return 0;
+}
+
+static int obey(server *server_, const xpm_frame *frame)
+{
+        xpm_order *order;
+        int rc;
+        if (!server_->greeted)
+                return greet(server_, frame);
+        switch (frame->kind) {
+        case XPM_FRAME_JOB:
+                rc = xpm_order_take(frame, &order, &server_->err);
+                return rc == 0 ? xpm_pool_add(server_->pool, order, &server_->err) : rc;
+        case XPM_FRAME_WITHDRAW: xpm_pool_withdraw(server_->pool); return 0;
+        case XPM_FRAME_KILL: return obey_kill(server_, frame);
+        default: return xpm_fail(&server_->err, XPM_EFORMAT, "an order of kind %d is unknown", (int)frame->kind);
+        }
+}
+
+static int obey_all(server *server_)
+{
+        size_t offset = 0;
+        xpm_frame frame;
+        int rc;
+        while ((rc = xpm_frame_take(server_->in.data, server_->in.length, &offset, &frame, &server_->err)) == 1)
+                if ((rc = obey(server_, &frame)) != 0)
+                        break;
+        xpm_frame_consume(&server_->in, offset);
+        return rc;
+}
+
+static void on_socket(uv_poll_t *handle, int status, int events)
+{
+        server *server_ = handle->data;
+        bool closed = status < 0;
+        int rc = 0;
+        if (!closed && (events & UV_READABLE))
+                rc = xpm_frame_receive(server_->fd, &server_->in, &closed, &server_->err);
+        if (rc == 1)
+                rc = obey_all(server_);
+        if (rc < 0)
+                fail(server_, rc);
+        if (server_->rc != 0 || closed)
+                leave(server_);
+        else if (events & UV_WRITABLE)
+                flush(server_);
+        if (!server_->leaving && server_->pool) {
+                xpm_pool_fill(server_->pool);
+                flush_in_time(server_);
+        }
+        leave_when_idle(server_);
+}
+
+static void on_term(uv_signal_t *handle, int signal)
+{
+        server *server_ = handle->data;
+        (void)signal;
+        if (server_->pool)
+                xpm_pool_kill(server_->pool, NULL, 0);
+        flush(server_);
+}
+
+static int run(server *server_)
+{
+        uv_run(&server_->loop, UV_RUN_DEFAULT);
+        xpm_pool_destroy(server_->pool);
+        xpm_text_release(&server_->in);
+        xpm_text_release(&server_->out);
+        xpm_site_release(&server_->site);
+        uv_loop_close(&server_->loop);
+        return server_->rc;
+}
+
+static int fail_uv(xpm_error *err, const char *what, int code)
+{
+        return xpm_fail(err, XPM_EIO, "cannot %s: %s", what, uv_strerror(code));
+}
+
+static int open_loop(server *server_, xpm_error *err)
+{
+        int rc = uv_loop_init(&server_->loop);
+        if (rc != 0)
+                return fail_uv(err, "make an event loop", rc);
+        uv_timer_init(&server_->loop, &server_->flusher);
+        uv_signal_init(&server_->loop, &server_->term);
+        server_->flusher.data = server_->term.data = server_->socket.data = server_;
+        rc = uv_signal_start(&server_->term, on_term, SIGTERM);
+        return rc == 0 ? 0 : fail_uv(err, "watch for SIGTERM", rc);
+}
+
+int xpm_worker_serve(int fd, int slots, xpm_error *err)
+{
+        server server_ = {.fd = fd, .slots = slots > 0 ? slots : 1};
+        int rc = xpm_site_init(&server_.site, environ, err);
+        if (rc == 0)
+                rc = open_loop(&server_, err);
+        if (rc != 0)
+                return xpm_error_exit_status(rc);
+        signal(SIGINT, SIG_IGN);
+        signal(SIGHUP, SIG_IGN);
+        signal(SIGPIPE, SIG_IGN);
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        rc = uv_poll_init(&server_.loop, &server_.socket, fd);
+        if (rc != 0) {
+                server_.leaving = true;
+                fail(&server_, fail_uv(&server_.err, "serve the descriptor given by --fd", rc));
+                leave_when_idle(&server_);
+        } else
+                uv_poll_start(&server_.socket, UV_READABLE, on_socket);
+        rc = run(&server_);
+        close(fd);
+        return rc == 0 ? 0 : xpm_error_exit_status(xpm_fail(err, rc, "%s", server_.err.message));
+}

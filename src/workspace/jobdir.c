@@ -1,0 +1,303 @@
+/* Invariants: what stands in .experimaestro/status.json and in the markers is whole at every instant; a marker is only
+ * made when a status that says the same has been committed; an attempt that begins first replaces the status of the one
+ * before, so that at no instant a committed status of yesterday stands without its marker.
+ *
+ * An empty file comes into being in one step, so SCRIPT.done is created where it stands; what has content is renamed to
+ * its place. */
+#include "workspace/jobdir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/lock.h"
+
+static const char status_name[] = ".experimaestro/status.json";
+
+static int fail(const xpm_jobdir *job, const char *verb, const char *name, xpm_error *err)
+{
+        return xpm_fail_errno(err, "cannot %s '%s/%s'", verb, job->path, name);
+}
+
+/* Functions of base/ know names within the directory only. */
+static int locate(const xpm_jobdir *job, int rc, const xpm_error *inner, xpm_error *err)
+{
+        return rc == 0 ? 0 : xpm_fail(err, rc, "%s (in '%s')", inner->message, job->path);
+}
+
+void xpm_jobdir_file(const xpm_jobdir *job, const char *suffix, xpm_jobdir_name name)
+{
+        size_t length = strlen(job->script), room = sizeof(xpm_jobdir_name) - 1;
+        size_t tail = strlen(suffix);
+        if (length + 1 + tail > room)
+                length = tail + 1 < room ? room - tail - 1 : 0;
+        memcpy(name, job->script, length);
+        name[length] = '.';
+        memcpy(name + length + 1, suffix, tail + 1);
+}
+
+int xpm_jobdir_open(xpm_jobdir *job, int parent, const char *name, bool create, xpm_error *err)
+{
+        if (create && mkdirat(parent, name, job->directory_mode) == 0)
+                job->fresh = true;
+        else if (create && errno != EEXIST)
+                return xpm_fail_errno(err, "cannot make '%s'", job->path);
+        job->dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (job->dir < 0 && errno == ENOENT)
+                return xpm_fail(err, XPM_ENOTFOUND, "there is no job directory '%s'", job->path);
+        if (job->dir < 0)
+                return xpm_fail_errno(err, "cannot open '%s'", job->path);
+        if (mkdirat(job->dir, ".experimaestro", job->directory_mode) != 0 && errno != EEXIST)
+                return fail(job, "make", ".experimaestro", err);
+        return 0;
+}
+
+void xpm_jobdir_release(xpm_jobdir *job)
+{
+        xpm_lock_release(job->lock);
+        if (job->dir >= 0)
+                close(job->dir);
+        job->dir = job->lock = -1;
+}
+
+int xpm_jobdir_lock(xpm_jobdir *job, xpm_error *err)
+{
+        xpm_error inner = XPM_ERROR_NONE;
+        xpm_jobdir_name name;
+        xpm_jobdir_file(job, "lock", name);
+        int rc = xpm_lock_take(job->dir, name, job->file_mode, false, &job->lock, &inner);
+        return locate(job, rc, &inner, err);
+}
+
+/* Make the directories of NAME. */
+static int make_parents(const xpm_jobdir *job, const char *name, xpm_error *err)
+{
+        const char *slash = strrchr(name, '/');
+        if (!slash)
+                return 0;
+        xpm_error inner = XPM_ERROR_NONE;
+        char *parents = strndup(name, (size_t)(slash - name));
+        if (!parents)
+                return xpm_fail_memory(err);
+        int rc = xpm_mkdir_p(job->dir, parents, job->directory_mode, &inner);
+        free(parents);
+        return locate(job, rc, &inner, err);
+}
+
+static bool is_the_same(const xpm_jobdir *job, const char *name, const void *data, size_t length)
+{
+        struct stat st;
+        xpm_text old = XPM_TEXT_INIT;
+        bool same = fstatat(job->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+                    (size_t)st.st_size == length && xpm_file_read(job->dir, name, length, &old, NULL) == 0 &&
+                    old.length == length && memcmp(xpm_text_string(&old), data, length) == 0;
+        xpm_text_release(&old);
+        return same;
+}
+
+int xpm_jobdir_content(const xpm_jobdir *job, const char *name, const void *data, size_t length, xpm_error *err)
+{
+        xpm_error inner = XPM_ERROR_NONE;
+        int rc = make_parents(job, name, err);
+        if (rc != 0)
+                return rc;
+        if (job->fresh)
+                rc = xpm_file_write(job->dir, name, data, length, job->file_mode, &inner);
+        else if (!is_the_same(job, name, data, length))
+                rc = xpm_file_replace(job->dir, name, data, length, job->file_mode, &inner);
+        return locate(job, rc, &inner, err);
+}
+
+static int exists(const xpm_jobdir *job, const char *suffix, xpm_error *err)
+{
+        xpm_jobdir_name name;
+        xpm_jobdir_file(job, suffix, name);
+        if (faccessat(job->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return 1;
+        return errno == ENOENT ? 0 : fail(job, "look for", name, err);
+}
+
+static int unlink_file(const xpm_jobdir *job, const char *suffix, xpm_error *err)
+{
+        xpm_jobdir_name name;
+        xpm_jobdir_file(job, suffix, name);
+        if (unlinkat(job->dir, name, 0) != 0 && errno != ENOENT)
+                return fail(job, "remove", name, err);
+        return 0;
+}
+
+static int make_done(const xpm_jobdir *job, xpm_error *err)
+{
+        xpm_jobdir_name name;
+        xpm_jobdir_file(job, "done", name);
+        int fd = openat(job->dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, job->file_mode);
+        if (fd < 0)
+                return fail(job, "create", name, err);
+        close(fd);
+        return 0;
+}
+
+static int replace(const xpm_jobdir *job, const char *name, const xpm_text *text, xpm_error *err)
+{
+        xpm_error inner = XPM_ERROR_NONE;
+        if (text->failed)
+                return xpm_fail_memory(err);
+        return locate(job, xpm_file_replace(job->dir, name, text->data, text->length, job->file_mode, &inner), &inner,
+                      err);
+}
+
+static int make_failed(const xpm_jobdir *job, enum xpm_failure failure, int code, const char *message, xpm_error *err)
+{
+        xpm_jobdir_name name;
+        xpm_text text = XPM_TEXT_INIT;
+        xpm_jobdir_file(job, "failed", name);
+        xpm_job_failed_json(failure, code, message, &text);
+        int rc = replace(job, name, &text, err);
+        xpm_text_release(&text);
+        return rc;
+}
+
+static int put_status(const xpm_jobdir *job, const xpm_job_status *status, xpm_error *err)
+{
+        xpm_text text = XPM_TEXT_INIT;
+        xpm_text_reserve(&text, 2048);
+        xpm_job_status_json(status, &text);
+        int rc = replace(job, status_name, &text, err);
+        xpm_text_release(&text);
+        return rc;
+}
+
+int xpm_jobdir_past(const xpm_jobdir *job, xpm_job_past *past, xpm_error *err)
+{
+        int done = exists(job, "done", err);
+        if (done < 0)
+                return done;
+        if (job->fresh && !done && faccessat(job->dir, status_name, F_OK, 0) != 0)
+                return 0;
+        xpm_error inner = XPM_ERROR_NONE;
+        int rc = locate(job, xpm_job_past_read(job->dir, past, &inner), &inner, err);
+        int failed = rc == 0 ? exists(job, "failed", err) : rc;
+        if (failed < 0)
+                return failed;
+        if (past->state == XPM_JOB_DONE && !done)
+                return make_done(job, err);
+        if (past->state == XPM_JOB_ERROR && !failed && !done)
+                return make_failed(job, past->failure, past->code, past->message, err);
+        /* Of two markers the committed status decides; a marker beats a status that is no end. */
+        if (done && !(failed && past->state == XPM_JOB_ERROR))
+                past->state = XPM_JOB_DONE;
+        else if (failed && past->state != XPM_JOB_ERROR) {
+                past->state = XPM_JOB_ERROR;
+                past->failure = XPM_FAILURE_FAILED;
+        }
+        return 0;
+}
+
+static int remove_outputs(const xpm_jobdir *job, const char *const *outputs, size_t count, xpm_error *err)
+{
+        xpm_error inner = XPM_ERROR_NONE;
+        int rc = 0;
+        for (size_t i = 0; rc == 0 && i < count; i++)
+                rc = xpm_remove_tree(job->dir, outputs[i], &inner);
+        return locate(job, rc, &inner, err);
+}
+
+int xpm_jobdir_begin(const xpm_jobdir *job, const xpm_job_status *status, const char *const *outputs,
+                     size_t output_count, xpm_error *err)
+{
+        int rc = 0;
+        if (faccessat(job->dir, status_name, F_OK, 0) == 0)
+                rc = put_status(job, status, err);
+        if (rc == 0)
+                rc = unlink_file(job, "failed", err);
+        if (rc == 0)
+                rc = unlink_file(job, "done", err);
+        if (rc == 0)
+                rc = remove_outputs(job, outputs, output_count, err);
+        return rc;
+}
+
+/* Room in a name for the number of an earlier log. */
+static void numbered(const char *name, uint32_t number, xpm_jobdir_name out)
+{
+        snprintf(out, sizeof(xpm_jobdir_name), "%.*s.%u", (int)sizeof(xpm_jobdir_name) - 12, name, number);
+}
+
+static int rotate(const xpm_jobdir *job, const xpm_jobdir_name names[2], uint32_t number, xpm_error *err)
+{
+        xpm_jobdir_name out, errors;
+        if (number == 0)
+                number = 1;
+        do {
+                numbered(names[0], number, out);
+                numbered(names[1], number, errors);
+                number++;
+        } while (faccessat(job->dir, out, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+                 faccessat(job->dir, errors, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+        if (renameat(job->dir, names[0], job->dir, out) != 0 && errno != ENOENT)
+                return fail(job, "rename", names[0], err);
+        if (renameat(job->dir, names[1], job->dir, errors) != 0 && errno != ENOENT)
+                return fail(job, "rename", names[1], err);
+        return 0;
+}
+
+int xpm_jobdir_logs(const xpm_jobdir *job, uint32_t last, int logs[2], xpm_error *err)
+{
+        xpm_jobdir_name names[2];
+        xpm_jobdir_file(job, "out", names[0]);
+        xpm_jobdir_file(job, "err", names[1]);
+        if (!job->fresh && (faccessat(job->dir, names[0], F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+                            faccessat(job->dir, names[1], F_OK, AT_SYMLINK_NOFOLLOW) == 0)) {
+                int rc = rotate(job, (const xpm_jobdir_name *)names, last, err);
+                if (rc != 0)
+                        return rc;
+        }
+        /* Appending keeps the lines of processes that open the log again behind those that are there. */
+        for (int i = 0; i < 2; i++) {
+                logs[i] = openat(job->dir, names[i], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+                                 job->file_mode);
+                if (logs[i] < 0) {
+                        int rc = fail(job, "create", names[i], err);
+                        if (i == 1)
+                                close(logs[0]);
+                        logs[0] = logs[1] = -1;
+                        return rc;
+                }
+        }
+        return 0;
+}
+
+int xpm_jobdir_announce(const xpm_jobdir *job, const xpm_job_status *status, xpm_error *err)
+{
+        xpm_jobdir_name name;
+        xpm_text text = XPM_TEXT_INIT;
+        int rc = put_status(job, status, err);
+        xpm_jobdir_file(job, "pid", name);
+        xpm_job_process_json(status->process, &text);
+        if (rc == 0)
+                rc = replace(job, name, &text, err);
+        xpm_text_clear(&text);
+        xpm_text_printf(&text, "attempt %u", status->attempt);
+        xpm_lock_sign(job->lock, xpm_text_string(&text));
+        xpm_text_release(&text);
+        return rc;
+}
+
+int xpm_jobdir_commit(const xpm_jobdir *job, const xpm_job_status *status, bool announced, xpm_error *err)
+{
+        int rc = put_status(job, status, err);
+        if (rc != 0)
+                return rc;
+        if (status->state == XPM_JOB_DONE)
+                rc = make_done(job, err);
+        else
+                rc = make_failed(job, status->failure, status->code, status->message, err);
+        if (rc == 0 && announced)
+                rc = unlink_file(job, "pid", err);
+        return rc;
+}

@@ -1,0 +1,68 @@
+/* jobdir.h: a job's directory, as its one writer sees it (docs/reference/workspace.md, "Who writes what")
+ *
+ *     open → lock → (past) → begin → content … → logs → run → commit → release
+ *
+ * The writer of a directory that it made itself writes straight; in one that exists, content that is as it should be is
+ * left alone and other content replaced by rename. All errors are XPM_EIO or XPM_ENOMEM and name the file and the
+ * directory, but for those that say otherwise.
+ */
+#ifndef XPM_WORKSPACE_JOBDIR_H
+#define XPM_WORKSPACE_JOBDIR_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "experimaestro/error.h"
+#include "workspace/status.h"
+
+typedef struct xpm_jobdir {
+        const char *path;   /* absolute; for messages */
+        const char *script; /* SCRIPT */
+        int dir;            /* open; -1 none */
+        int lock;           /* SCRIPT.lock while it is held; -1 not */
+        bool fresh;         /* open made the directory */
+        mode_t directory_mode, file_mode;
+} xpm_jobdir;
+
+#define XPM_JOBDIR_INIT ((xpm_jobdir){.dir = -1, .lock = -1})
+
+typedef char xpm_jobdir_name[NAME_MAX + 1];
+
+/* `SCRIPT.SUFFIX` */
+void xpm_jobdir_file(const xpm_jobdir *job, const char *suffix, xpm_jobdir_name name);
+
+/* Make and open the directory NAME in PARENT (jobs/TASK, open). PATH and SCRIPT are kept. With CREATE false one that
+ * does not exist is XPM_ENOTFOUND. */
+int xpm_jobdir_open(xpm_jobdir *job, int parent, const char *name, bool create, xpm_error *err);
+/* Closes, lets go of the lock; may be called twice. */
+void xpm_jobdir_release(xpm_jobdir *job);
+
+/* XPM_ELOCKED when somebody else holds it, naming him. */
+int xpm_jobdir_lock(xpm_jobdir *job, xpm_error *err);
+
+/* params.json, the run file, an input file: NAME may have directories, which are made. */
+int xpm_jobdir_content(const xpm_jobdir *job, const char *name, const void *data, size_t length, xpm_error *err);
+
+/* How the attempts before ended, under the lock: a marker that is missing beside a committed status is made, and the
+ * committed status decides between two markers. past->state is DONE, ERROR, or what the status says of an attempt that
+ * has no end. */
+int xpm_jobdir_past(const xpm_jobdir *job, xpm_job_past *past, xpm_error *err);
+
+/* Begin another attempt in a directory that exists: STATUS first, when there is a status to replace, so that an old
+ * outcome is not found again; then old markers, and OUTPUTS (none when it is resumed). */
+int xpm_jobdir_begin(const xpm_jobdir *job, const xpm_job_status *status, const char *const *outputs,
+                     size_t output_count, xpm_error *err);
+
+/* Open SCRIPT.out and SCRIPT.err anew; those of the attempt before become SCRIPT.out.N and SCRIPT.err.N, N its number
+ * LAST or the next that is free. */
+int xpm_jobdir_logs(const xpm_jobdir *job, uint32_t last, int logs[2], xpm_error *err);
+
+/* It lasts: the status that says so, SCRIPT.pid, and the lock's text. */
+int xpm_jobdir_announce(const xpm_jobdir *job, const xpm_job_status *status, xpm_error *err);
+
+/* The end: the final status, which is the commit, then the marker, then SCRIPT.pid goes (when ANNOUNCED). */
+int xpm_jobdir_commit(const xpm_jobdir *job, const xpm_job_status *status, bool announced, xpm_error *err);
+
+#endif

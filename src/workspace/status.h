@@ -1,0 +1,79 @@
+/* status.h: status.json of a job (docs/reference/workspace.md, "status.json")
+ *
+ * Written under SCRIPT.lock only, by rename. A final one (done or error) commits an attempt: the marker follows it, and
+ * whoever finds one without its marker makes the marker.
+ */
+#ifndef XPM_WORKSPACE_STATUS_H
+#define XPM_WORKSPACE_STATUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/text.h"
+#include "experimaestro/error.h"
+#include "experimaestro/state.h"
+
+enum { XPM_ISO_TIME_SIZE = 27 };
+
+/* `2026-11-23T22:19:30.123456`: local time, of MICROSECONDS since the epoch. */
+void xpm_iso_time(int64_t microseconds, char text[XPM_ISO_TIME_SIZE]);
+/* CLOCK_REALTIME in microseconds. */
+int64_t xpm_time_now(void);
+
+typedef struct xpm_job_process {
+        const char *host;
+        pid_t worker, command;
+        uint64_t start_time; /* of the worker: clock ticks since boot, as in /proc/PID/stat */
+} xpm_job_process;
+
+typedef struct xpm_job_usage {
+        double user, system, wall; /* seconds */
+        int64_t max_rss;           /* bytes */
+} xpm_job_usage;
+
+/* Strings are borrowed. NULL strings are written as null. */
+typedef struct xpm_job_status {
+        const char *job_id, *task_id, *path;
+        enum xpm_job_state state;
+        enum xpm_failure failure;          /* NONE: no failure */
+        const char *message;               /* of a failure */
+        int code;                          /* exit status, -1: none */
+        int64_t submitted, started, ended; /* microseconds since the epoch, 0: not yet */
+        uint32_t attempt;                  /* from 1 */
+        bool resumable;
+        const char *recipe, *command, *host;
+        int64_t cores, gpus;
+        uint64_t memory;                /* bytes, 0: no limit */
+        const xpm_job_process *process; /* while it runs, else NULL */
+        const xpm_job_usage *usage;     /* at the end, else NULL */
+        const char *attempts;           /* the attempts before, as JSON objects with commas between, or NULL */
+} xpm_job_status;
+
+/* Append STATUS as JSON. */
+void xpm_job_status_json(const xpm_job_status *status, xpm_text *text);
+
+/* SCRIPT.pid */
+void xpm_job_process_json(const xpm_job_process *process, xpm_text *text);
+
+/* SCRIPT.failed */
+void xpm_job_failed_json(enum xpm_failure failure, int code, const char *message, xpm_text *text);
+
+/* What the attempts before left. */
+typedef struct xpm_job_past {
+        enum xpm_job_state state; /* UNSCHEDULED: nothing ran */
+        enum xpm_failure failure;
+        int code;
+        uint32_t attempt; /* the last one's number; 0: none */
+        char message[256];
+        xpm_text attempts; /* for xpm_job_status.attempts of the next one; one that has no end is counted as lost */
+} xpm_job_past;
+
+#define XPM_JOB_PAST_INIT ((xpm_job_past){.state = XPM_JOB_UNSCHEDULED, .code = -1})
+
+/* Read status.json in DIR (the job's directory). One that is missing, or is not a status (another program's, half
+ * written), counts as none. XPM_EIO, XPM_ENOMEM. */
+int xpm_job_past_read(int dir, xpm_job_past *past, xpm_error *err);
+void xpm_job_past_release(xpm_job_past *past);
+
+#endif
