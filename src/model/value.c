@@ -268,25 +268,30 @@ static void show_generated(const struct shower *shower, const xpm_config *config
                 xpm_json_cstring(shower->text, param->generated);
 }
 
-static void show_config(const struct shower *shower, const xpm_config *config)
+static void show_parameters(const struct shower *shower, const xpm_config *config)
 {
         const xpm_config_type *type = config->type;
+        for (size_t i = 0; i < type->param_count; i++) {
+                size_t index = type->declared ? type->declared[i] : i;
+                const xpm_param *param = &type->params[index];
+                xpm_json_key(shower->text, param->name);
+                if (param->generated)
+                        show_generated(shower, config, param);
+                else
+                        show(shower, &config->values[index]);
+        }
+}
+
+static void show_config(const struct shower *shower, const xpm_config *config)
+{
         struct shower inside = *shower;
         xpm_text *text = shower->text;
         if (config->job)
                 inside.job = config;
         xpm_text_putc(text, '{');
         xpm_json_key(text, "type");
-        xpm_json_cstring(text, type->name);
-        for (size_t i = 0; i < type->param_count; i++) {
-                size_t index = type->declared ? type->declared[i] : i;
-                const xpm_param *param = &type->params[index];
-                xpm_json_key(text, param->name);
-                if (param->generated)
-                        show_generated(&inside, config, param);
-                else
-                        show(&inside, &config->values[index]);
-        }
+        xpm_json_cstring(text, config->type->name);
+        show_parameters(&inside, config);
         if (config->job)
                 show_job(shower, config);
         xpm_text_putc(text, '}');
@@ -366,5 +371,15 @@ int xpm_value_json(const xpm_value *value, const char *workspace, xpm_text *text
 {
         struct shower shower = {.text = text, .workspace = workspace ? workspace : "", .slash = workspace ? "/" : ""};
         show(&shower, value);
+        return text->failed ? XPM_ENOMEM : 0;
+}
+
+int xpm_job_params_json(const xpm_config *config, const char *workspace, xpm_text *text)
+{
+        struct shower shower = {
+                .text = text, .workspace = workspace ? workspace : "", .slash = workspace ? "/" : "", .job = config};
+        xpm_text_putc(text, '{');
+        show_parameters(&shower, config);
+        xpm_text_putc(text, '}');
         return text->failed ? XPM_ENOMEM : 0;
 }

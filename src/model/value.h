@@ -97,5 +97,7 @@ xpm_string *xpm_string_create(xpm_arena *arena, const char *data, size_t length)
  * "job" {"id", "path"} too, an enum its name, a set a list in hash order, infinities strings, paths and files absolute. WORKSPACE (may be NULL) is
  * the absolute path that makes jobs' paths and those of generated parameters. */
 int xpm_value_json(const xpm_value *value, const char *workspace, xpm_text *text);
+/* The parameters of a job alone, without its own type and `job`: the `params` of --json and params.json. */
+int xpm_job_params_json(const xpm_config *config, const char *workspace, xpm_text *text);
 
 #endif

@@ -23,6 +23,10 @@ typedef struct xpm_render_context {
 int xpm_render_job(const xpm_render_context *context, xpm_arena *arena, const xpm_job *job, xpm_jobspec *out,
                    xpm_error *err);
 
+/* Is there anything in JOB's own values that xpm_render_job would refuse? For all jobs of a plan, before anything is written: costs nothing
+ * where the task's templates cannot fail for one job and not for another. */
+int xpm_render_check(const xpm_render_context *context, const xpm_job *job, xpm_error *err);
+
 /* Only the line of --json's `command`, appended to TEXT: a string command as rendered, a list as a shell would need it. Fast. */
 int xpm_render_command(const xpm_render_context *context, const xpm_job *job, xpm_text *text, xpm_error *err);
 

@@ -1,0 +1,501 @@
+/* From the nodes of a task (and of a step, which go before them) to compiled templates. Each scalar becomes one
+ * template; what is a list or a mapping of scalars becomes an array of them. All that can be said without a job is said
+ * here, so that a plan that was read can only fail for what a job's own values are.
+ *
+ * Files named by `files` are read here, once, and are part of what is constant afterwards. */
+#include "plan/template.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/number.h"
+#include "base/words.h"
+#include "plan/command.h"
+#include "plan/names.h"
+
+enum { LARGEST_FILE = 64 * 1024 * 1024 };
+
+typedef struct compiler {
+        xpm_plan *plan;
+        const xpm_task *task;
+        const xpm_step *step;
+        xpm_templates *out;
+        xpm_error *err;
+} compiler;
+
+static void *allocate(const compiler *c, size_t count, size_t size)
+{
+        void *memory = xpm_arena_calloc(c->plan->arena, count, size);
+        if (!memory)
+                xpm_fail_memory(c->err);
+        return memory;
+}
+
+/* --- one template --- */
+
+static void classify(xpm_template *template)
+{
+        const xpm_mustache *code = &template->code;
+        template->fixed = code->count == 0 || (code->count == 1 && code->tags[0].kind == XPM_MUSTACHE_TEXT);
+        template->certain = true;
+        template->sections = code->count > 0;
+        for (size_t i = 0; i < code->count;) {
+                const xpm_mustache_tag *tag = &code->tags[i];
+                bool section = tag->kind == XPM_MUSTACHE_SECTION || tag->kind == XPM_MUSTACHE_INVERTED;
+                template->sections = template->sections &&section;
+                i = section ? tag->end : i + 1;
+        }
+        for (size_t i = 0; i < code->count; i++) {
+                const xpm_name *name = code->tags[i].binding;
+                template->certain = template->certain && (!name || name->certain);
+        }
+        const xpm_name *first = code->count == 1 ? code->tags[0].binding : NULL;
+        template->alone = first && first->list;
+}
+
+static bool names_resources(const xpm_mustache *code)
+{
+        for (size_t i = 0; i < code->count; i++) {
+                const xpm_name *name = code->tags[i].binding;
+                if (name && name->place == XPM_PLACE_LEAF && name->leaf >= XPM_LEAF_RESOURCES_CORES)
+                        return true;
+        }
+        return false;
+}
+
+/* NODE, a scalar, as a template. RESOURCES: may `resources` be named? */
+static int compile(const compiler *c, const xpm_node *node, const char *what, bool resources, xpm_template *out)
+{
+        size_t offset = 0;
+        xpm_error wrong = XPM_ERROR_NONE;
+        const xpm_scope scope = {.plan = c->plan, .type = c->task->type, .resources = resources, .nul = c->out->nul};
+        out->node = node;
+        out->what = what;
+        if (node->kind != XPM_NODE_SCALAR)
+                return xpm_fail_at(c->err, node->pos, "%s: a text is expected here", what);
+        int rc = xpm_mustache_compile(c->plan->arena, node->text, node->length, &out->code, &offset, &wrong);
+        if (rc == 0)
+                rc = xpm_names_bind(&scope, &out->code, &offset, &wrong);
+        if (rc == 0 && out->shell)
+                rc = xpm_command_check_places(&out->code, &offset, &wrong);
+        if (rc == XPM_ENOMEM)
+                return xpm_fail_memory(c->err);
+        if (rc != 0)
+                return xpm_fail_at(c->err, xpm_node_locate(node, offset), "%s", wrong.message);
+        classify(out);
+        c->out->resources = c->out->resources || names_resources(&out->code);
+        return 0;
+}
+
+static int compile_one(const compiler *c, const xpm_node *node, const char *what, bool resources, bool shell,
+                       xpm_template **out)
+{
+        if (!node || xpm_node_is_null(node))
+                return 0;
+        *out = allocate(c, 1, sizeof **out);
+        if (!*out)
+                return XPM_ENOMEM;
+        (*out)->shell = shell;
+        return compile(c, node, what, resources, *out);
+}
+
+/* A sequence of scalars, or one scalar for a sequence of one. */
+static int compile_list(const compiler *c, const xpm_node *node, const char *what, xpm_template **out, size_t *count)
+{
+        if (!node || xpm_node_is_null(node))
+                return 0;
+        bool single = node->kind == XPM_NODE_SCALAR;
+        size_t size = single ? 1 : node->item_count;
+        xpm_template *items = allocate(c, size, sizeof *items);
+        if (!items)
+                return XPM_ENOMEM;
+        for (size_t i = 0; i < size; i++) {
+                int rc = compile(c, single ? node : node->items[i], what, true, &items[i]);
+                if (rc != 0)
+                        return rc;
+        }
+        *out = items;
+        *count = size;
+        return 0;
+}
+
+static const char *label(const compiler *c, const char *what, const char *name)
+{
+        const char *text = xpm_arena_printf(c->plan->arena, "%s '%s'", what, name);
+        if (!text)
+                xpm_fail_memory(c->err);
+        return text;
+}
+
+/* --- the parts of a task --- */
+
+static bool is_blank(const xpm_node *node)
+{
+        return node->kind == XPM_NODE_SCALAR && node->length == strspn(node->text, " \t\r\n");
+}
+
+static int compile_command(const compiler *c)
+{
+        const xpm_node *node = c->task->command;
+        xpm_templates *out = c->out;
+        if (!node && !c->step)
+                return 0;
+        if (!node)
+                return xpm_fail_at(c->err, c->step->node ? c->step->node->pos : c->task->node->pos,
+                                   "task '%s' has no command", c->task->type->name);
+        if (is_blank(node) || (node->kind == XPM_NODE_SEQUENCE && (node->item_count == 0 || is_blank(node->items[0]))))
+                return xpm_fail_at(c->err, node->pos, "the command is empty");
+        out->list = node->kind == XPM_NODE_SEQUENCE;
+        int rc = 0;
+        if (out->list) {
+                rc = compile_list(c, node, "command", &out->command, &out->command_count);
+        } else {
+                out->command_count = 1;
+                rc = compile_one(c, node, "command", true, true, &out->command);
+        }
+        return rc;
+}
+
+static int read_strings(const compiler *c, const xpm_node *node, const char *const **out, size_t *count)
+{
+        if (!node || xpm_node_is_null(node))
+                return 0;
+        bool single = node->kind == XPM_NODE_SCALAR;
+        size_t size = single ? 1 : node->item_count;
+        const char **items = allocate(c, size + 1, sizeof *items);
+        if (!items)
+                return XPM_ENOMEM;
+        for (size_t i = 0; i < size; i++)
+                items[i] = single ? node->text : node->items[i]->text;
+        *out = items;
+        *count = size;
+        return 0;
+}
+
+static int read_shell(const compiler *c)
+{
+        static const char *const bash[] = {"/bin/bash", "-eo", "pipefail", NULL};
+        size_t count;
+        c->out->shell = bash;
+        int rc = read_strings(c, c->task->shell, &c->out->shell, &count);
+        if (rc == 0 && c->out->shell[0] == NULL)
+                return xpm_fail_at(c->err, c->task->shell->pos, "the shell is empty");
+        return rc;
+}
+
+/* Later layers replace the value of a name, which keeps its place. */
+static int compile_env(const compiler *c)
+{
+        const xpm_node *layers[] = {c->plan->env, c->task->env, c->step ? c->step->env : NULL};
+        enum { LAYERS = sizeof layers / sizeof *layers };
+        xpm_templates *out = c->out;
+        size_t size = 0;
+        for (size_t i = 0; i < LAYERS; i++)
+                size += layers[i] && layers[i]->kind == XPM_NODE_MAPPING ? layers[i]->pair_count : 0;
+        out->env = allocate(c, size, sizeof *out->env);
+        if (!out->env)
+                return XPM_ENOMEM;
+        for (size_t i = 0; i < LAYERS; i++)
+                for (size_t j = 0; layers[i] && layers[i]->kind == XPM_NODE_MAPPING && j < layers[i]->pair_count; j++) {
+                        const xpm_pair *pair = &layers[i]->pairs[j];
+                        size_t at = 0;
+                        while (at < out->env_count && strcmp(out->env[at].name, pair->key) != 0)
+                                at++;
+                        out->env_count += at == out->env_count;
+                        out->env[at] = (xpm_named_template){.name = pair->key};
+                        const char *what = label(c, "env", pair->key);
+                        int rc = what ? compile(c, pair->value, what, true, &out->env[at].value) : XPM_ENOMEM;
+                        if (rc != 0)
+                                return rc;
+                }
+        return 0;
+}
+
+/* The text of a template file as a scalar that stands in that file. */
+static int read_template(const compiler *c, const xpm_node *path, xpm_node **out)
+{
+        xpm_arena *arena = c->plan->arena;
+        xpm_text text = XPM_TEXT_INIT;
+        xpm_error wrong = XPM_ERROR_NONE;
+        char *full = xpm_path_join(path->pos.source->dir, path->text);
+        xpm_source *source = xpm_arena_alloc(arena, sizeof *source);
+        int rc = full && source ? 0 : xpm_fail_memory(c->err);
+        if (rc != 0)
+                goto out;
+        rc = xpm_file_read(AT_FDCWD, full, LARGEST_FILE, &text, &wrong);
+        if (rc != 0) {
+                rc = rc == XPM_ENOMEM
+                             ? xpm_fail_memory(c->err)
+                             : xpm_fail_at(c->err, path->pos, "the template cannot be read: %s", wrong.message);
+                goto out;
+        }
+        *source = (xpm_source){.name = xpm_arena_strdup(arena, path->text),
+                               .path = xpm_arena_strdup(arena, full),
+                               .dir = path->pos.source->dir};
+        const char *content = xpm_arena_strndup(arena, xpm_text_string(&text), text.length);
+        *out = content && source->name && source->path
+                       ? xpm_node_scalar(arena, (xpm_pos){source, 1, 1}, content, text.length, true)
+                       : NULL;
+        rc = *out ? 0 : xpm_fail_memory(c->err);
+out:
+        xpm_text_release(&text);
+        free(full);
+        return rc;
+}
+
+static int compile_file(const compiler *c, const xpm_pair *pair, xpm_file_template *out)
+{
+        const xpm_node *path = xpm_node_get(pair->value, "template");
+        xpm_node *content = xpm_node_get(pair->value, "content");
+        xpm_node *name = xpm_node_scalar(c->plan->arena, pair->key_pos, pair->key, pair->key_length, true);
+        const char *what = label(c, "file", pair->key);
+        if (!name || !what)
+                return xpm_fail_memory(c->err);
+        if (!path == !content)
+                return xpm_fail_at(c->err, pair->value->pos, "%s: write {template: PATH} or {content: TEXT}", what);
+        int rc = path ? read_template(c, path, &content) : 0;
+        out->node = name;
+        out->content.binary = true;
+        if (rc == 0)
+                rc = compile(c, name, "the name of a file", true, &out->name);
+        return rc != 0 ? rc : compile(c, content, what, true, &out->content);
+}
+
+static int compile_files(const compiler *c)
+{
+        const xpm_node *node = c->task->files;
+        if (!node || node->kind != XPM_NODE_MAPPING)
+                return 0;
+        c->out->files = allocate(c, node->pair_count, sizeof *c->out->files);
+        if (!c->out->files)
+                return XPM_ENOMEM;
+        c->out->file_count = node->pair_count;
+        int rc = 0;
+        for (size_t i = 0; i < node->pair_count && rc == 0; i++)
+                rc = compile_file(c, &node->pairs[i], &c->out->files[i]);
+        return rc;
+}
+
+/* A token must be declared at the top, or nothing could be held. */
+static int check_token(const compiler *c, const xpm_pair *pair)
+{
+        const xpm_node *declared = c->plan->tokens;
+        if (xpm_node_find(declared, pair->key))
+                return 0;
+        size_t count = declared && declared->kind == XPM_NODE_MAPPING ? declared->pair_count : 0;
+        const char **names = allocate(c, count, sizeof *names);
+        if (!names)
+                return XPM_ENOMEM;
+        for (size_t i = 0; i < count; i++)
+                names[i] = declared->pairs[i].key;
+        const char *near = xpm_words_nearest(pair->key, names, count);
+        if (near)
+                return xpm_fail_at(c->err, pair->key_pos, "there is no token '%s', did you mean '%s'?", pair->key,
+                                   near);
+        return xpm_fail_at(c->err, pair->key_pos,
+                           "there is no token '%s': declare how many there are at the top, as in "
+                           "'tokens: {%s: 4}'",
+                           pair->key, pair->key);
+}
+
+static int compile_tokens(const compiler *c)
+{
+        const xpm_node *node = c->step && c->step->tokens ? c->step->tokens : c->task->tokens;
+        if (!node || node->kind != XPM_NODE_MAPPING)
+                return 0;
+        c->out->tokens = allocate(c, node->pair_count, sizeof *c->out->tokens);
+        if (!c->out->tokens)
+                return XPM_ENOMEM;
+        c->out->token_count = node->pair_count;
+        int rc = 0;
+        for (size_t i = 0; i < node->pair_count && rc == 0; i++) {
+                const char *what = label(c, "token", node->pairs[i].key);
+                c->out->tokens[i].name = node->pairs[i].key;
+                rc = what ? check_token(c, &node->pairs[i]) : XPM_ENOMEM;
+                if (rc == 0)
+                        rc = compile(c, node->pairs[i].value, what, true, &c->out->tokens[i].value);
+        }
+        return rc;
+}
+
+/* --- what is no template --- */
+
+static bool mentions(const xpm_node *list, const char *word)
+{
+        if (list && list->kind == XPM_NODE_SCALAR)
+                return strcmp(list->text, word) == 0;
+        for (size_t i = 0; list && i < list->item_count; i++)
+                if (list->items[i]->kind == XPM_NODE_SCALAR && strcmp(list->items[i]->text, word) == 0)
+                        return true;
+        return false;
+}
+
+static int read_count(const compiler *c, const xpm_node *node, const char *what, int64_t *out)
+{
+        *out = -1;
+        if (!node || xpm_node_is_null(node))
+                return 0;
+        if (node->kind != XPM_NODE_SCALAR || !xpm_int_parse(node->text, node->length, out, NULL) || *out < 0)
+                return xpm_fail_at(c->err, node->pos, "%s: a number is expected, 0 or more", what);
+        return 0;
+}
+
+static int read_factor(const compiler *c, const xpm_node *node, double *out)
+{
+        *out = 1.0;
+        if (!node || xpm_node_is_null(node))
+                return 0;
+        if (node->kind != XPM_NODE_SCALAR || !xpm_float_parse(node->text, node->length, out, NULL) || !(*out > 0))
+                return xpm_fail_at(c->err, node->pos, "scale: a factor is expected, greater than 0");
+        return 0;
+}
+
+static int read_settings(const compiler *c)
+{
+        xpm_templates *out = c->out;
+        const xpm_step *step = c->step;
+        const xpm_node *retry = step && step->retry ? step->retry : c->task->retry;
+        const xpm_node *transient = step && step->transient ? step->transient : c->task->transient;
+        const xpm_node *launcher = step && step->launcher ? step->launcher : c->task->launcher;
+        const xpm_node *on = xpm_node_get(retry, "on"), *scale = xpm_node_get(retry, "scale");
+        out->retry = (xpm_retry){.on_timeout = mentions(on, "timeout"),
+                                 .on_memory = mentions(on, "memory"),
+                                 .on_lost = mentions(on, "lost"),
+                                 .on_failed = mentions(on, "failed")};
+        launcher = launcher ? launcher : c->plan->launcher;
+        out->launcher =
+                launcher && launcher->kind == XPM_NODE_SCALAR && !xpm_node_is_null(launcher) ? launcher->text : NULL;
+        out->resumable = mentions(c->task->resumable, "true");
+        out->transient = mentions(transient, "true")     ? XPM_TRANSIENT_YES
+                         : mentions(transient, "remove") ? XPM_TRANSIENT_REMOVE
+                                                         : XPM_TRANSIENT_NO;
+        int rc = read_count(c, xpm_node_get(retry, "times"), "times", &out->retry.times);
+        if (rc == 0)
+                rc = read_factor(c, xpm_node_get(scale, "mem"), &out->retry.scale_memory);
+        if (rc == 0)
+                rc = read_factor(c, xpm_node_get(scale, "duration"), &out->retry.scale_duration);
+        if (rc == 0)
+                rc = read_count(c, step && step->max_retries ? step->max_retries : c->task->max_retries, "max_retries",
+                                &out->max_retries);
+        if (rc == 0)
+                rc = read_strings(c, c->plan->secrets, &out->secrets, &out->secret_count);
+        return rc;
+}
+
+/* --- all of it --- */
+
+static int compile_requirements(const compiler *c)
+{
+        const xpm_node *node = c->step && c->step->requirements ? c->step->requirements : c->task->requirements;
+        xpm_templates *out = c->out;
+        int rc = compile_one(c, node, "requirements", false, false, &out->requirements);
+        if (rc == 0)
+                rc = compile_one(c, xpm_node_get(c->task->mpi, "ranks"), "ranks", false, false, &out->ranks);
+        if (rc == 0)
+                rc = compile_one(c, xpm_node_get(c->task->mpi, "per_node"), "per_node", false, false, &out->per_node);
+        return rc;
+}
+
+static bool all_of(const xpm_template *templates, size_t count, bool parsed)
+{
+        for (size_t i = 0; templates && i < count; i++)
+                if (!templates[i].fixed && (parsed || !templates[i].certain))
+                        return false;
+        return true;
+}
+
+/* Is rendering for one job a proof for all? Not where a value may be missing, nor where it is parsed afterwards. */
+static bool is_certain(const xpm_templates *t)
+{
+        bool certain = all_of(t->command, t->command_count, false) && all_of(t->setup, 1, false) &&
+                       all_of(t->modules, t->module_count, false) && all_of(t->cwd, 1, false) &&
+                       all_of(t->requirements, 1, true) && all_of(t->ranks, 1, true) && all_of(t->per_node, 1, true) &&
+                       all_of(t->outputs, t->output_count, true);
+        for (size_t i = 0; i < t->env_count; i++)
+                certain = certain && all_of(&t->env[i].value, 1, false);
+        for (size_t i = 0; i < t->token_count; i++)
+                certain = certain && all_of(&t->tokens[i].value, 1, true);
+        for (size_t i = 0; i < t->file_count; i++)
+                certain = certain && all_of(&t->files[i].name, 1, true) && all_of(&t->files[i].content, 1, false);
+        return certain;
+}
+
+/* Was this task compiled for an earlier step? Then its warnings were given, and without settings of its own the step
+ * has the same templates. */
+static const xpm_step *find_twin(const xpm_plan *plan, const xpm_task *task, const xpm_step *step)
+{
+        for (const xpm_step *other = plan->steps; step && other < step; other++)
+                if (other->task == task && other->templates)
+                        return other;
+        return NULL;
+}
+
+static bool has_nul(const xpm_node *node)
+{
+        bool found = node->kind == XPM_NODE_SCALAR && memchr(node->text, '\0', node->length);
+        for (size_t i = 0; node->kind == XPM_NODE_SEQUENCE && i < node->item_count && !found; i++)
+                found = has_nul(node->items[i]);
+        for (size_t i = 0; node->kind == XPM_NODE_MAPPING && i < node->pair_count && !found; i++)
+                found = memchr(node->pairs[i].key, '\0', node->pairs[i].key_length) || has_nul(node->pairs[i].value);
+        return found;
+}
+
+static bool changes_nothing(const xpm_step *step)
+{
+        return !step->tokens && !step->requirements && !step->launcher && !step->retry && !step->env &&
+               !step->max_retries && !step->transient;
+}
+
+static int compile_all(const compiler *c, const xpm_log *log)
+{
+        const xpm_task *task = c->task;
+        xpm_templates *out = c->out;
+        int rc = compile_command(c);
+        if (rc == 0)
+                rc = read_shell(c);
+        if (rc == 0)
+                rc = compile_one(c, task->setup, "setup", true, true, &out->setup);
+        if (rc == 0)
+                rc = compile_list(c, task->modules, "modules", &out->modules, &out->module_count);
+        if (rc == 0)
+                rc = compile_env(c);
+        if (rc == 0)
+                rc = compile_files(c);
+        if (rc == 0)
+                rc = compile_one(c, task->cwd, "cwd", true, false, &out->cwd);
+        if (rc == 0)
+                rc = compile_requirements(c);
+        if (rc == 0)
+                rc = compile_tokens(c);
+        if (rc == 0)
+                rc = compile_list(c, task->outputs, "outputs", &out->outputs, &out->output_count);
+        if (rc == 0)
+                rc = read_settings(c);
+        if (rc == 0)
+                rc = xpm_command_check_paths(c->plan, out, log, c->err);
+        if (rc == 0)
+                rc = xpm_command_check_expansions(c->plan, out, c->err);
+        return rc;
+}
+
+int xpm_templates_compile(xpm_plan *plan, const xpm_task *task, xpm_step *step, const xpm_log *log, xpm_error *err)
+{
+        const xpm_step *twin = find_twin(plan, task, step);
+        if (twin && changes_nothing(twin) && changes_nothing(step)) {
+                step->templates = twin->templates;
+                return 0;
+        }
+        compiler c = {.plan = plan, .task = task, .step = step, .err = err};
+        c.out = allocate(&c, 1, sizeof *c.out);
+        if (!c.out)
+                return XPM_ENOMEM;
+        c.out->task = task;
+        c.out->nul = has_nul(plan->document.root);
+        int rc = compile_all(&c, twin ? NULL : log);
+        c.out->certain = is_certain(c.out);
+        if (rc == 0 && step)
+                step->templates = c.out;
+        return rc;
+}
