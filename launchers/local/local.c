@@ -51,12 +51,6 @@ static int local_check(void *instance, const xpm_shape *shape, xpm_error *err)
         return XPM_ELAUNCHER;
 }
 
-static const char *local_script(void *instance)
-{
-        (void)instance;
-        return "local.sh";
-}
-
 static size_t pending(const local *self)
 {
         return self->channel ? self->core->worker_pending(self->channel) : 0;
@@ -148,7 +142,7 @@ __attribute__((visibility("default"))) const xpm_launcher xpm_launcher_local = {
         .open = local_open,
         .close = local_close,
         .check = local_check,
-        .script = local_script,
+        .script = "local.sh",
         .room = local_room,
         .submit = local_submit,
         .withdraw = local_withdraw,

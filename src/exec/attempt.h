@@ -46,7 +46,7 @@ typedef struct xpm_outcome {
         enum xpm_failure failure;
         int code; /* -1: none */
         double wall;
-        char message[1024]; /* "": none */
+        char message[1536]; /* "": none */
 } xpm_outcome;
 
 typedef struct xpm_attempt {
