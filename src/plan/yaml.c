@@ -153,8 +153,8 @@ static int read_scalar(struct reader *reader, const yaml_event_t *event)
         }
         size_t length = event->data.scalar.length;
         if (reader->hidden)
-                length = xpm_yaml_show_pairs((char *)event->data.scalar.value, length,
-                                             event->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+                length = xpm_yaml_show((char *)event->data.scalar.value, length,
+                                       event->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE);
         int rc = !quoted && reader->outermost_flow ? xpm_yaml_check_cut(&reader->trouble, event, reader->err) : 0;
         if (rc != 0)
                 return rc;
@@ -323,7 +323,7 @@ int xpm_yaml_read(xpm_arena *arena, const xpm_source *source, const char *text, 
                 return rc;
 
         bool failed;
-        char *rewritten = xpm_yaml_hide_pairs(text, length, &failed);
+        char *rewritten = xpm_yaml_hide(text, length, &failed);
         struct reader reader = {
                 .arena = arena,
                 .layer = layer,

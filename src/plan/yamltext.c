@@ -1,7 +1,10 @@
 /* A hidden pair is the escape \uFFFE, a noncharacter that no text can hold unescaped, and six digits in base 32 that
  * carry the 20 bits of the character beyond U+10000 and which of the eight hexadecimal digits were capitals: 12 bytes,
  * as the pair had. So the context of a pair need not be known before libyaml has found it out: a double-quoted scalar
- * decodes the escape, any other scalar keeps it as text, and both can be undone without a table. */
+ * decodes the escape, any other scalar keeps it as text, and both can be undone without a table.
+ *
+ * A hidden end of line is a character that is assigned to nothing (U+07BF for U+0085, the noncharacters U+FDD0 and
+ * U+FDD1 for U+2028 and U+2029). */
 #include "plan/yamltext.h"
 
 #include <stdint.h>
@@ -11,6 +14,10 @@
 #include "base/words.h"
 
 enum { PAIR = 12, DIGITS = 6, BITS = 5 };
+
+static const struct {
+        const char *text, *stand_in; /* of the same length */
+} breaks[] = {{"\xc2\x85", "\xde\xbf"}, {"\xe2\x80\xa8", "\xef\xb7\x90"}, {"\xe2\x80\xa9", "\xef\xb7\x91"}};
 
 static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUV";
 
@@ -105,10 +112,34 @@ static bool hide_pair(char *text)
         return true;
 }
 
-char *xpm_yaml_hide_pairs(const char *text, size_t length, bool *failed)
+/* Put a stand-in for what is to be hidden at TEXT; returns its length, or 0. */
+static size_t hide_at(char *text, size_t left)
+{
+        if (left >= PAIR && *text == '\\' && hide_pair(text))
+                return PAIR;
+        for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
+                size_t length = strlen(breaks[i].text);
+                if (left >= length && memcmp(text, breaks[i].text, length) == 0) {
+                        memcpy(text, breaks[i].stand_in, length);
+                        return length;
+                }
+        }
+        return 0;
+}
+
+/* A quick look, since most files have nothing to hide. */
+static bool may_hide(const char *text, size_t length)
+{
+        bool any = memmem(text, length, "\\ud", 3) || memmem(text, length, "\\uD", 3);
+        for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++)
+                any |= memmem(text, length, breaks[i].text, strlen(breaks[i].text)) != NULL;
+        return any;
+}
+
+char *xpm_yaml_hide(const char *text, size_t length, bool *failed)
 {
         *failed = false;
-        if (!memmem(text, length, "\\ud", 3) && !memmem(text, length, "\\uD", 3))
+        if (!may_hide(text, length))
                 return NULL;
         char *copy = malloc(length);
         if (!copy) {
@@ -117,15 +148,11 @@ char *xpm_yaml_hide_pairs(const char *text, size_t length, bool *failed)
         }
         memcpy(copy, text, length);
         bool any = false;
-        for (size_t i = 0; i + PAIR <= length;) {
-                if (copy[i] != '\\') {
-                        i++;
-                } else if (hide_pair(copy + i)) {
-                        any = true;
-                        i += PAIR;
-                } else {
-                        i += 2; /* what follows a backslash is escaped, another backslash too */
-                }
+        for (size_t i = 0; i < length;) {
+                size_t hidden = hide_at(copy + i, length - i);
+                any |= hidden > 0;
+                /* What follows a backslash is escaped, another backslash too. */
+                i += hidden > 0 ? hidden : copy[i] == '\\' ? 2 : 1;
         }
         if (any)
                 return copy;
@@ -169,10 +196,21 @@ static size_t write_pair(char *out, uint32_t bits)
         return PAIR;
 }
 
-size_t xpm_yaml_show_pairs(char *text, size_t length, bool decoded)
+static void show_breaks(char *text, size_t length)
+{
+        for (size_t b = 0; b < sizeof breaks / sizeof *breaks; b++) {
+                size_t size = strlen(breaks[b].text);
+                for (char *at = text; (at = memmem(at, (size_t)(text + length - at), breaks[b].stand_in, size));
+                     at += size)
+                        memcpy(at, breaks[b].text, size);
+        }
+}
+
+size_t xpm_yaml_show(char *text, size_t length, bool decoded)
 {
         const char *mark = decoded ? "\xef\xbf\xbe" : "\\uFFFE";
         size_t mark_length = strlen(mark), out = 0;
+        show_breaks(text, length);
         for (size_t i = 0; i < length;) {
                 uint32_t bits;
                 if (length - i >= mark_length + DIGITS && memcmp(text + i, mark, mark_length) == 0 &&
