@@ -1,9 +1,9 @@
 /* spawn.h: the one way to start a program
  *
  * vfork with all signals blocked, so that starting costs the same from a small process and a big one; the child gets
- * default signal dispositions and an empty mask. A failed exec or chdir is reported with its errno through shared memory (the child
- * of a vfork runs in ours) before the call returns: there is never a child that did not become the program.
- * Only descriptors named here reach the child.
+ * default signal dispositions and an empty mask. A failed exec or chdir is reported with its errno through shared
+ * memory (the child of a vfork runs in ours) before the call returns: there is never a child that did not become the
+ * program. Only descriptors named here reach the child.
  */
 #ifndef XPM_BASE_SPAWN_H
 #define XPM_BASE_SPAWN_H
@@ -22,7 +22,7 @@ typedef struct xpm_spawn {
         int stdio[3];            /* descriptors for 0, 1, 2; -1 is /dev/null */
         int keep_fd;             /* one more descriptor that the child inherits, as keep_as; -1 none */
         int keep_as;
-        bool session;   /* setsid(): a session and process group of its own */
+        bool session;     /* setsid(): a session and process group of its own */
         int death_signal; /* PR_SET_PDEATHSIG in the child, 0 none */
 } xpm_spawn;
 
@@ -41,10 +41,11 @@ enum xpm_spawn_step { XPM_SPAWN_OK, XPM_SPAWN_CHDIR, XPM_SPAWN_EXEC, XPM_SPAWN_F
  * that may not be executed EACCES. */
 int xpm_spawn_start(const xpm_spawn *spawn, xpm_child *child, enum xpm_spawn_step *step, xpm_error *err);
 
-/* Run to the end with INPUT on standard input, collect standard output and error (each at most LIMIT bytes; more is an
- * error and the child is killed). *STATUS is that of waitpid. For executable plans, `git`, `module`. */
-
-int xpm_spawn_capture(const xpm_spawn *spawn, const void *input, size_t input_length, size_t limit,
-                      xpm_text *output, xpm_text *errors, int *status, xpm_error *err);
+/* Run to the end with INPUT on standard input (without input: as SPAWN says), appending standard output and error to
+ * the two texts (NULL: as SPAWN says). Each may have LIMIT bytes (0: no limit); more is XPM_ERANGE. The program gets a
+ * session of its own, which is killed on an error and with the caller. *STATUS is that of waitpid. For executable
+ * plans, `git`, `module`. */
+int xpm_spawn_capture(const xpm_spawn *spawn, const void *input, size_t input_length, size_t limit, xpm_text *output,
+                      xpm_text *errors, int *status, xpm_error *err);
 
 #endif
