@@ -1,0 +1,169 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "failing_malloc.h"
+#include "place.h"
+
+static void tree_goes_with_everything_in_it(void **state)
+{
+        struct place *place = *state;
+        assert_int_equal(xpm_mkdir_p(place->dir, "t/a/b/c", 0700, NULL), 0);
+        assert_int_equal(xpm_mkdir_p(place->dir, "t/empty", 0700, NULL), 0);
+        place_put(place, "t/file", "x");
+        place_put(place, "t/a/b/with space\nand newline", "x");
+        mkfifoat(place->dir, "t/pipe", 0600);
+        for (int i = 0; i < 3000; i++) {
+                char name[64];
+                snprintf(name, sizeof name, "t/a/%d", i);
+                place_put(place, name, "");
+        }
+        place_put(place, "beside", "");
+        assert_int_equal(xpm_remove_tree(place->dir, "t", NULL), 0);
+        assert_int_equal(place_count(place, "."), 1);
+}
+
+static void file_link_and_nothing_are_trees_too(void **state)
+{
+        struct place *place = *state;
+        place_put(place, "file", "");
+        assert_int_equal(symlinkat("nowhere", place->dir, "dangling"), 0);
+        static const char *const names[] = {"file", "dangling", "nothing", "no/thing", "nothing/"};
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+                assert_int_equal(xpm_remove_tree(place->dir, names[i], NULL), 0);
+        assert_int_equal(place_count(place, "."), 0);
+}
+
+static void links_are_removed_and_not_followed(void **state)
+{
+        struct place *place = *state;
+        assert_int_equal(xpm_mkdir_p(place->dir, "outside", 0700, NULL), 0);
+        place_put(place, "outside/file", "precious");
+        assert_int_equal(xpm_mkdir_p(place->dir, "t/d", 0700, NULL), 0);
+        assert_int_equal(symlinkat("../../outside", place->dir, "t/d/link"), 0);
+        assert_int_equal(symlinkat("outside", place->dir, "link"), 0);
+        assert_int_equal(xpm_remove_tree(place->dir, "t", NULL), 0);
+        assert_int_equal(xpm_remove_tree(place->dir, "link/", NULL), 0);
+        assert_int_equal(place_count(place, "."), 1);
+        assert_int_equal(place_count(place, "outside"), 1);
+}
+
+static void what_is_no_name_is_refused(void **state)
+{
+        struct place *place = *state;
+        static const char *const names[] = {"", ".", "..", "/", "//", "a/.", "a/..", "a/../"};
+        mkdirat(place->dir, "a", 0700);
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+                xpm_error err = XPM_ERROR_NONE;
+                assert_int_equal(xpm_remove_tree(place->dir, names[i], &err), XPM_EIO);
+                assert_non_null(strstr(err.message, "not the name of something in a directory"));
+        }
+        assert_int_equal(place_count(place, "."), 1);
+}
+
+/* A tree of LEVELS directories, each with a file, and its deepest directory far beyond PATH_MAX. */
+static void make_deep(struct place *place, int levels)
+{
+        assert_int_equal(mkdirat(place->dir, "deep", 0700), 0);
+        int fd = openat(place->dir, "deep", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (int i = 0; i < levels; i++) {
+                assert_int_equal(mkdirat(fd, "directory", 0700), 0);
+                int file = openat(fd, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+                int next = openat(fd, "directory", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                close(file);
+                close(fd);
+                fd = next;
+        }
+        close(fd);
+}
+
+static void deep_tree_needs_few_descriptors(void **state)
+{
+        struct place *place = *state;
+        make_deep(place, 2000);
+        struct rlimit old, few;
+        getrlimit(RLIMIT_NOFILE, &old);
+        few = (struct rlimit){.rlim_cur = 64, .rlim_max = old.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &few);
+        xpm_error err = XPM_ERROR_NONE;
+        int rc = xpm_remove_tree(place->dir, "deep", &err);
+        setrlimit(RLIMIT_NOFILE, &old);
+        assert_string_equal(err.message, "");
+        assert_int_equal(rc, 0);
+        assert_int_equal(place_count(place, "."), 0);
+}
+
+static void names_of_ours_in_the_tree_are_no_obstacle(void **state)
+{
+        struct place *place = *state;
+        make_deep(place, 100);
+        for (int i = 0; i < 3; i++) {
+                char name[64];
+                snprintf(name, sizeof name, "deep/.remove.%ld.%d", (long)getpid(), i);
+                if (i == 0)
+                        place_put(place, name, "");
+                else
+                        mkdirat(place->dir, name, 0700);
+        }
+        place_put(place, "deep/directory/x", "");
+        assert_int_equal(xpm_remove_tree(place->dir, "deep", NULL), 0);
+        assert_int_equal(place_count(place, "."), 0);
+}
+
+static void what_stays_is_named(void **state)
+{
+        struct place *place = *state;
+        if (geteuid() == 0)
+                skip(); /* who is root is refused nothing */
+        assert_int_equal(xpm_mkdir_p(place->dir, "t/locked", 0700, NULL), 0);
+        place_put(place, "t/locked/file", "");
+        fchmodat(place->dir, "t/locked", 0500, 0);
+        xpm_error err = XPM_ERROR_NONE;
+        assert_int_equal(xpm_remove_tree(place->dir, "t", &err), XPM_EIO);
+        assert_string_equal(err.message, "cannot remove 'file' below 't': permission denied");
+        fchmodat(place->dir, "t/locked", 0700, 0);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+        struct place *place = *state;
+        if (!failing_malloc_works)
+                skip();
+        for (long n = 1;; n++) {
+                assert_int_equal(xpm_mkdir_p(place->dir, "t/a/b", 0700, NULL), 0);
+                place_put(place, "t/a/b/file", "");
+                failing_malloc_arm(n);
+                int rc = xpm_remove_tree(place->dir, "t", NULL);
+                bool struck = failing_malloc_disarm();
+                assert_int_equal(rc != 0, struck);
+                if (!struck)
+                        break;
+        }
+        assert_int_equal(place_count(place, "."), 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
+                T(tree_goes_with_everything_in_it),
+                T(file_link_and_nothing_are_trees_too),
+                T(links_are_removed_and_not_followed),
+                T(what_is_no_name_is_refused),
+                T(deep_tree_needs_few_descriptors),
+                T(names_of_ours_in_the_tree_are_no_obstacle),
+                T(what_stays_is_named),
+                T(every_allocation_may_fail),
+#undef T
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
