@@ -8,7 +8,7 @@
 
 typedef struct xpm_probe {
         enum xpm_job_state state; /* UNSCHEDULED: nothing ran; DONE, ERROR, RUNNING (its lock is held) */
-        enum xpm_failure failure; /* of ERROR */
+        enum xpm_failure failure; /* of ERROR; LOST of UNSCHEDULED: an attempt began and has no end */
         int code;                 /* of ERROR: exit status, -1: none */
         char recipe[65];          /* of DONE, when asked for: from its status; "" unknown */
         char message[256];        /* of ERROR */

@@ -23,7 +23,8 @@ typedef struct xpm_workspace_choice {
         const char *id;     /* or NULL */
         bool group_sharing; /* sharing: group */
         bool by_default;    /* ./experimaestro: worth a note */
-        const char *const *env; /* NAME, VALUE, …, NULL: settings' env, then the workspace's */
+        const char *const *env;     /* NAME, VALUE, …, NULL: settings' env, then the workspace's */
+        const char *const *folders; /* absolute paths, NULL-terminated: where finished jobs may be found, too */
 } xpm_workspace_choice;
 
 /* --workdir PATH, or --workspace ID, or a trigger that matches EXPERIMENT (may be NULL), or the first one, or ./experimaestro. XPM_ESETTINGS for

@@ -1,0 +1,226 @@
+/* What a job's directory says, for those who do not hold its lock. Nothing is written.
+ *
+ * The directory is opened first: on NFS that is what makes new files in it visible. Then, cheapest first, what may be
+ * believed: SCRIPT.done alone; else, when somebody holds the lock, that the job runs, whatever else stands there (a
+ * SCRIPT.failed of that time is not the holder's word); else a committed status; else the markers. The status is read
+ * after the lock was seen free, since it is committed before the lock is let go: a job that ends meanwhile is not
+ * missed.
+ *
+ * A job of the reference implementation may run while its lock is free; its SCRIPT.pid then says so. */
+#include "workspace/probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/lock.h"
+#include "workspace/status.h"
+
+enum { STATUS_LIMIT = 16 << 20, MARKER_LIMIT = 64 << 10, NAME_SIZE = NAME_MAX + 1 };
+
+typedef struct place {
+        int dir; /* the job's directory, open */
+        const char *task_id, *script, *job_id;
+        xpm_probe *out;
+        xpm_error *err;
+} place;
+
+static bool file_name(const place *at, const char *suffix, char name[NAME_SIZE])
+{
+        return snprintf(name, NAME_SIZE, "%s.%s", at->script, suffix) < NAME_SIZE;
+}
+
+static int fail(const place *at, const char *name)
+{
+        return xpm_fail_errno(at->err, "cannot look at 'jobs/%s/%s/%s'", at->task_id, at->job_id, name);
+}
+
+static int exists(const place *at, const char *suffix)
+{
+        char name[NAME_SIZE];
+        if (!file_name(at, suffix, name))
+                return 0;
+        if (faccessat(at->dir, name, F_OK, 0) == 0)
+                return 1;
+        return errno == ENOENT ? 0 : fail(at, name);
+}
+
+static int is_locked(const place *at)
+{
+        char name[NAME_SIZE];
+        if (!file_name(at, "lock", name))
+                return 0;
+        xpm_error inner = XPM_ERROR_NONE;
+        int held = xpm_lock_is_held(at->dir, name, &inner);
+        if (held < 0)
+                return xpm_fail(at->err, held, "%s (in 'jobs/%s/%s')", inner.message, at->task_id, at->job_id);
+        return held;
+}
+
+/* A JSON file of the directory, NULL where there is none that can be read as JSON. */
+static json_t *load(const place *at, const char *name, size_t limit)
+{
+        xpm_text text = XPM_TEXT_INIT;
+        json_t *json = NULL;
+        if (xpm_file_read(at->dir, name, limit, &text, NULL) == 0)
+                json = json_loadb(xpm_text_string(&text), text.length, JSON_DECODE_ANY, NULL);
+        xpm_text_release(&text);
+        return json;
+}
+
+static const char *member(const json_t *object, const char *key)
+{
+        return json_string_value(json_object_get(object, key));
+}
+
+static void set_error(const place *at, enum xpm_failure failure, int code, const char *message)
+{
+        at->out->state = XPM_JOB_ERROR;
+        at->out->failure = failure;
+        at->out->code = code;
+        snprintf(at->out->message, sizeof at->out->message, "%s", message ? message : "");
+}
+
+static enum xpm_failure failure_of(const json_t *object, const char *const keys[])
+{
+        for (; *keys; keys++) {
+                const char *word = member(object, *keys);
+                int failure = word ? xpm_failure_parse(word) : -1;
+                if (failure > XPM_FAILURE_NONE)
+                        return (enum xpm_failure)failure;
+        }
+        return XPM_FAILURE_FAILED;
+}
+
+static int integer_of(const json_t *object, const char *key)
+{
+        const json_t *value = json_object_get(object, key);
+        return json_is_integer(value) ? (int)json_integer_value(value) : -1;
+}
+
+/* SCRIPT.failed: an object, or as older programs wrote it, a number. */
+static void read_failed(const place *at)
+{
+        static const char *const keys[] = {"reason", "failure_status", NULL};
+        char name[NAME_SIZE];
+        json_t *json = file_name(at, "failed", name) ? load(at, name, MARKER_LIMIT) : NULL;
+        if (json_is_integer(json) && json_integer_value(json) == 0)
+                at->out->state = XPM_JOB_DONE;
+        else if (json_is_integer(json))
+                set_error(at, XPM_FAILURE_FAILED, (int)json_integer_value(json), NULL);
+        else
+                set_error(at, failure_of(json, keys), integer_of(json, "code"), member(json, "message"));
+        json_decref(json);
+}
+
+/* What status.json says, when it is committed; else whether an attempt was begun goes to *BEGUN. */
+static bool read_committed(const place *at, bool *begun)
+{
+        static const char *const keys[] = {"reason", "failure_reason", NULL};
+        json_t *status = load(at, ".experimaestro/status.json", STATUS_LIMIT);
+        const char *word = member(status, "state");
+        int state = word ? xpm_job_state_parse(word) : -1;
+        bool committed = state == XPM_JOB_DONE || state == XPM_JOB_ERROR;
+        if (state == XPM_JOB_DONE)
+                at->out->state = XPM_JOB_DONE;
+        else if (state == XPM_JOB_ERROR)
+                set_error(at, failure_of(status, keys), integer_of(status, "exit_code"), member(status, "message"));
+        *begun = state == XPM_JOB_RUNNING;
+        json_decref(status);
+        return committed;
+}
+
+/* Looked for as text, since a hundred thousand statuses may be asked for: within a JSON string the quotes would be
+ * escaped. */
+static void read_recipe(const place *at)
+{
+        static const char key[] = "\"recipe\": \"";
+        xpm_text text = XPM_TEXT_INIT;
+        if (xpm_file_read(at->dir, ".experimaestro/status.json", STATUS_LIMIT, &text, NULL) == 0) {
+                const char *found = strstr(xpm_text_string(&text), key);
+                const char *recipe = found ? found + sizeof key - 1 : "";
+                size_t length = strspn(recipe, "0123456789abcdef");
+                if (length == sizeof at->out->recipe - 1 && recipe[length] == '"')
+                        memcpy(at->out->recipe, recipe, length);
+        }
+        xpm_text_release(&text);
+}
+
+/* The process of SCRIPT.pid is there: on this host, that is; one of a scheduler, or on a host that is named and not
+ * this one, is taken at its word. */
+static bool has_process(const place *at)
+{
+        char name[NAME_SIZE], host[256] = "";
+        json_t *json = file_name(at, "pid", name) ? load(at, name, MARKER_LIMIT) : NULL;
+        const char *type = member(json, "type"), *where = member(json, "host");
+        json_int_t pid = json_integer_value(json_object_get(json, "pid"));
+        gethostname(host, sizeof host - 1);
+        bool alive = json_is_object(json);
+        if (alive && (!type || strcmp(type, "local") == 0) && (!where || strcmp(where, host) == 0))
+                alive = pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+        json_decref(json);
+        return alive;
+}
+
+/* No marker, or SCRIPT.failed. */
+static int look_closer(const place *at, int done, int failed)
+{
+        int locked = is_locked(at);
+        if (locked < 0)
+                return locked;
+        bool begun;
+        if (locked)
+                at->out->state = XPM_JOB_RUNNING;
+        else if (read_committed(at, &begun))
+                return 0;
+        else if (done)
+                at->out->state = XPM_JOB_DONE;
+        else if (failed)
+                read_failed(at);
+        else if (exists(at, "py") > 0 && has_process(at))
+                at->out->state = XPM_JOB_RUNNING;
+        else if (begun)
+                at->out->failure = XPM_FAILURE_LOST;
+        return 0;
+}
+
+static int look(const place *at, bool want_recipe)
+{
+        int done = exists(at, "done");
+        int failed = done < 0 ? done : exists(at, "failed");
+        if (failed < 0)
+                return failed;
+        int rc = 0;
+        if (done && !failed)
+                at->out->state = XPM_JOB_DONE;
+        else
+                rc = look_closer(at, done, failed);
+        if (rc == 0 && want_recipe && at->out->state == XPM_JOB_DONE)
+                read_recipe(at);
+        return rc;
+}
+
+int xpm_probe_job(const xpm_workspace *workspace, const char *task_id, const char *script, const char *job_id,
+                  bool want_recipe, xpm_probe *out, xpm_error *err)
+{
+        char path[sizeof "jobs/" + NAME_MAX + 1 + NAME_MAX];
+        *out = (xpm_probe){.state = XPM_JOB_UNSCHEDULED, .code = -1};
+        if (workspace->dir < 0)
+                return 0;
+        if (snprintf(path, sizeof path, "jobs/%s/%s", task_id, job_id) >= (int)sizeof path)
+                return xpm_fail(err, XPM_EIO, "cannot look at 'jobs/%s/%s': the name is too long", task_id, job_id);
+        place at = {.task_id = task_id, .script = script, .job_id = job_id, .out = out, .err = err};
+        at.dir = openat(workspace->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (at.dir < 0)
+                return errno == ENOENT ? 0 : xpm_fail_errno(err, "cannot open '%s/%s'", workspace->path, path);
+        int rc = look(&at, want_recipe);
+        close(at.dir);
+        return rc;
+}
