@@ -1,0 +1,268 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "failing_malloc.h"
+#include "model/requirement.h"
+
+#define GIB ((uint64_t)1 << 30)
+#define MIB ((uint64_t)1 << 20)
+
+static int enter(void **state)
+{
+        *state = xpm_arena_create();
+        return *state ? 0 : -1;
+}
+
+static int leave(void **state)
+{
+        xpm_arena_destroy(*state);
+        return 0;
+}
+
+static xpm_requirement parse(void **state, const char *text)
+{
+        xpm_requirement requirement = {0};
+        xpm_error err = XPM_ERROR_NONE;
+        int rc = xpm_requirement_parse(*state, text, &requirement, &err);
+        if (rc != 0)
+                fail_msg("%s", err.message);
+        return requirement;
+}
+
+static void duration_is_read_in_every_unit(void **state)
+{
+        static const struct {
+                const char *text;
+                int64_t seconds;
+        } cases[] = {
+                {"duration=45s", 45},
+                {"duration=45sec", 45},
+                {"duration=45secs", 45},
+                {"duration=30m", 1800},
+                {"duration=30min", 1800},
+                {"duration=30mins", 1800},
+                {"duration=2h", 7200},
+                {"duration=1hour", 3600},
+                {"duration=2hours", 7200},
+                {"duration=1d", 86400},
+                {"duration=1day", 86400},
+                {"duration=3days", 259200},
+                {"duration=1.5h", 5400},
+                {"duration=0.5s", 1},
+                {"duration = 2 h", 7200},
+                {"duration=00:00:01", 1},
+                {"duration=01:02:03", 3723},
+                {"duration=48:00:00", 172800},
+                {"duration=1-12:00:00", 129600},
+                {"duration=0-00:30:00", 1800},
+                {"duration=100-00:00:00", 8640000},
+        };
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                xpm_requirement requirement = parse(state, cases[i].text);
+                assert_int_equal(requirement.count, 1);
+                assert_int_equal(requirement.alternatives[0].duration, cases[i].seconds);
+        }
+}
+
+static void memory_is_binary_in_every_unit(void **state)
+{
+        static const struct {
+                const char *text;
+                uint64_t bytes;
+        } cases[] = {
+                {"cpu(mem=2G)", 2 * GIB},     {"cpu(mem=2GiB)", 2 * GIB},          {"cpu(mem=512M)", 512 * MIB},
+                {"cpu(mem=1MiB)", MIB},       {"cpu(mem=1T)", 1024 * GIB},         {"cpu(mem=1TiB)", 1024 * GIB},
+                {"cpu(mem=0.5G)", 512 * MIB}, {"cpu( mem = 1.5 G )", 3 * GIB / 2},
+        };
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+                assert_int_equal(parse(state, cases[i].text).alternatives[0].memory, cases[i].bytes);
+}
+
+static void what_is_not_said_is_any(void **state)
+{
+        static const char *const texts[] = {"cpu()", "duration=1h", "nodes=1"};
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+                xpm_need need = parse(state, texts[i]).alternatives[0];
+                assert_int_equal(need.cores, 1);
+                assert_int_equal(need.memory, 0);
+                assert_int_equal(need.ranks, 0);
+                assert_int_equal(need.per_node, 0);
+                assert_int_equal(need.gpu_count, 0);
+                assert_int_equal(need.duration, i == 1 ? 3600 : 0);
+                assert_int_equal(need.nodes, i == 2);
+        }
+}
+
+static void terms_of_one_kind_combine_by_maximum(void **state)
+{
+        xpm_need need =
+                parse(state,
+                      "cpu(cores=4, mem=1G) & cpu(mem=8G,cores=2) & duration=1h & duration=30m & nodes=2 & nodes=3 & "
+                      "mpi(ranks=8, per_node=2) & mpi(per_node=4, ranks=6)")
+                        .alternatives[0];
+        assert_int_equal(need.cores, 4);
+        assert_int_equal(need.memory, 8 * GIB);
+        assert_int_equal(need.duration, 3600);
+        assert_int_equal(need.nodes, 3);
+        assert_int_equal(need.ranks, 8);
+        assert_int_equal(need.per_node, 4);
+}
+
+static void accelerators_add_up(void **state)
+{
+        xpm_need need = parse(state, "cuda(mem=8G)*2 & cuda(mem=8G) & cuda(mem=40G) * 3 & rocm() & gpu & gpu*2")
+                                .alternatives[0];
+        static const xpm_gpu_need expected[] = {
+                {XPM_GPU_CUDA, 8 * GIB, 3},
+                {XPM_GPU_CUDA, 40 * GIB, 3},
+                {XPM_GPU_ROCM, 0, 1},
+                {XPM_GPU_ANY, 0, 3},
+        };
+        assert_int_equal(need.gpu_count, 4);
+        for (size_t i = 0; i < 4; i++) {
+                assert_int_equal(need.gpus[i].kind, expected[i].kind);
+                assert_int_equal(need.gpus[i].memory, expected[i].memory);
+                assert_int_equal(need.gpus[i].count, expected[i].count);
+        }
+}
+
+static void alternatives_keep_their_order_and_share_nothing(void **state)
+{
+        xpm_requirement requirement =
+                parse(state, "duration=1h & cuda(mem=8G) | cpu(cores=32)\n| cpu(cores=2)&nodes=2");
+        assert_int_equal(requirement.count, 3);
+        assert_int_equal(requirement.alternatives[0].gpu_count, 1);
+        assert_int_equal(requirement.alternatives[0].cores, 1);
+        assert_int_equal(requirement.alternatives[1].cores, 32);
+        assert_int_equal(requirement.alternatives[1].duration, 0);
+        assert_int_equal(requirement.alternatives[1].gpu_count, 0);
+        assert_int_equal(requirement.alternatives[2].cores, 2);
+        assert_int_equal(requirement.alternatives[2].nodes, 2);
+}
+
+static void error_quotes_the_text_and_says_where_and_what_to_write(void **state)
+{
+        static const struct {
+                const char *text, *message;
+        } cases[] = {
+                {"", "'', character 1: expected duration=…, cpu(…), cuda(…), rocm(…), gpu(…), mpi(…) or nodes=N"},
+                {"cpu(mem=32)", "'cpu(mem=32)', character 9: a memory size needs a unit: 32G?"},
+                {"cpu(mem=8GB)",
+                 "'cpu(mem=8GB)', character 10: the unit 'GB' is not known: sizes are binary, so write 8G"},
+                {"cpu(mem=8gb)",
+                 "'cpu(mem=8gb)', character 10: the unit 'gb' is not known: sizes are binary, so write 8G"},
+                {"cpu(mem=8g)", "'cpu(mem=8g)', character 10: unknown 'g': did you mean 'G'?"},
+                {"cpu(mem=8Q)", "'cpu(mem=8Q)', character 10: unknown 'Q': expected G, M or T (GiB, MiB, TiB)"},
+                {"cpu(mem=8bytes)",
+                 "'cpu(mem=8bytes)', character 10: unknown 'bytes': expected G, M or T (GiB, MiB, TiB)"},
+                {"cpu(mem=)", "'cpu(mem=)', character 9: expected a memory size such as 32G"},
+                {"cpu(mem=0G)", "'cpu(mem=0G)', character 9: a memory size is more than 0"},
+                {"cpu(mem=99999999999T)", "'cpu(mem=99999999999T)', character 9: no host has so much memory"},
+                {"cpu(core=2)", "'cpu(core=2)', character 5: unknown 'core': did you mean 'cores'?"},
+                {"cpu(=2)", "'cpu(=2)', character 5: expected mem=SIZE or cores=N"},
+                {"cpu(cores 2)", "'cpu(cores 2)', character 11: expected '=' after cores"},
+                {"cpu(cores=2.5)", "'cpu(cores=2.5)', character 11: the number of cores is an int"},
+                {"cpu(cores=0)", "'cpu(cores=0)', character 11: the number of cores is at least 1"},
+                {"cpu(cores=x)", "'cpu(cores=x)', character 11: expected the number of cores"},
+                {"cpu(cores=99999999999999999999)",
+                 "'cpu(cores=99999999999999999999)', character 11: 99999999999999999999 cores are too many"},
+                {"cpu(cores=2", "'cpu(cores=2', character 12: expected ')' after what 'cpu' holds"},
+                {"cpu cores=2", "'cpu cores=2', character 5: expected '(' after 'cpu'"},
+                {"cup(cores=2)", "'cup(cores=2)', character 1: unknown 'cup': did you mean 'cpu'?"},
+                {"cuda(memory=2G)", "'cuda(memory=2G)', character 6: unknown 'memory': expected mem=SIZE; the number "
+                                    "follows, as in cuda(mem=8G)*2"},
+                {"cuda(mem=2G", "'cuda(mem=2G', character 12: expected ')' after the memory"},
+                {"cuda(mem=2G)*0", "'cuda(mem=2G)*0', character 14: the number of CUDA devices is at least 1"},
+                {"gpu*", "'gpu*', character 5: expected the number of GPUs"},
+                {"mpi", "'mpi', character 4: expected '(' after 'mpi'"},
+                {"mpi(per_node=2)", "'mpi(per_node=2)', character 5: 'mpi' needs 'ranks': mpi(ranks=8)"},
+                {"mpi(rank=2)", "'mpi(rank=2)', character 5: unknown 'rank': did you mean 'ranks'?"},
+                {"nodes(2)", "'nodes(2)', character 6: expected '=' after nodes"},
+                {"duration=30", "'duration=30', character 10: a duration needs a unit: 30m (minutes), 30h (hours)?"},
+                {"duration=30x", "'duration=30x', character 12: unknown 'x': expected a unit: s, m, h or d"},
+                {"duration=30fortnights",
+                 "'duration=30fortnights', character 12: unknown 'fortnights': expected a unit: s, m, h or d"},
+                {"duration=h", "'duration=h', character 10: expected a duration such as 30m, 2h, 1d or 12:00:00"},
+                {"duration=0m", "'duration=0m', character 10: a duration is more than 0"},
+                {"duration=00:00:00", "'duration=00:00:00', character 10: a duration is more than 0"},
+                {"duration=1:00:00", "'duration=1:00:00', character 10: a clock time is [D-]HH:MM:SS, such as "
+                                     "1-12:00:00; or write 90m, 2h, 1d"},
+                {"duration=00:60:00", "'duration=00:60:00', character 10: a clock time is [D-]HH:MM:SS, such as "
+                                      "1-12:00:00; or write 90m, 2h, 1d"},
+                {"duration=1-24:00:00", "'duration=1-24:00:00', character 10: a clock time is [D-]HH:MM:SS, such as "
+                                        "1-12:00:00; or write 90m, 2h, 1d"},
+                {"duration=99999999d", "'duration=99999999d', character 10: no job lasts so long"},
+                {"duration=99999-00:00:00", "'duration=99999-00:00:00', character 10: no job lasts so many days"},
+                {"duration=1h, cpu()",
+                 "'duration=1h, cpu()', character 12: terms are joined by '&', alternatives by '|'"},
+                {"cpu() cpu()", "'cpu() cpu()', character 7: expected '&', '|' or the end, found 'cpu()'"},
+                {"cpu() &",
+                 "'cpu() &', character 8: expected duration=…, cpu(…), cuda(…), rocm(…), gpu(…), mpi(…) or nodes=N"},
+                {"| cpu()",
+                 "'| cpu()', character 1: expected duration=…, cpu(…), cuda(…), rocm(…), gpu(…), mpi(…) or nodes=N"},
+                {"{{x}}",
+                 "'{{x}}', character 1: expected duration=…, cpu(…), cuda(…), rocm(…), gpu(…), mpi(…) or nodes=N"},
+        };
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                xpm_requirement requirement = {.count = 77};
+                xpm_error err = XPM_ERROR_NONE;
+                assert_int_equal(xpm_requirement_parse(*state, cases[i].text, &requirement, &err), XPM_EPLAN);
+                assert_string_equal(err.message, cases[i].message);
+                assert_int_equal(requirement.count, 77);
+        }
+}
+
+static void long_text_is_cut_in_the_message(void **state)
+{
+        char text[4000];
+        xpm_requirement requirement;
+        xpm_error err = XPM_ERROR_NONE;
+        memset(text, 'x', sizeof text - 1);
+        text[sizeof text - 1] = '\0';
+        assert_int_equal(xpm_requirement_parse(*state, text, &requirement, &err), XPM_EPLAN);
+        assert_true(strlen(err.message) < 400);
+        assert_non_null(strstr(err.message, "x…', character 1: unknown 'x"));
+}
+
+static void memory_that_runs_out_is_an_error(void **state)
+{
+        (void)state;
+        if (!failing_malloc_works)
+                skip();
+        for (long n = 1;; n++) {
+                xpm_requirement requirement;
+                failing_malloc_arm(n);
+                xpm_arena *arena = xpm_arena_create();
+                int rc = arena ? xpm_requirement_parse(arena, "cuda(mem=8G)*2 & rocm | cpu(cores=32) | gpu",
+                                                       &requirement, NULL)
+                               : XPM_ENOMEM;
+                bool failed = failing_malloc_disarm();
+                xpm_arena_destroy(arena);
+                assert_int_equal(rc, failed ? XPM_ENOMEM : 0);
+                if (!failed)
+                        break;
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+                T(duration_is_read_in_every_unit),
+                T(memory_is_binary_in_every_unit),
+                T(what_is_not_said_is_any),
+                T(terms_of_one_kind_combine_by_maximum),
+                T(accelerators_add_up),
+                T(alternatives_keep_their_order_and_share_nothing),
+                T(error_quotes_the_text_and_says_where_and_what_to_write),
+                T(long_text_is_cut_in_the_message),
+                T(memory_that_runs_out_is_an_error),
+#undef T
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
