@@ -14,6 +14,7 @@
 #include "base/number.h"
 #include "base/sha256.h"
 #include "model/identifier.h"
+#include "plan/task.h"
 
 enum item_kind {
         ITEM_VALUE,     /* data: an xpm_value */
@@ -370,12 +371,6 @@ static int print_list(const xpm_rendering *r, const xpm_mustache_tag *tag, const
         return rc;
 }
 
-static const char *script_of(const xpm_job *job)
-{
-        const char *dot = strrchr(job->config->type->lower, '.');
-        return dot ? dot + 1 : job->config->type->lower;
-}
-
 static int64_t gpus_of(const xpm_need *need)
 {
         int64_t sum = 0;
@@ -401,7 +396,7 @@ static int print_leaf(const xpm_rendering *r, const xpm_mustache_tag *tag, enum 
         case XPM_LEAF_JOB_STDOUT:
                 xpm_job_path(context->workspace, job, text);
                 xpm_text_putc(text, '/');
-                xpm_text_puts(text, script_of(job));
+                xpm_text_puts(text, xpm_task_script(job->config->type));
                 xpm_text_puts(text, ".out");
                 break;
         case XPM_LEAF_EXPERIMENT_ID: xpm_text_puts(text, context->plan->id); break;

@@ -14,6 +14,8 @@
 #include "base/number.h"
 #include "base/sha256.h"
 #include "plan/names.h"
+#include "plan/setting.h"
+#include "plan/task.h"
 #include "plan/template.h"
 
 typedef struct job_renderer {
@@ -260,34 +262,14 @@ static int render_requirements(job_renderer *r, xpm_requirement *out)
 
 /* --- the rest --- */
 
-int xpm_check_job_file(const char *name, size_t length, const char *script, xpm_pos pos, const char *what,
-                       xpm_error *err)
-{
-        static const char *const endings[] = {"sh", "out", "err", "pid", "done", "failed", "lock"};
-        if (strlen(name) != length || !xpm_path_is_inside(name))
-                return xpm_fail_at(err, pos,
-                                   "%s: '%s' is not inside of the job's directory: write a relative path "
-                                   "without '..'",
-                                   what, name);
-        size_t first = strcspn(name, "/"), stem = strlen(script);
-        bool own = strcmp(name, "params.json") == 0 || strcmp(name, "locks.json") == 0 ||
-                   (first == strlen(".experimaestro") && strncmp(name, ".experimaestro", first) == 0);
-        for (size_t i = 0; i < sizeof endings / sizeof *endings && !own; i++)
-                own = strncmp(name, script, stem) == 0 && name[stem] == '.' && strcmp(name + stem + 1, endings[i]) == 0;
-        if (own)
-                return xpm_fail_at(err, pos, "%s: '%s' is a file that every job has of its own: choose another name",
-                                   what, name);
-        return 0;
-}
-
 static int render_outputs(job_renderer *r)
 {
         const xpm_templates *t = r->templates;
         xpm_jobspec *out = r->out;
         int rc = render_list(r, t->outputs, t->output_count, &out->outputs, &out->output_count);
         for (size_t i = 0; i < out->output_count && rc == 0; i++)
-                rc = xpm_check_job_file(out->outputs[i], strlen(out->outputs[i]), out->script, t->task->outputs->pos,
-                                        "outputs", r->err);
+                rc = xpm_check_inside(out->outputs[i], strlen(out->outputs[i]), "an output", out->script,
+                                      t->task->outputs->pos, r->err);
         return rc;
 }
 
@@ -305,7 +287,8 @@ static int render_files(job_renderer *r)
                         files[i].content = render_string(r, &t->files[i].content, &files[i].length);
                 if (!files[i].name || !files[i].content)
                         return r->err ? r->err->code : XPM_EPLAN;
-                rc = xpm_check_job_file(files[i].name, length, r->out->script, t->files[i].node->pos, "files", r->err);
+                rc = xpm_check_inside(files[i].name, length, "an input file", r->out->script, t->files[i].node->pos,
+                                      r->err);
                 for (size_t j = 0; j < i && rc == 0; j++)
                         if (strcmp(files[i].name, files[j].name) == 0)
                                 rc = fail_job(r->rendering.job, t->files[i].node, 0, "files",
@@ -473,13 +456,13 @@ static int begin(job_renderer *r)
         const xpm_job *job = r->rendering.job;
         const xpm_templates *t = r->templates;
         char digits[XPM_SHA256_HEX];
-        const char *lower = job->config->type->lower, *dot = strrchr(lower, '.');
         xpm_hex(job->config->id, XPM_SHA256_SIZE, digits);
         *r->out = (xpm_jobspec){
                 .job_id = xpm_arena_strdup(r->arena, digits),
-                .task_id = lower,
-                .script = dot ? dot + 1 : lower,
-                .path = xpm_arena_printf(r->arena, "%s/jobs/%s/%s", context->workspace, lower, digits),
+                .task_id = job->config->type->lower,
+                .script = xpm_task_script(job->config->type),
+                .path = xpm_arena_printf(r->arena, "%s/jobs/%s/%s", context->workspace, job->config->type->lower,
+                                         digits),
                 .workspace = context->workspace,
                 .experiment_id = context->plan->id,
                 .experiment_dir = context->plan->document.source->dir,

@@ -92,7 +92,7 @@ static int compile(const compiler *c, const xpm_node *node, const char *what, bo
 static int compile_one(const compiler *c, const xpm_node *node, const char *what, bool resources, bool shell,
                        xpm_template **out)
 {
-        if (!node || xpm_node_is_null(node))
+        if (!node)
                 return 0;
         *out = allocate(c, 1, sizeof **out);
         if (!*out)
@@ -101,24 +101,19 @@ static int compile_one(const compiler *c, const xpm_node *node, const char *what
         return compile(c, node, what, resources, *out);
 }
 
-/* A sequence of scalars, or one scalar for a sequence of one. */
 static int compile_list(const compiler *c, const xpm_node *node, const char *what, xpm_template **out, size_t *count)
 {
-        if (!node || xpm_node_is_null(node))
+        if (!node)
                 return 0;
-        bool single = node->kind == XPM_NODE_SCALAR;
-        size_t size = single ? 1 : node->item_count;
-        xpm_template *items = allocate(c, size, sizeof *items);
+        xpm_template *items = allocate(c, node->item_count, sizeof *items);
         if (!items)
                 return XPM_ENOMEM;
-        for (size_t i = 0; i < size; i++) {
-                int rc = compile(c, single ? node : node->items[i], what, true, &items[i]);
-                if (rc != 0)
-                        return rc;
-        }
         *out = items;
-        *count = size;
-        return 0;
+        *count = node->item_count;
+        int rc = 0;
+        for (size_t i = 0; i < node->item_count && rc == 0; i++)
+                rc = compile(c, node->items[i], what, true, &items[i]);
+        return rc;
 }
 
 static const char *label(const compiler *c, const char *what, const char *name)
@@ -131,46 +126,28 @@ static const char *label(const compiler *c, const char *what, const char *name)
 
 /* --- the parts of a task --- */
 
-static bool is_blank(const xpm_node *node)
-{
-        return node->kind == XPM_NODE_SCALAR && node->length == strspn(node->text, " \t\r\n");
-}
-
 static int compile_command(const compiler *c)
 {
         const xpm_node *node = c->task->command;
         xpm_templates *out = c->out;
-        if (!node && !c->step)
-                return 0;
-        if (!node)
-                return xpm_fail_at(c->err, c->step->node ? c->step->node->pos : c->task->node->pos,
-                                   "task '%s' has no command", c->task->type->name);
-        if (is_blank(node) || (node->kind == XPM_NODE_SEQUENCE && (node->item_count == 0 || is_blank(node->items[0]))))
-                return xpm_fail_at(c->err, node->pos, "the command is empty");
         out->list = node->kind == XPM_NODE_SEQUENCE;
-        int rc = 0;
-        if (out->list) {
-                rc = compile_list(c, node, "command", &out->command, &out->command_count);
-        } else {
-                out->command_count = 1;
-                rc = compile_one(c, node, "command", true, true, &out->command);
-        }
-        return rc;
+        if (out->list)
+                return compile_list(c, node, "command", &out->command, &out->command_count);
+        out->command_count = 1;
+        return compile_one(c, node, "command", true, true, &out->command);
 }
 
 static int read_strings(const compiler *c, const xpm_node *node, const char *const **out, size_t *count)
 {
-        if (!node || xpm_node_is_null(node))
+        if (!node)
                 return 0;
-        bool single = node->kind == XPM_NODE_SCALAR;
-        size_t size = single ? 1 : node->item_count;
-        const char **items = allocate(c, size + 1, sizeof *items);
+        const char **items = allocate(c, node->item_count + 1, sizeof *items);
         if (!items)
                 return XPM_ENOMEM;
-        for (size_t i = 0; i < size; i++)
-                items[i] = single ? node->text : node->items[i]->text;
+        for (size_t i = 0; i < node->item_count; i++)
+                items[i] = node->items[i]->text;
         *out = items;
-        *count = size;
+        *count = node->item_count;
         return 0;
 }
 
@@ -179,10 +156,7 @@ static int read_shell(const compiler *c)
         static const char *const bash[] = {"/bin/bash", "-eo", "pipefail", NULL};
         size_t count;
         c->out->shell = bash;
-        int rc = read_strings(c, c->task->shell, &c->out->shell, &count);
-        if (rc == 0 && c->out->shell[0] == NULL)
-                return xpm_fail_at(c->err, c->task->shell->pos, "the shell is empty");
-        return rc;
+        return read_strings(c, c->task->shell, &c->out->shell, &count);
 }
 
 /* Later layers replace the value of a name, which keeps its place. */
@@ -193,12 +167,12 @@ static int compile_env(const compiler *c)
         xpm_templates *out = c->out;
         size_t size = 0;
         for (size_t i = 0; i < LAYERS; i++)
-                size += layers[i] && layers[i]->kind == XPM_NODE_MAPPING ? layers[i]->pair_count : 0;
+                size += layers[i] ? layers[i]->pair_count : 0;
         out->env = allocate(c, size, sizeof *out->env);
         if (!out->env)
                 return XPM_ENOMEM;
         for (size_t i = 0; i < LAYERS; i++)
-                for (size_t j = 0; layers[i] && layers[i]->kind == XPM_NODE_MAPPING && j < layers[i]->pair_count; j++) {
+                for (size_t j = 0; layers[i] && j < layers[i]->pair_count; j++) {
                         const xpm_pair *pair = &layers[i]->pairs[j];
                         size_t at = 0;
                         while (at < out->env_count && strcmp(out->env[at].name, pair->key) != 0)
@@ -253,8 +227,6 @@ static int compile_file(const compiler *c, const xpm_pair *pair, xpm_file_templa
         const char *what = label(c, "file", pair->key);
         if (!name || !what)
                 return xpm_fail_memory(c->err);
-        if (!path == !content)
-                return xpm_fail_at(c->err, pair->value->pos, "%s: write {template: PATH} or {content: TEXT}", what);
         int rc = path ? read_template(c, path, &content) : 0;
         out->node = name;
         out->content.binary = true;
@@ -266,7 +238,7 @@ static int compile_file(const compiler *c, const xpm_pair *pair, xpm_file_templa
 static int compile_files(const compiler *c)
 {
         const xpm_node *node = c->task->files;
-        if (!node || node->kind != XPM_NODE_MAPPING)
+        if (!node)
                 return 0;
         c->out->files = allocate(c, node->pair_count, sizeof *c->out->files);
         if (!c->out->files)
@@ -284,7 +256,7 @@ static int check_token(const compiler *c, const xpm_pair *pair)
         const xpm_node *declared = c->plan->tokens;
         if (xpm_node_find(declared, pair->key))
                 return 0;
-        size_t count = declared && declared->kind == XPM_NODE_MAPPING ? declared->pair_count : 0;
+        size_t count = declared ? declared->pair_count : 0;
         const char **names = allocate(c, count, sizeof *names);
         if (!names)
                 return XPM_ENOMEM;
@@ -303,7 +275,7 @@ static int check_token(const compiler *c, const xpm_pair *pair)
 static int compile_tokens(const compiler *c)
 {
         const xpm_node *node = c->step && c->step->tokens ? c->step->tokens : c->task->tokens;
-        if (!node || node->kind != XPM_NODE_MAPPING)
+        if (!node)
                 return 0;
         c->out->tokens = allocate(c, node->pair_count, sizeof *c->out->tokens);
         if (!c->out->tokens)
@@ -324,64 +296,53 @@ static int compile_tokens(const compiler *c)
 
 static bool mentions(const xpm_node *list, const char *word)
 {
-        if (list && list->kind == XPM_NODE_SCALAR)
-                return strcmp(list->text, word) == 0;
         for (size_t i = 0; list && i < list->item_count; i++)
-                if (list->items[i]->kind == XPM_NODE_SCALAR && strcmp(list->items[i]->text, word) == 0)
+                if (strcmp(list->items[i]->text, word) == 0)
                         return true;
         return false;
 }
 
-static int read_count(const compiler *c, const xpm_node *node, const char *what, int64_t *out)
+static bool says(const xpm_node *node, const char *word)
 {
-        *out = -1;
-        if (!node || xpm_node_is_null(node))
-                return 0;
-        if (node->kind != XPM_NODE_SCALAR || !xpm_int_parse(node->text, node->length, out, NULL) || *out < 0)
-                return xpm_fail_at(c->err, node->pos, "%s: a number is expected, 0 or more", what);
-        return 0;
+        return node && strcmp(node->text, word) == 0;
 }
 
-static int read_factor(const compiler *c, const xpm_node *node, double *out)
+static int64_t read_count(const xpm_node *node)
 {
-        *out = 1.0;
-        if (!node || xpm_node_is_null(node))
-                return 0;
-        if (node->kind != XPM_NODE_SCALAR || !xpm_float_parse(node->text, node->length, out, NULL) || !(*out > 0))
-                return xpm_fail_at(c->err, node->pos, "scale: a factor is expected, greater than 0");
-        return 0;
+        int64_t number;
+        return node && xpm_int_parse(node->text, node->length, &number, NULL) ? number : -1;
+}
+
+static double read_factor(const xpm_node *node)
+{
+        double number;
+        return node && xpm_float_parse(node->text, node->length, &number, NULL) ? number : 1.0;
 }
 
 static int read_settings(const compiler *c)
 {
+        static const xpm_step none;
         xpm_templates *out = c->out;
-        const xpm_step *step = c->step;
-        const xpm_node *retry = step && step->retry ? step->retry : c->task->retry;
-        const xpm_node *transient = step && step->transient ? step->transient : c->task->transient;
-        const xpm_node *launcher = step && step->launcher ? step->launcher : c->task->launcher;
+        const xpm_step *step = c->step ? c->step : &none;
+        const xpm_node *retry = step->retry ? step->retry : c->task->retry;
+        const xpm_node *transient = step->transient ? step->transient : c->task->transient;
+        const xpm_node *launcher = step->launcher ? step->launcher : c->task->launcher;
         const xpm_node *on = xpm_node_get(retry, "on"), *scale = xpm_node_get(retry, "scale");
+        launcher = launcher ? launcher : c->plan->launcher;
+        out->launcher = launcher ? launcher->text : NULL;
         out->retry = (xpm_retry){.on_timeout = mentions(on, "timeout"),
                                  .on_memory = mentions(on, "memory"),
                                  .on_lost = mentions(on, "lost"),
-                                 .on_failed = mentions(on, "failed")};
-        launcher = launcher ? launcher : c->plan->launcher;
-        out->launcher =
-                launcher && launcher->kind == XPM_NODE_SCALAR && !xpm_node_is_null(launcher) ? launcher->text : NULL;
-        out->resumable = mentions(c->task->resumable, "true");
-        out->transient = mentions(transient, "true")     ? XPM_TRANSIENT_YES
-                         : mentions(transient, "remove") ? XPM_TRANSIENT_REMOVE
-                                                         : XPM_TRANSIENT_NO;
-        int rc = read_count(c, xpm_node_get(retry, "times"), "times", &out->retry.times);
-        if (rc == 0)
-                rc = read_factor(c, xpm_node_get(scale, "mem"), &out->retry.scale_memory);
-        if (rc == 0)
-                rc = read_factor(c, xpm_node_get(scale, "duration"), &out->retry.scale_duration);
-        if (rc == 0)
-                rc = read_count(c, step && step->max_retries ? step->max_retries : c->task->max_retries, "max_retries",
-                                &out->max_retries);
-        if (rc == 0)
-                rc = read_strings(c, c->plan->secrets, &out->secrets, &out->secret_count);
-        return rc;
+                                 .on_failed = mentions(on, "failed"),
+                                 .times = read_count(xpm_node_get(retry, "times")),
+                                 .scale_memory = read_factor(xpm_node_get(scale, "mem")),
+                                 .scale_duration = read_factor(xpm_node_get(scale, "duration"))};
+        out->max_retries = read_count(step->max_retries ? step->max_retries : c->task->max_retries);
+        out->resumable = says(c->task->resumable, "true");
+        out->transient = says(transient, "true")     ? XPM_TRANSIENT_YES
+                         : says(transient, "remove") ? XPM_TRANSIENT_REMOVE
+                                                     : XPM_TRANSIENT_NO;
+        return read_strings(c, c->plan->secrets, &out->secrets, &out->secret_count);
 }
 
 /* --- all of it --- */

@@ -76,9 +76,4 @@ int xpm_templates_compile(xpm_plan *plan, const xpm_task *task, xpm_step *step, 
 /* The position of byte OFFSET of a scalar's text, as near as can be told: its file is read again to find it. */
 xpm_pos xpm_node_locate(const xpm_node *node, size_t offset);
 
-/* Relative, inside of the job's directory and none of the job's own files (those of SCRIPT, params.json, locks.json,
- * .experimaestro); WHAT names the thing in the message. */
-int xpm_check_job_file(const char *name, size_t length, const char *script, xpm_pos pos, const char *what,
-                       xpm_error *err);
-
 #endif
