@@ -1,23 +1,7 @@
 /* A job that fails for want of a dependency never reaches a worker, so the engine writes its end, in the same way and
  * under the same lock. A directory that somebody else holds, or that is done after all, is left to them. */
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
-
-#include "base/file.h"
 #include "engine/runner.h"
 #include "workspace/jobdir.h"
-
-static int open_task(const xpm_workspace *workspace, const char *task, int *fd, xpm_error *err)
-{
-        char name[NAME_MAX + sizeof "jobs/"];
-        snprintf(name, sizeof name, "jobs/%s", task);
-        int rc = xpm_mkdir_p(workspace->dir, name, workspace->directory_mode, err);
-        if (rc != 0)
-                return rc;
-        *fd = openat(workspace->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return *fd >= 0 ? 0 : xpm_fail_errno(err, "cannot open '%s/%s'", workspace->path, name);
-}
 
 static int write_end(xpm_jobdir *dir, const xpm_job *job, const char *id, const char *message, xpm_error *err)
 {
@@ -56,21 +40,16 @@ int xpm_runner_record_barred(xpm_runner *runner, size_t index, const char *messa
         char id[XPM_JOB_ID_SIZE];
         xpm_text path = XPM_TEXT_INIT;
         xpm_jobdir dir = XPM_JOBDIR_INIT;
-        int parent = -1;
         xpm_job_identifier(job, id);
         xpm_text_printf(&path, "%s/jobs/%s/%s", workspace->path, xpm_job_task(job), id);
         dir.path = xpm_text_string(&path);
         dir.script = xpm_job_script(job);
         dir.directory_mode = workspace->directory_mode;
         dir.file_mode = workspace->file_mode;
-        int rc = path.failed ? xpm_fail_memory(err) : open_task(workspace, xpm_job_task(job), &parent, err);
-        if (rc == 0)
-                rc = xpm_jobdir_open(&dir, parent, id, true, err);
+        int rc = path.failed ? xpm_fail_memory(err) : xpm_jobdir_open(&dir, true, err);
         if (rc == 0)
                 rc = write_end(&dir, job, id, message, err);
         xpm_jobdir_release(&dir);
-        if (parent >= 0)
-                close(parent);
         xpm_text_release(&path);
         return rc;
 }
