@@ -6,6 +6,7 @@
 #include "model/type.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/words.h"
 
@@ -49,9 +50,11 @@ static void skip_blanks(struct parser *parser)
                 parser->at++;
 }
 
+/* Other letters than ASCII's are in no name, but belong to the word that an error quotes. */
 static bool is_name(char c)
 {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+        return (c & 0x80) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+               c == '.';
 }
 
 static bool accept(struct parser *parser, char c)
@@ -69,6 +72,20 @@ static int expect(struct parser *parser, char c, const char *after)
                 return 0;
         return xpm_fail(parser->err, XPM_EPLAN, "'%.*s' is no type: '%c' is missing after the %s, at character %zu",
                         SHOWN, parser->text, c, after, (size_t)(parser->at - parser->text) + 1);
+}
+
+/* What other languages call a type of ours. */
+static const char *translate(const char *word)
+{
+        static const char *const words[][2] = {
+                {"string", "str"},    {"text", "str"},      {"integer", "int"},    {"long", "int"},
+                {"boolean", "bool"},  {"double", "float"},  {"real", "float"},     {"number", "float"},
+                {"array", "list[T]"}, {"tuple", "list[T]"}, {"map", "dict[K, V]"}, {"object", "dict[K, V]"},
+        };
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+                if (strcasecmp(words[i][0], word) == 0)
+                        return words[i][1];
+        return NULL;
 }
 
 static int unknown(struct parser *parser, const char *name, int length)
@@ -90,6 +107,8 @@ static int unknown(struct parser *parser, const char *name, int length)
         for (size_t i = 0; i < types->enums.count; i++)
                 names[count++] = types->enums.entries[i].key;
         const char *near = xpm_words_nearest(word, names, count);
+        if (!near)
+                near = translate(word);
         if (near)
                 return xpm_fail(parser->err, XPM_EPLAN, "unknown type '%.*s': did you mean '%s'?", SHOWN, word, near);
         return xpm_fail(
@@ -231,16 +250,22 @@ void xpm_type_print(const xpm_type *type, xpm_text *text)
                 xpm_text_putc(text, '?');
 }
 
+static int compare_names(const char *name, size_t length, const char *candidate)
+{
+        size_t other = strlen(candidate);
+        int order = memcmp(name, candidate, length < other ? length : other);
+        return order ? order : (length > other) - (length < other);
+}
+
 long xpm_param_find(const xpm_config_type *type, const char *name, size_t length)
 {
         size_t low = 0, high = type->param_count;
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
-                const char *candidate = type->params[middle].name;
-                int order = strncmp(candidate, name, length);
-                if (order == 0 && candidate[length] == '\0')
+                int order = compare_names(name, length, type->params[middle].name);
+                if (order == 0)
                         return (long)middle;
-                if (order < 0)
+                if (order > 0)
                         low = middle + 1;
                 else
                         high = middle;
