@@ -442,18 +442,28 @@ static int fail_syntax(const xpm_yaml_trouble *trouble, const yaml_parser_t *par
                            parser->context ? parser->context : "");
 }
 
-static int fail_long_key(const xpm_yaml_trouble *trouble, size_t problem, xpm_error *err)
+/* PROBLEM is at the colon behind a key that YAML gave up on: the last scalar, or one that it did not even hand out. */
+static int fail_long_key(const xpm_yaml_trouble *trouble, const yaml_parser_t *parser, size_t problem, xpm_error *err)
 {
-        size_t characters = trouble->scalar_end.index - trouble->scalar.index;
-        if (characters <= LONGEST_KEY || problem >= trouble->length || trouble->text[problem] != ':')
+        yaml_mark_t key = trouble->scalar, key_end = trouble->scalar_end;
+        if (problem >= trouble->length || trouble->text[problem] != ':')
                 return 0;
-        return xpm_fail_at(err, xpm_yaml_position(trouble, trouble->scalar),
+        if (parser->context && parser->context_mark.line == parser->problem_mark.line &&
+            strcmp(parser->context, "while scanning a simple key") == 0) {
+                key = parser->context_mark;
+                key_end = parser->problem_mark;
+        }
+        size_t characters = key_end.index - key.index;
+        if (characters <= LONGEST_KEY)
+                return 0;
+        return xpm_fail_at(err, xpm_yaml_position(trouble, key),
                            "a key of %zu characters is too long: YAML takes at most 1,024", characters);
 }
 
 int xpm_yaml_explain(const xpm_yaml_trouble *trouble, const yaml_parser_t *parser, xpm_error *err)
 {
-        if (parser->error == YAML_MEMORY_ERROR)
+        /* Out of memory while it makes an event, libyaml fails without a word. */
+        if (parser->error == YAML_MEMORY_ERROR || !parser->problem)
                 return xpm_fail_memory(err);
         xpm_pos pos = xpm_yaml_position(trouble, parser->problem_mark);
         if (parser->error == YAML_READER_ERROR)
@@ -463,7 +473,7 @@ int xpm_yaml_explain(const xpm_yaml_trouble *trouble, const yaml_parser_t *parse
                 return xpm_fail_at(err, pos, "a tab cannot indent: use spaces");
         if (strcmp(parser->problem, "found unknown escape character") == 0)
                 return fail_escape(trouble, pos, problem, err);
-        int rc = fail_long_key(trouble, problem, err);
+        int rc = fail_long_key(trouble, parser, problem, err);
         if (rc == 0)
                 rc = fail_hint(trouble, parser->problem_mark, err);
         return rc != 0 ? rc : fail_syntax(trouble, parser, err);
