@@ -362,8 +362,11 @@ static bool equal(const xpm_filter_value *a, const xpm_filter_value *b)
                 return a_null && b_null;
         if (is_number(a) && is_number(b))
                 return equal_numbers(a, b);
+        if (a->kind == XPM_STR && b->kind == XPM_STR && a->length != b->length)
+                return false;
         if (a->kind == XPM_STR && b->kind == XPM_STR)
-                return a->length == b->length && memcmp(a->string, b->string, a->length) == 0;
+                return (a->any_case || b->any_case ? strncasecmp(a->string, b->string, a->length)
+                                                   : memcmp(a->string, b->string, a->length)) == 0;
         if (a->kind == XPM_BOOL && b->kind == XPM_BOOL)
                 return a->boolean == b->boolean;
         if (b->kind == XPM_STR)

@@ -36,6 +36,7 @@ typedef struct xpm_filter_value {
                         size_t length;
                 };
         };
+        bool any_case; /* of a STR: upper and lower case are the same in comparisons */
 } xpm_filter_value;
 
 /* *OUT is all zero (lacking) on entry. 0, or a negative code, which ends the evaluation. */
