@@ -1,7 +1,8 @@
 /* plan.h: an experiment file, expanded to jobs
  *
- * Read once, then constant. Everything lives in the plan's arena; a million jobs fit in 512 MiB, so a job holds what differs
- * from its siblings and nothing else, and what is rendered from templates is rendered on demand (plan/render.h).
+ * Read once, then constant. Everything lives in the plan's arena; a million jobs fit in 512 MiB, so a job holds what
+ * differs from its siblings and nothing else, and what is rendered from templates is rendered on demand
+ * (plan/render.h).
  */
 #ifndef XPM_PLAN_PLAN_H
 #define XPM_PLAN_PLAN_H
@@ -14,12 +15,13 @@ typedef struct xpm_step xpm_step;
 typedef struct xpm_job xpm_job;
 
 struct xpm_job {
-        xpm_config *config; /* config->id is the identifier, config->job this job */
-        xpm_step *step;     /* the first step that has it */
-        size_t index;       /* place in plan->jobs */
+        xpm_config *config;           /* config->id is the identifier, config->job this job */
+        xpm_step *step;               /* the first step that has it */
+        size_t index;                 /* place in plan->jobs */
         xpm_job *const *dependencies; /* found in its own parameters, in order, then those of `after`; no duplicates */
         size_t dependency_count;
         const struct xpm_job_also *also; /* other steps that have it, for their tags; NULL usually */
+        uint64_t combination;            /* of the step's, for the names of its alternatives */
 };
 
 struct xpm_step {
@@ -39,7 +41,7 @@ struct xpm_step {
 struct xpm_plan {
         xpm_arena *arena;
         xpm_document document;
-        const char *id; /* with the time stamp of add_timestamp */
+        const char *id;                                     /* with the time stamp of add_timestamp */
         const char *title, *subtitle, *description, *paper; /* NULL where not given */
         xpm_types types;
         xpm_step *steps; /* as written */
@@ -65,11 +67,12 @@ void xpm_plan_destroy(xpm_plan *plan);
 
 /* The merged, interpolated configuration only (--show): the same layers and checks of load.h, nothing expanded. */
 
-/* Tags of a job: full name and value (a string, number, bool, null; an unnamed config is its plain tree), own ones first, then
- * inherited. VISIT returns non-zero to stop; that value is returned. */
+/* Tags of a job: full name and value (a string, number, bool, null; an unnamed config is its plain tree), own ones
+ * first, then inherited. VISIT returns non-zero to stop; that value is returned. */
 typedef int (*xpm_tag_visitor)(void *data, const char *name, const xpm_value *value);
 int xpm_job_tags(const xpm_plan *plan, const xpm_job *job, xpm_tag_visitor visit, void *data);
-/* The tag that NAME (a full name or an unambiguous suffix) means for JOB: 1 found, 0 lacking, XPM_EPLAN ambiguous with the full names. */
+/* The tag that NAME (a full name or an unambiguous suffix) means for JOB: 1 found, 0 lacking, XPM_EPLAN ambiguous with
+ * the full names. */
 int xpm_job_tag(const xpm_plan *plan, const xpm_job *job, const char *name, xpm_value *out, xpm_error *err);
 /* All tags as a JSON object. */
 int xpm_job_tags_json(const xpm_plan *plan, const xpm_job *job, xpm_text *text);

@@ -1,0 +1,553 @@
+/* Tags are looked up, never stored: a step knows where each of its tags is in a job (a trail, or a reference and a name
+ * there), and its jobs only hold the parameters that they have anyway.
+ *
+ * "Tags belong to a job in a step": a job that two steps have is seen by a reference as a job of the step that the
+ * reference names; only who lists jobs sees the tags of all its steps. */
+#include "plan/tags.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/number.h"
+#include "base/words.h"
+#include "plan/scalar.h"
+#include "plan/step.h"
+
+enum { TAGS = 65536, LISTED = 12 };
+
+/* --- the list of a step --- */
+
+static const xpm_tag *get(const xpm_step *step, const char *name)
+{
+        for (size_t i = 0; i < step->detail->tag_count; i++)
+                if (strcmp(step->detail->tags[i].name, name) == 0)
+                        return &step->detail->tags[i];
+        return NULL;
+}
+
+static int add(xpm_plan *plan, xpm_step *step, const xpm_tag *tag, xpm_error *err)
+{
+        struct xpm_step_detail *detail = step->detail;
+        if (detail->tag_count >= TAGS)
+                return xpm_fail_at(err, detail->pos, "step '%s' would have more than %d tags", step->name, TAGS);
+        if (xpm_arena_reserve(plan->arena, &detail->tags, &detail->tag_capacity, detail->tag_count + 1,
+                              sizeof *detail->tags) != 0)
+                return xpm_fail_memory(err);
+        detail->tags[detail->tag_count] = *tag;
+        detail->tags[detail->tag_count++].length = strlen(tag->name);
+        return 0;
+}
+
+static int add_swept(xpm_plan *plan, xpm_step *step, xpm_error *err)
+{
+        const struct xpm_step_detail *detail = step->detail;
+        int rc = 0;
+        for (size_t i = 0; i < detail->block_count; i++)
+                for (size_t j = 0; j < detail->blocks[i].swept_count && rc == 0; j++) {
+                        const xpm_swept *swept = &detail->blocks[i].swept[j];
+                        xpm_tag *known = (xpm_tag *)get(step, swept->trail.text);
+                        const xpm_tag tag = {.name = swept->trail.text, .trail = swept->trail, .named = swept->names};
+                        if (known)
+                                known->named = known->named || swept->names;
+                        else
+                                rc = add(plan, step, &tag, err);
+                }
+        return rc;
+}
+
+static int add_extra(xpm_plan *plan, xpm_step *step, xpm_error *err)
+{
+        const xpm_node *node = step->detail->extra_tags;
+        bool list = node && node->kind == XPM_NODE_SEQUENCE;
+        size_t count = !node ? 0 : list ? node->item_count : node->pair_count;
+        int rc = 0;
+        for (size_t i = 0; i < count && rc == 0; i++) {
+                const xpm_node *item = list ? node->items[i] : node->pairs[i].value;
+                xpm_tag tag = {.name = list ? item->text : node->pairs[i].key, .literal_node = list ? NULL : item};
+                if (list) {
+                        rc = xpm_trail_parse(plan->arena, item->text, "a tag", item->pos, &tag.trail, err);
+                        if (rc == 0)
+                                rc = xpm_trail_check(plan, step, &tag.trail, item->pos, err);
+                } else {
+                        rc = xpm_check_name(tag.name, node->pairs[i].key_pos, true, "a tag", err);
+                        if (rc == 0 && item->kind != XPM_NODE_SCALAR)
+                                rc = xpm_fail_at(err, item->pos, "the value of tag '%s' is a text, a number or a bool",
+                                                 tag.name);
+                        if (rc == 0)
+                                rc = xpm_scalar_resolve(plan->arena, item, &tag.literal, err);
+                        if (rc == 0 && get(step, tag.name))
+                                rc = xpm_fail_at(err, node->pairs[i].key_pos, "'%s' is a tag already: it is swept",
+                                                 tag.name);
+                }
+                if (rc == 0 && !get(step, tag.name))
+                        rc = add(plan, step, &tag, err);
+        }
+        return rc;
+}
+
+static int add_inherited(xpm_plan *plan, xpm_step *step, xpm_reference *reference, xpm_error *err)
+{
+        int rc = 0;
+        for (size_t i = 0; i < reference->step_count; i++) {
+                const struct xpm_step_detail *above = reference->steps[i]->detail;
+                for (size_t j = 0; j < above->tag_count && rc == 0; j++) {
+                        xpm_tag tag = {.reference = reference, .rest = above->tags[j].name};
+                        tag.name = xpm_arena_printf(plan->arena, "%s.%s", reference->place.text, tag.rest);
+                        if (!tag.name)
+                                return xpm_fail_memory(err);
+                        if (!get(step, tag.name))
+                                rc = add(plan, step, &tag, err);
+                }
+        }
+        return rc;
+}
+
+int xpm_tags_define(xpm_plan *plan, xpm_step *step, xpm_error *err)
+{
+        struct xpm_step_detail *detail = step->detail;
+        int rc = add_swept(plan, step, err);
+        if (rc == 0)
+                rc = add_extra(plan, step, err);
+        detail->own_count = detail->tag_count;
+        for (size_t i = 0; i < detail->references.count && rc == 0; i++) {
+                xpm_reference *reference = detail->references.items[i];
+                if (!reference->type)
+                        continue;
+                xpm_step *const *steps = NULL;
+                if (reference->kind == XPM_FROM) {
+                        reference->step_count = xpm_reference_steps(step, &reference->from, &steps);
+                        reference->steps = (xpm_step **)steps;
+                }
+                rc = add_inherited(plan, step, reference, err);
+        }
+        return rc;
+}
+
+/* --- values --- */
+
+bool xpm_job_view_in(const xpm_job *job, const xpm_step *step, xpm_job_view *out)
+{
+        *out = (xpm_job_view){.step = step, .config = job->config, .combination = job->combination};
+        if (job->step == step)
+                return true;
+        for (const struct xpm_job_also *also = job->also; also; also = also->next)
+                if (also->step == step) {
+                        out->combination = also->combination;
+                        return true;
+                }
+        return false;
+}
+
+/* The name of the alternative that the combination chose for TRAIL, or NULL. */
+static const xpm_string *alternative(const xpm_job_view *view, const xpm_trail *trail)
+{
+        const struct xpm_step_detail *detail = view->step->detail;
+        size_t combination = view->combination % detail->combinations;
+        const xpm_block *block = xpm_block_find(detail->blocks, detail->block_count, &combination);
+        for (size_t i = 0; i < block->swept_count; i++) {
+                const xpm_swept *swept = &block->swept[i];
+                if (swept->names && strcmp(swept->trail.text, trail->text) == 0)
+                        return swept->names[xpm_swept_index(block, swept, combination)];
+        }
+        return NULL;
+}
+
+/* Exactly the tag NAME of JOB, in the first of STEPS that has both. */
+static int exact_in(xpm_step *const *steps, size_t count, const xpm_job *job, const char *name, xpm_value *out,
+                    xpm_error *err)
+{
+        xpm_job_view view;
+        int rc = 0;
+        for (size_t i = 0; i < count && rc == 0; i++) {
+                const xpm_tag *tag = get(steps[i], name);
+                if (tag && xpm_job_view_in(job, steps[i], &view))
+                        rc = xpm_tag_value(&view, tag, out, err);
+        }
+        return rc;
+}
+
+static int inherited_value(const xpm_job_view *view, const xpm_tag *tag, xpm_value *out, xpm_error *err)
+{
+        const xpm_reference *reference = tag->reference;
+        const xpm_value *value = xpm_trail_follow(&reference->place, view->config);
+        if (!value)
+                return 0;
+        if (value->kind == XPM_CONFIG && value->config->job)
+                return exact_in(reference->steps, reference->step_count, value->config->job, tag->rest, out, err);
+        if ((value->kind != XPM_LIST && value->kind != XPM_SET) || value->array->count == 0)
+                return 0;
+        for (size_t i = 0; i < value->array->count; i++) {
+                const xpm_value *item = &value->array->items[i];
+                xpm_value other = {0};
+                if (item->kind != XPM_CONFIG || !item->config->job)
+                        return 0;
+                int rc = exact_in(reference->steps, reference->step_count, item->config->job, tag->rest, &other, err);
+                if (rc <= 0)
+                        return rc;
+                if (i == 0)
+                        *out = other;
+                else if (!xpm_value_equal(out, &other))
+                        return 0;
+        }
+        return 1;
+}
+
+int xpm_tag_value(const xpm_job_view *view, const xpm_tag *tag, xpm_value *out, xpm_error *err)
+{
+        const xpm_trail *trail = tag->reference ? &tag->reference->place : &tag->trail;
+        if (tag->literal_node) {
+                *out = tag->literal;
+                return 1;
+        }
+        const xpm_string *name = tag->named ? alternative(view, trail) : NULL;
+        if (name) {
+                *out = (xpm_value){.kind = XPM_STR, .string = name};
+                return 1;
+        }
+        int rc = view->ensure ? view->ensure(view->data, trail, err) : 0;
+        if (rc != 0)
+                return rc;
+        if (tag->reference)
+                return inherited_value(view, tag, out, err);
+        const xpm_value *value = xpm_trail_follow(trail, view->config);
+        if (!value || value->kind == XPM_UNSET || value->kind == XPM_HOLE)
+                return 0;
+        *out = *value;
+        return 1;
+}
+
+/* --- names --- */
+
+/* FULL is NAME or ends in `.NAME`. */
+static bool is_meant(const xpm_tag *full, const char *name, size_t length)
+{
+        return full->length >= length && strcmp(full->name + full->length - length, name) == 0 &&
+               (full->length == length || full->name[full->length - length - 1] == '.');
+}
+
+static int fail_ambiguous(const xpm_job_view *view, const char *name, size_t from, size_t to, xpm_error *err)
+{
+        const xpm_tag *tags = view->step->detail->tags;
+        xpm_text list = XPM_TEXT_INIT;
+        size_t length = strlen(name);
+        for (size_t i = from; i < to; i++) {
+                xpm_value value;
+                if (is_meant(&tags[i], name, length) && xpm_tag_value(view, &tags[i], &value, NULL) > 0)
+                        xpm_text_printf(&list, "%s'%s'", list.length ? ", " : "", tags[i].name);
+        }
+        static const char message[] = "tag '%s' of step '%s' is ambiguous: write one of %s";
+        int rc = view->pos.source ? xpm_fail_at(err, view->pos, message, name, view->step->name, xpm_text_string(&list))
+                                  : xpm_fail(err, XPM_EPLAN, message, name, view->step->name, xpm_text_string(&list));
+        xpm_text_release(&list);
+        return rc;
+}
+
+/* The one tag from FROM to TO that ends in NAME and that the job has. */
+static int find_between(const xpm_job_view *view, const char *name, size_t from, size_t to, const xpm_tag **tag,
+                        xpm_value *out, xpm_error *err)
+{
+        const xpm_tag *tags = view->step->detail->tags;
+        size_t length = strlen(name), found = 0;
+        for (size_t i = from; i < to; i++) {
+                xpm_value value;
+                if (!is_meant(&tags[i], name, length))
+                        continue;
+                int rc = xpm_tag_value(view, &tags[i], &value, err);
+                if (rc < 0)
+                        return rc;
+                if (rc > 0 && found++ > 0)
+                        return fail_ambiguous(view, name, from, to, err);
+                if (rc > 0) {
+                        *out = value;
+                        if (tag)
+                                *tag = &tags[i];
+                }
+        }
+        return found > 0;
+}
+
+int xpm_tag_find(const xpm_job_view *view, const char *name, const xpm_tag **tag, xpm_value *out, xpm_error *err)
+{
+        const struct xpm_step_detail *detail = view->step->detail;
+        const xpm_tag *exact = get(view->step, name);
+        int rc = exact ? xpm_tag_value(view, exact, out, err) : 0;
+        if (rc != 0) {
+                if (tag)
+                        *tag = exact;
+                return rc;
+        }
+        rc = find_between(view, name, 0, detail->own_count, tag, out, err);
+        return rc != 0 ? rc : find_between(view, name, detail->own_count, detail->tag_count, tag, out, err);
+}
+
+int xpm_tag_find_in(xpm_step *const *steps, size_t count, const xpm_job *job, const char *name, xpm_pos pos,
+                    xpm_value *out, xpm_error *err)
+{
+        xpm_job_view view;
+        int rc = 0;
+        for (size_t i = 0; i < count && rc == 0; i++) {
+                if (!xpm_job_view_in(job, steps[i], &view))
+                        continue;
+                view.pos = pos;
+                rc = xpm_tag_find(&view, name, NULL, out, err);
+        }
+        return rc;
+}
+
+bool xpm_tag_known(const xpm_step *step, const char *name)
+{
+        size_t length = strlen(name);
+        for (size_t i = 0; i < step->detail->tag_count; i++)
+                if (is_meant(&step->detail->tags[i], name, length))
+                        return true;
+        return false;
+}
+
+/* The full name that NAME is a slip for, or whose end it is. */
+static const char *nearest(const xpm_step *step, const char *name)
+{
+        for (size_t i = 0; i < step->detail->tag_count; i++) {
+                const char *full = step->detail->tags[i].name;
+                for (const char *end = full; end; end = strchr(end, '.')) {
+                        end += *end == '.';
+                        if (xpm_words_nearest(name, &end, 1))
+                                return end;
+                }
+        }
+        return NULL;
+}
+
+void xpm_tag_suggest(xpm_step *const *steps, size_t count, const char *name, xpm_text *text)
+{
+        size_t listed = 0;
+        for (size_t i = 0; i < count; i++) {
+                const char *near = nearest(steps[i], name);
+                if (near) {
+                        xpm_text_printf(text, ": did you mean '%s'?", near);
+                        return;
+                }
+        }
+        for (size_t i = 0; i < count; i++)
+                for (size_t j = 0; j < steps[i]->detail->tag_count && listed < LISTED; j++)
+                        xpm_text_printf(text, "%s%s", listed++ ? ", " : ": its tags are ",
+                                        steps[i]->detail->tags[j].name);
+}
+
+int xpm_tag_check(xpm_step *const *steps, size_t count, const char *name, xpm_pos pos, xpm_error *err)
+{
+        for (size_t i = 0; i < count; i++)
+                if (xpm_tag_known(steps[i], name))
+                        return 0;
+        xpm_text text = XPM_TEXT_INIT;
+        xpm_tag_suggest(steps, count, name, &text);
+        int rc = xpm_fail_at(err, pos, "step '%s' has no tag '%.200s'%s", steps[0]->name, name, xpm_text_string(&text));
+        xpm_text_release(&text);
+        return rc;
+}
+
+/* --- comparing --- */
+
+static bool is_text(const xpm_node *pattern, const char *text, size_t length)
+{
+        return pattern->length == length && memcmp(pattern->text, text, length) == 0;
+}
+
+static bool is_path(const xpm_node *pattern, const xpm_string *path)
+{
+        if (is_text(pattern, path->data, path->length))
+                return true;
+        const char *dir = pattern->pos.source ? pattern->pos.source->dir : NULL;
+        char *absolute = dir ? xpm_path_join(dir, pattern->text) : NULL;
+        bool same = absolute && strcmp(absolute, path->data) == 0;
+        free(absolute);
+        return same;
+}
+
+static bool is_number(const xpm_node *pattern, const xpm_value *value)
+{
+        xpm_value number = {.kind = XPM_INT};
+        if (pattern->quoted)
+                return false;
+        if (!xpm_int_parse(pattern->text, pattern->length, &number.integer, NULL)) {
+                number.kind = XPM_FLOAT;
+                if (!xpm_float_parse(pattern->text, pattern->length, &number.number, NULL))
+                        return false;
+        }
+        return xpm_value_equal(&number, value);
+}
+
+static bool matches_scalar(const xpm_node *pattern, const xpm_value *value)
+{
+        switch (value->kind) {
+        case XPM_UNSET:
+        case XPM_NULL: return xpm_node_is_null(pattern);
+        case XPM_STR: return is_text(pattern, value->string->data, value->string->length);
+        case XPM_ENUM: return is_text(pattern, value->member->name, strlen(value->member->name));
+        case XPM_PATH: return is_path(pattern, value->string);
+        case XPM_FILE: return is_path(pattern, value->file->path);
+        case XPM_BOOL: return !pattern->quoted && strcmp(pattern->text, value->boolean ? "true" : "false") == 0;
+        case XPM_INT:
+        case XPM_FLOAT: return is_number(pattern, value);
+        default: return false;
+        }
+}
+
+static bool matches(const xpm_node *pattern, const xpm_value *value)
+{
+        if (pattern->kind == XPM_NODE_SCALAR)
+                return matches_scalar(pattern, value);
+        if (pattern->kind == XPM_NODE_SEQUENCE) {
+                if ((value->kind != XPM_LIST && value->kind != XPM_SET) || value->array->count != pattern->item_count)
+                        return false;
+                for (size_t i = 0; i < pattern->item_count; i++)
+                        if (!matches(pattern->items[i], &value->array->items[i]))
+                                return false;
+                return true;
+        }
+        if (value->kind != XPM_CONFIG && value->kind != XPM_DICT)
+                return false;
+        for (size_t i = 0; i < pattern->pair_count; i++) {
+                const xpm_pair *pair = &pattern->pairs[i];
+                const xpm_value *child = xpm_value_child(value, pair->key, NULL), null = {.kind = XPM_NULL};
+                bool type = value->kind == XPM_CONFIG && strcmp(pair->key, "type") == 0;
+                if (type ? !is_text(pair->value, value->config->type->name, strlen(value->config->type->name))
+                         : !matches(pair->value, child ? child : &null))
+                        return false;
+        }
+        return true;
+}
+
+bool xpm_tag_matches(const xpm_node *pattern, const xpm_value *value)
+{
+        if (pattern->kind != XPM_NODE_SEQUENCE)
+                return matches(pattern, value);
+        for (size_t i = 0; i < pattern->item_count; i++)
+                if (matches(pattern->items[i], value))
+                        return true;
+        return false;
+}
+
+/* As xpm_value_equal sees them: 1, 1.0 and true are one. */
+static void put_number(const xpm_value *value, xpm_text *text)
+{
+        double number = value->number;
+        char buffer[XPM_FLOAT_SIZE];
+        if (value->kind == XPM_BOOL) {
+                xpm_text_puts(text, value->boolean ? "1" : "0");
+        } else if (value->kind == XPM_INT) {
+                xpm_json_int(text, value->integer);
+        } else if (number >= -0x1p63 && number < 0x1p63 && (double)(int64_t)number == number) {
+                xpm_json_int(text, (int64_t)number);
+        } else {
+                xpm_text_append(text, buffer, xpm_float_format(buffer, number));
+        }
+}
+
+int xpm_tag_key(const xpm_value *value, xpm_text *text)
+{
+        int rc = 0;
+        switch (value->kind) {
+        case XPM_UNSET:
+        case XPM_NULL: xpm_text_puts(text, "null"); break;
+        case XPM_BOOL:
+        case XPM_INT:
+        case XPM_FLOAT: put_number(value, text); break;
+        case XPM_STR:
+        case XPM_PATH: xpm_json_string(text, value->string->data, value->string->length); break;
+        case XPM_FILE: xpm_json_string(text, value->file->path->data, value->file->path->length); break;
+        case XPM_ENUM: xpm_json_cstring(text, value->member->name); break;
+        case XPM_LIST:
+                xpm_text_putc(text, '[');
+                for (size_t i = 0; i < value->array->count && rc == 0; i++) {
+                        rc = xpm_tag_key(&value->array->items[i], text);
+                        xpm_text_putc(text, ',');
+                }
+                xpm_text_putc(text, ']');
+                break;
+        default: rc = xpm_value_json(value, NULL, text);
+        }
+        return rc != 0 || text->failed ? XPM_ENOMEM : 0;
+}
+
+/* --- for the other rooms --- */
+
+/* The views of a job, its first step's first. */
+static bool next_view(const xpm_job *job, const struct xpm_job_also **also, bool first, xpm_job_view *view)
+{
+        *also = first ? NULL : *also ? (*also)->next : job->also;
+        if (!first && !*also)
+                return false;
+        *view = (xpm_job_view){.step = first ? job->step : (*also)->step,
+                               .config = job->config,
+                               .combination = first ? job->combination : (*also)->combination};
+        return true;
+}
+
+/* A step before that of VIEW gave JOB the tag of this name. */
+static bool is_told(const xpm_job *job, const xpm_step *step, const char *name)
+{
+        const struct xpm_job_also *also = NULL;
+        xpm_job_view view;
+        for (bool first = true; next_view(job, &also, first, &view) && view.step != step; first = false) {
+                const xpm_tag *tag = get(view.step, name);
+                xpm_value value;
+                if (tag && xpm_tag_value(&view, tag, &value, NULL) > 0)
+                        return true;
+        }
+        return false;
+}
+
+static int visit_tags(const xpm_job *job, bool own, xpm_tag_visitor visit, void *data)
+{
+        const struct xpm_job_also *also = NULL;
+        xpm_job_view view;
+        int rc = 0;
+        for (bool first = true; rc == 0 && next_view(job, &also, first, &view); first = false) {
+                const struct xpm_step_detail *detail = view.step->detail;
+                size_t end = own ? detail->own_count : detail->tag_count;
+                for (size_t i = own ? 0 : detail->own_count; i < end && rc == 0; i++) {
+                        xpm_value value;
+                        if (xpm_tag_value(&view, &detail->tags[i], &value, NULL) > 0 &&
+                            !is_told(job, view.step, detail->tags[i].name))
+                                rc = visit(data, detail->tags[i].name, &value);
+                }
+        }
+        return rc;
+}
+
+int xpm_job_tags(const xpm_plan *plan, const xpm_job *job, xpm_tag_visitor visit, void *data)
+{
+        (void)plan;
+        int rc = visit_tags(job, true, visit, data);
+        return rc != 0 ? rc : visit_tags(job, false, visit, data);
+}
+
+int xpm_job_tag(const xpm_plan *plan, const xpm_job *job, const char *name, xpm_value *out, xpm_error *err)
+{
+        (void)plan;
+        const struct xpm_job_also *also = NULL;
+        xpm_job_view view;
+        int rc = 0;
+        for (bool first = true; rc == 0 && next_view(job, &also, first, &view); first = false)
+                rc = xpm_tag_find(&view, name, NULL, out, err);
+        return rc;
+}
+
+static int put_tag(void *data, const char *name, const xpm_value *value)
+{
+        xpm_text *text = data;
+        xpm_json_key(text, name);
+        return xpm_value_json(value, NULL, text);
+}
+
+int xpm_job_tags_json(const xpm_plan *plan, const xpm_job *job, xpm_text *text)
+{
+        xpm_text_putc(text, '{');
+        int rc = xpm_job_tags(plan, job, put_tag, text);
+        xpm_text_putc(text, '}');
+        return rc != 0 || text->failed ? XPM_ENOMEM : 0;
+}
