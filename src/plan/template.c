@@ -14,6 +14,7 @@
 #include "base/words.h"
 #include "plan/command.h"
 #include "plan/names.h"
+#include "plan/tags.h"
 
 enum { LARGEST_FILE = 64 * 1024 * 1024 };
 
@@ -55,14 +56,39 @@ static void classify(xpm_template *template)
         template->alone = first && first->list;
 }
 
-static bool names_resources(const xpm_mustache *code)
+/* Keep what TEMPLATE says that must hold for the whole task or step. */
+static int note_names(const compiler *c, const xpm_template *template)
 {
+        const xpm_mustache *code = &template->code;
+        xpm_templates *out = c->out;
+        size_t section = 0; /* until there, tags are inside of one */
         for (size_t i = 0; i < code->count; i++) {
-                const xpm_name *name = code->tags[i].binding;
+                const xpm_mustache_tag *tag = &code->tags[i];
+                const xpm_name *name = tag->binding;
+                section = tag->end > section ? tag->end : section;
                 if (name && name->place == XPM_PLACE_LEAF && name->leaf >= XPM_LEAF_RESOURCES_CORES)
-                        return true;
+                        out->resources = true;
+                if (!name || name->place != XPM_PLACE_TAG || i < section)
+                        continue;
+                if (xpm_arena_reserve(c->plan->arena, &out->tags, &out->tag_capacity, out->tag_count + 1,
+                                      sizeof *out->tags) != 0)
+                        return xpm_fail_memory(c->err);
+                out->tags[out->tag_count++] = (struct xpm_tag_use){name->rest, template->node, tag->offset};
         }
-        return false;
+        return 0;
+}
+
+/* Tags belong to a step, not to its task. */
+static int check_tags(xpm_step *step, xpm_error *err)
+{
+        const xpm_templates *templates = step->templates;
+        int rc = 0;
+        for (size_t i = 0; i < templates->tag_count && rc == 0; i++) {
+                const struct xpm_tag_use *use = &templates->tags[i];
+                if (!xpm_tag_known(step, use->name))
+                        rc = xpm_tag_check(&step, 1, use->name, xpm_node_locate(use->node, use->offset), err);
+        }
+        return rc;
 }
 
 /* NODE, a scalar, as a template. RESOURCES: may `resources` be named? */
@@ -85,8 +111,7 @@ static int compile(const compiler *c, const xpm_node *node, const char *what, bo
         if (rc != 0)
                 return xpm_fail_at(c->err, xpm_node_locate(node, offset), "%s", wrong.message);
         classify(out);
-        c->out->resources = c->out->resources || names_resources(&out->code);
-        return 0;
+        return note_names(c, out);
 }
 
 static int compile_one(const compiler *c, const xpm_node *node, const char *what, bool resources, bool shell,
@@ -446,7 +471,7 @@ int xpm_templates_compile(xpm_plan *plan, const xpm_task *task, xpm_step *step, 
         const xpm_step *twin = find_twin(plan, task, step);
         if (twin && changes_nothing(twin) && changes_nothing(step)) {
                 step->templates = twin->templates;
-                return 0;
+                return check_tags(step, err);
         }
         compiler c = {.plan = plan, .task = task, .step = step, .err = err};
         c.out = allocate(&c, 1, sizeof *c.out);
@@ -456,7 +481,8 @@ int xpm_templates_compile(xpm_plan *plan, const xpm_task *task, xpm_step *step, 
         c.out->nul = has_nul(plan->document.root);
         int rc = compile_all(&c, twin ? NULL : log);
         c.out->certain = is_certain(c.out);
-        if (rc == 0 && step)
-                step->templates = c.out;
-        return rc;
+        if (rc != 0 || !step)
+                return rc;
+        step->templates = c.out;
+        return check_tags(step, err);
 }

@@ -54,6 +54,14 @@ typedef struct xpm_templates {
         xpm_template *outputs;
         size_t output_count;
 
+        /* tags that are printed outside of sections: every step must have them */
+        struct xpm_tag_use {
+                const char *name;
+                const xpm_node *node;
+                size_t offset;
+        } * tags;
+        size_t tag_count, tag_capacity;
+
         bool resources; /* some template names `resources` */
         bool nul;       /* some text of the configuration holds a NUL */
         bool certain;   /* what holds for one job's rendering holds for all */
