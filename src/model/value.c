@@ -253,16 +253,24 @@ static void show_job(const struct shower *shower, const xpm_config *job)
         xpm_text_putc(shower->text, '}');
 }
 
+static const xpm_partial *partial_of(const xpm_config_type *type, const xpm_param *param)
+{
+        for (size_t i = 0; param->partial && i < type->partial_count; i++)
+                if (strcmp(type->partials[i].name, param->partial) == 0)
+                        return &type->partials[i];
+        return NULL;
+}
+
 static void show_generated(const struct shower *shower, const xpm_config *config, const xpm_param *param)
 {
         uint8_t id[XPM_SHA256_SIZE];
-        for (size_t i = 0; param->partial && i < config->type->partial_count; i++)
-                if (strcmp(config->type->partials[i].name, param->partial) == 0 &&
-                    xpm_identifier_partial(config, &config->type->partials[i], id, NULL) == 0) {
-                        show_path_of(shower, "partials", config, param->partial, id, param->generated);
-                        return;
-                }
-        if (shower->job)
+        const xpm_partial *partial = partial_of(config->type, param);
+        int rc = partial ? xpm_identifier_partial(config, partial, id, NULL) : XPM_EPLAN;
+        if (rc == XPM_ENOMEM)
+                shower->text->failed = true;
+        else if (rc == 0)
+                show_path_of(shower, "partials", config, param->partial, id, param->generated);
+        else if (shower->job)
                 show_path_of(shower, "jobs", shower->job, "", shower->job->id, param->generated);
         else
                 xpm_json_cstring(shower->text, param->generated);
@@ -297,18 +305,23 @@ static void show_config(const struct shower *shower, const xpm_config *config)
         xpm_text_putc(text, '}');
 }
 
+/* NULL for a set that has no order yet: it is shown as it was written. */
+static size_t *order_set(const struct shower *shower, const xpm_array *array, size_t *count)
+{
+        size_t *order = calloc(array->count + 1, sizeof *order);
+        int rc = order ? xpm_set_order(array, order, count, NULL) : XPM_ENOMEM;
+        if (rc == 0)
+                return order;
+        if (rc == XPM_ENOMEM)
+                shower->text->failed = true;
+        *count = array->count;
+        free(order);
+        return NULL;
+}
+
 static void show_array(const struct shower *shower, const xpm_array *array, bool set)
 {
-        size_t count = array->count, *order = NULL;
-        if (set) {
-                order = calloc(array->count + 1, sizeof *order);
-                /* A set that cannot be ordered yet is shown as it was written. */
-                if (order && xpm_set_order(array, order, &count, NULL) != 0) {
-                        free(order);
-                        order = NULL;
-                        count = array->count;
-                }
-        }
+        size_t count = array->count, *order = set ? order_set(shower, array, &count) : NULL;
         xpm_text_putc(shower->text, '[');
         for (size_t i = 0; i < count; i++) {
                 xpm_json_item(shower->text);
