@@ -78,21 +78,21 @@ static uint64_t power_of_five(int exponent)
         return power;
 }
 
-/* The multiple of STEP that is nearest to VALUE, of those in [LOW, HIGH] (borders included with CLOSED), as a count of
- * steps; 0 when there is none. A tie goes to the even one. */
-static uint64_t nearest_multiple(wide value, wide low, wide high, wide step, bool closed)
+/* The multiple of STEP that is nearest to VALUE, of those between LOW and HIGH, as a count of steps; 0 when there is
+ * none. A tie goes to the even one. */
+static uint64_t nearest_multiple(wide value, wide low, wide high, wide step)
 {
         uint64_t below = (uint64_t)(value / step);
         wide lower = below * step, upper = lower + step;
-        bool lower_fits = closed ? lower >= low : lower > low;
-        bool upper_fits = closed ? upper <= high : upper < high;
+        bool lower_fits = lower > low, upper_fits = upper < high;
         if (!lower_fits || !upper_fits)
                 return lower_fits ? below : upper_fits ? below + 1 : 0;
         wide down = value - lower, up = upper - value;
         return down < up || (down == up && below % 2 == 0) ? below : below + 1;
 }
 
-/* For VALUE in [1e-10, 1e15). */
+/* For VALUE in [1e-10, 1e15): there the borders of the interval have more than 16 digits, so that it does not matter
+ * whether they belong to it. */
 static void shortest_exact(struct decimal *decimal, double value)
 {
         uint64_t bits;
@@ -114,7 +114,7 @@ static void shortest_exact(struct decimal *decimal, double value)
 
         for (int dropped = 2;; dropped--) {
                 wide step = unit * integer_powers[dropped];
-                uint64_t digits = nearest_multiple(scaled, low, high, step, mantissa % 2 == 0);
+                uint64_t digits = nearest_multiple(scaled, low, high, step);
                 if (digits || dropped == 0) {
                         decimal_set(decimal, digits, dropped - scale);
                         return;

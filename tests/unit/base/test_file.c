@@ -86,7 +86,9 @@ static void file_that_hides_its_size_is_read_and_limited(void **state)
         xpm_error err = XPM_ERROR_NONE;
         assert_int_equal(xpm_file_read(AT_FDCWD, "/proc/self/status", 0, &text, &err), 0);
         assert_non_null(strstr(text.data, "Pid:"));
+        size_t length = text.length;
         assert_int_equal(xpm_file_read(AT_FDCWD, "/proc/self/status", 10, &text, &err), XPM_EIO);
+        assert_int_equal(text.length, length);
         assert_string_equal(err.message, "'/proc/self/status' is longer than 10 bytes");
         xpm_text_release(&text);
 }
