@@ -5,7 +5,6 @@
  * the thread that armed it is struck; free() is untouched. With GCC's AddressSanitizer it works too, so that leaks of
  * the failing paths are found; otherwise sanitized (Clang), failing_malloc_works is 0 and a test should skip().
  *
- *     xpm_sha256("", 0, digest, NULL);    // what is set up once per process is set up before
  *     for (long n = 1;; n++) {
  *             failing_malloc_arm(n);
  *             int rc = work(&result, &err);
