@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
-#include "engine/program.h"
+#include "engine/planprogram.h"
 #include "plan/scalar.h"
 
 static const char *environment(void *data, const char *name)
@@ -38,7 +38,7 @@ static xpm_load_options load_options(const xpm_experiment *experiment)
                 .settings = options->settings,
                 .code = options->code,
                 .getenv = environment,
-                .run = xpm_program_run,
+                .run = xpm_planprogram_run,
                 .run_data = (void *)options,
                 .log = &experiment->log,
         };

@@ -1,6 +1,6 @@
 /* A plan in any language is a program: configuration in, declarations out. It is started by exec, never through a
  * shell. */
-#include "engine/program.h"
+#include "engine/planprogram.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +57,7 @@ static void log_lines(const xpm_experiment_options *options, char *text)
                         options->log(options->log_data, 2, line);
 }
 
-int xpm_program_run(void *data, const char *path, bool python, const char *dir, const xpm_text *input, xpm_text *output,
+int xpm_planprogram_run(void *data, const char *path, bool python, const char *dir, const xpm_text *input, xpm_text *output,
                     xpm_error *err)
 {
         const xpm_experiment_options *options = data;
