@@ -1,7 +1,7 @@
 /* file.h: files that are whole at every instant
  *
- * Names are relative to a directory descriptor (AT_FDCWD and absolute paths are allowed); descriptors are close-on-exec.
- * Errors are XPM_EIO and quote the name.
+ * Names are relative to a directory descriptor (AT_FDCWD and absolute paths are allowed); descriptors are
+ * close-on-exec. Errors are XPM_EIO and quote the name.
  */
 #ifndef XPM_BASE_FILE_H
 #define XPM_BASE_FILE_H
@@ -13,8 +13,8 @@
 #include "base/text.h"
 #include "experimaestro/error.h"
 
-/* Append the whole of a file to TEXT. More than LIMIT bytes (0: no limit) is an error that says so; so is something that is not
- * a regular file. Returns XPM_ENOTFOUND when there is none. */
+/* Append the whole of a file to TEXT. More than LIMIT bytes (0: no limit) is an error that says so; so is something
+ * that is not a regular file. Returns XPM_ENOTFOUND when there is none. */
 int xpm_file_read(int dir, const char *name, size_t limit, xpm_text *text, xpm_error *err);
 
 /* Write a new file (O_EXCL is not used: an old one is overwritten in place). Short writes are continued, an error of

@@ -13,10 +13,12 @@
 #include "experimaestro/error.h"
 
 /* Take the exclusive lock NAME in DIR (made with MODE where it does not exist). With WAIT the call blocks, else a lock
- * that is held gives XPM_ELOCKED, naming the holder that its text tells, if any. *FD is the close-on-exec descriptor that holds it. */
+ * that is held gives XPM_ELOCKED, naming the holder that its text tells, if any. *FD is the close-on-exec descriptor
+ * that holds it. */
 int xpm_lock_take(int dir, const char *name, mode_t mode, bool wait, int *fd, xpm_error *err);
 
-/* Write `host pid user since` and NOTE (may be NULL) as the lock's text, a courtesy to whoever waits. Errors are ignored. */
+/* Write `host pid user since` and NOTE (may be NULL) as the lock's text, a courtesy to whoever waits. Errors are
+ * ignored. */
 void xpm_lock_sign(int fd, const char *note);
 
 /* LOCK_UN, then close: a descriptor that a child inherited does not keep it. -1 accepted. */
