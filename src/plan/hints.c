@@ -422,10 +422,30 @@ static int fail_escape(const xpm_yaml_trouble *trouble, xpm_pos pos, size_t prob
         return xpm_fail_at(err, pos, "no escape begins with a backslash here: use single quotes, or write '\\\\'");
 }
 
+/* Nothing but blanks and ends of lines from byte PROBLEM on. */
+static bool is_end(const xpm_yaml_trouble *trouble, size_t problem)
+{
+        while (problem < trouble->length && is_space(trouble->text[problem]))
+                problem++;
+        return problem >= trouble->length;
+}
+
+/* At the end of the file it is the beginning of what is open that a person looks for. */
+static int fail_open(const xpm_yaml_trouble *trouble, const yaml_parser_t *parser, xpm_error *err)
+{
+        bool list = strcmp(parser->problem, "did not find expected ',' or ']'") == 0;
+        if ((!list && strcmp(parser->problem, "did not find expected ',' or '}'") != 0) ||
+            !is_end(trouble, offset_of(trouble, parser->problem_mark)))
+                return 0;
+        return xpm_fail_at(err, xpm_yaml_position(trouble, parser->context_mark),
+                           "the %s that begins here is never closed: '%c' is missing", list ? "list" : "mapping",
+                           list ? ']' : '}');
+}
+
 static int fail_syntax(const xpm_yaml_trouble *trouble, const yaml_parser_t *parser, xpm_error *err)
 {
         yaml_mark_t mark = parser->problem_mark;
-        if (parser->context && strcmp(parser->problem, "found unexpected end of stream") == 0)
+        if (parser->context && strcmp(parser->context, "while scanning a quoted scalar") == 0)
                 mark = parser->context_mark;
         xpm_pos pos = xpm_yaml_position(trouble, mark);
         for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
@@ -474,6 +494,8 @@ int xpm_yaml_explain(const xpm_yaml_trouble *trouble, const yaml_parser_t *parse
         if (strcmp(parser->problem, "found unknown escape character") == 0)
                 return fail_escape(trouble, pos, problem, err);
         int rc = fail_long_key(trouble, parser, problem, err);
+        if (rc == 0)
+                rc = fail_open(trouble, parser, err);
         if (rc == 0)
                 rc = fail_hint(trouble, parser->problem_mark, err);
         return rc != 0 ? rc : fail_syntax(trouble, parser, err);

@@ -8,6 +8,8 @@
 #include "plan/yaml.h"
 #include "plan/yamltext.h"
 
+enum { LONGEST_NAME = 100 }; /* characters of an address in a message */
+
 static xpm_node **step_by_key(const xpm_node *node, const char *address, size_t length, size_t *taken)
 {
         for (size_t end = length;;) {
@@ -167,8 +169,9 @@ int xpm_override(xpm_arena *arena, xpm_node **root, const char *text, const char
                 return xpm_fail(err, XPM_EUSAGE, "-c '%s' has no '=': write -c key.path=value", text);
         size_t length = (size_t)(equal - text);
         xpm_source *source = xpm_arena_alloc(arena, sizeof *source);
-        char *name = xpm_arena_printf(arena, "-c%s%.*s", length > 0 ? " " : "",
-                                      (int)(length < XPM_ADDRESS_LIMIT ? length : XPM_ADDRESS_LIMIT), text);
+        size_t shown = xpm_yaml_offset(text, length, 0, LONGEST_NAME);
+        char *name = xpm_arena_printf(arena, "-c%s%.*s%s", length > 0 ? " " : "", (int)shown, text,
+                                      shown < length ? "…" : "");
         char *dir = xpm_arena_strdup(arena, cwd);
         if (!source || !name || !dir)
                 return xpm_fail_memory(err);

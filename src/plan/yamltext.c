@@ -61,7 +61,7 @@ int xpm_yaml_text_check(const xpm_source *source, const char *text, size_t lengt
         size_t bad = xpm_utf8_check(text, length);
         if (bad < length)
                 return xpm_fail_at(err, position_of(source, text, bad),
-                                   "the file is not UTF-8 (byte 0x%02X): save it in that encoding",
+                                   "the text is not UTF-8 (byte 0x%02X): save it in that encoding",
                                    (unsigned char)text[bad]);
         for (size_t i = 0; i < length; i++) {
                 unsigned code = control_at((const unsigned char *)text, i, length);

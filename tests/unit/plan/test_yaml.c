@@ -103,16 +103,16 @@ static void what_is_wrong_is_said_with_its_position(void **state)
                 {"\ta: 1\n", "x.yaml:1:1: a tab cannot indent: use spaces"},
                 {"\xef\xbb\xbf"
                  "a: [1\n",
-                 "x.yaml:2:1: ',' or ']' is expected here: the list that begins at line 1 is not closed"},
+                 "x.yaml:1:4: the list that begins here is never closed: ']' is missing"},
                 {"\xef\xbb\xbf"
                  "a: @b\n",
                  "x.yaml:1:4: a value cannot begin with '@' without quotes: write \"@b\""},
                 {"a: \"\xc3\xa9\" b\n",
                  "x.yaml:1:4: there is text after the closing quote in '\"\xc3\xa9\" b': write \"\xc3\xa9 b\""},
-                {"a: 1\r\nb: caf\xe9\r\n", "x.yaml:2:7: the file is not UTF-8 (byte 0xE9): save it in that encoding"},
+                {"a: 1\r\nb: caf\xe9\r\n", "x.yaml:2:7: the text is not UTF-8 (byte 0xE9): save it in that encoding"},
                 {"\xff\xfe"
                  "a",
-                 "x.yaml:1:1: the file is not UTF-8 (byte 0xFF): save it in that encoding"},
+                 "x.yaml:1:1: the text is not UTF-8 (byte 0xFF): save it in that encoding"},
         };
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
                 xpm_error err;
