@@ -1,0 +1,47 @@
+/* viewstate.h: what the files of this room share
+ */
+#ifndef XPM_MONITOR_VIEWSTATE_H
+#define XPM_MONITOR_VIEWSTATE_H
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "monitor/view.h"
+#include "workspace/settings.h"
+#include "workspace/workspace.h"
+
+struct xpm_view {
+        xpm_arena *arena;
+        xpm_settings *settings;
+        xpm_workspace *workspace;
+};
+
+/* Names of the entries of DIR (relative to the workspace) that are directories, or links to one where LINKS, sorted so
+ * that numbers in them count; none that begins with a dot. A directory that does not exist has none. */
+int xpm_view_directories(xpm_view *view, const char *dir, bool links, const char ***names, size_t *count,
+                         xpm_error *err);
+
+/* A JSON object of the workspace; NULL in *OUT when there is none that can be read as one. XPM_ENOMEM. */
+int xpm_view_load(xpm_view *view, const char *path, json_t **out, xpm_error *err);
+
+/* The string of a member, in the arena; NULL where there is none. */
+int xpm_view_string(xpm_view *view, const json_t *object, const char *key, const char **out, xpm_error *err);
+
+/* The run that `current` names, else the latest of the COUNT RUNS (sorted ascending); NULL when there is none. */
+const char *xpm_view_current(xpm_view *view, const char *experiment, const char **runs, size_t count);
+
+/* A state as status.json of a run has it: `done`, `error:TIMEOUT`. False for what is none. */
+bool xpm_view_parse_state(const char *word, enum xpm_job_state *state, enum xpm_failure *failure);
+
+/* Read a run from its files. */
+int xpm_view_read_run(xpm_view *view, const char *experiment, const char *name, bool current, xpm_view_run *out,
+                      xpm_error *err);
+
+/* As xpm_view_list_jobs; without PROBE states are those that the runs recorded. */
+int xpm_view_collect_jobs(xpm_view *view, const char *const *experiments, bool probe, xpm_view_jobs *out,
+                          xpm_error *err);
+
+/* SCRIPT: the last dotted component. */
+const char *xpm_view_script(const char *task_id);
+
+#endif
