@@ -134,11 +134,11 @@ static int check_names(const selection *s)
 /* --- keeping --- */
 
 /* JOB and all that it needs, by a stack of our own: a chain may be long. */
-static int keep(selection *s, xpm_job *job, xpm_job **stack)
+static void keep(selection *s, xpm_job *job, xpm_job **stack)
 {
         size_t depth = 0;
         if (s->kept[job->index])
-                return 0;
+                return;
         s->kept[job->index] = true;
         stack[depth++] = job;
         while (depth > 0) {
@@ -151,7 +151,6 @@ static int keep(selection *s, xpm_job *job, xpm_job **stack)
                         stack[depth++] = need;
                 }
         }
-        return 0;
 }
 
 static int keep_step(selection *s, const xpm_step *step, size_t limit, xpm_job **stack)
@@ -162,7 +161,7 @@ static int keep_step(selection *s, const xpm_step *step, size_t limit, xpm_job *
                 int rc = s->filter ? xpm_filter_eval(s->filter, look_up, s, s->err) : 1;
                 if (rc > 0) {
                         count++;
-                        rc = keep(s, step->jobs[i], stack);
+                        keep(s, step->jobs[i], stack);
                 }
                 if (rc < 0)
                         return rc;

@@ -5,6 +5,7 @@
  * is judged first, so only a combination that stays may complain. */
 #include "plan/sweep.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -111,9 +112,9 @@ static xpm_swept *find_swept(const xpm_block *block, const char *path)
 }
 
 /* Give the members of a group, all of which BLOCK has, the axis of the first. */
-static int zip_members(reader *r, const xpm_node *group, const xpm_block *block, xpm_swept *const *leader)
+static int zip_members(reader *r, const xpm_node *group, const xpm_block *block, xpm_swept **leader)
 {
-        const xpm_swept *first = find_swept(block, group->items[0]->text);
+        xpm_swept *first = find_swept(block, group->items[0]->text);
         for (size_t i = 0; i < group->item_count; i++) {
                 const xpm_node *item = group->items[i];
                 xpm_swept *member = find_swept(block, item->text);
@@ -124,7 +125,7 @@ static int zip_members(reader *r, const xpm_node *group, const xpm_block *block,
                         return xpm_fail_at(r->err, item->pos,
                                            "zipped paths need equally many values: '%s' has %zu and '%s' has %zu",
                                            first->trail.text, first->count, item->text, member->count);
-                ((xpm_swept **)leader)[place] = (xpm_swept *)first;
+                leader[place] = first;
         }
         return 0;
 }
@@ -432,9 +433,9 @@ xpm_node *xpm_swept_node(xpm_arena *arena, const xpm_swept *swept, size_t index)
                 return swept->nodes[index];
         char buffer[XPM_FLOAT_SIZE];
         xpm_value number = swept->numbers[index];
-        /* A whole float suits an int, and an int suits a float. */
-        if (number.kind == XPM_FLOAT && number.number == (double)(int64_t)number.number && number.number < 0x1p63 &&
-            number.number > -0x1p63)
+        /* A whole float suits an int, and an int suits a float; but for the sign of -0.0. */
+        if (number.kind == XPM_FLOAT && fabs(number.number) < 0x1p63 && number.number == trunc(number.number) &&
+            !(number.number == 0 && signbit(number.number)))
                 number = (xpm_value){.kind = XPM_INT, .integer = (int64_t)number.number};
         if (number.kind == XPM_INT)
                 snprintf(buffer, sizeof buffer, "%lld", (long long)number.integer);
