@@ -72,7 +72,7 @@ static void tell_stop(xpm_progress *progress, const xpm_counts *counts)
         if (progress->told_stop || !*progress->interrupts)
                 return;
         progress->told_stop = true;
-        size_t running = counts->running + counts->scheduled;
+        size_t running = counts->running;
         xpm_progress_clear(progress);
         if (running)
                 fprintf(stderr,
