@@ -60,48 +60,7 @@ void xpm_site_share(xpm_site *site, mode_t directory_mode, mode_t file_mode)
 
 void xpm_site_release(xpm_site *site)
 {
-        for (size_t i = 0; i < XPM_TASK_DIRS; i++)
-                if (site->tasks[i].path) {
-                        close(site->tasks[i].fd);
-                        free(site->tasks[i].path);
-                }
         xpm_environ_release(&site->environment);
-}
-
-static int open_task(const xpm_site *site, const char *path, xpm_error *err)
-{
-        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 && errno == ENOENT) {
-                if (xpm_mkdir_p(AT_FDCWD, path, site->directory_mode, err) != 0)
-                        return -1;
-                fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        }
-        if (fd < 0)
-                xpm_fail_errno(err, "cannot open '%s'", path);
-        return fd;
-}
-
-/* The directory that PATH is in, kept open for the next job of the task. */
-static int task_dir(xpm_site *site, const char *path, xpm_error *err)
-{
-        size_t length = (size_t)(strrchr(path, '/') - path);
-        for (size_t i = 0; i < XPM_TASK_DIRS; i++) {
-                const struct xpm_task_dir *task = &site->tasks[i];
-                if (task->path && strncmp(task->path, path, length) == 0 && task->path[length] == '\0')
-                        return task->fd;
-        }
-        char *name = strndup(path, length);
-        int fd = name ? open_task(site, name, err) : xpm_fail_memory(err);
-        if (fd < 0) {
-                free(name);
-                return -1;
-        }
-        struct xpm_task_dir *task = &site->tasks[site->next_task++ % XPM_TASK_DIRS];
-        if (task->path)
-                close(task->fd);
-        free(task->path);
-        *task = (struct xpm_task_dir){name, fd};
-        return fd;
 }
 
 void xpm_attempt_init(xpm_attempt *attempt, xpm_order *order)
@@ -175,20 +134,6 @@ static int make_partials(const xpm_site *site, const xpm_jobspec *spec, xpm_erro
         for (size_t i = 0; rc == 0 && i < spec->partial_count; i++)
                 rc = xpm_mkdir_p(AT_FDCWD, spec->partials[i], site->directory_mode, err);
         return rc;
-}
-
-enum xpm_attempt_step xpm_attempt_prepare(xpm_site *site, xpm_attempt *attempt)
-{
-        xpm_error err = XPM_ERROR_NONE;
-        const char *path = attempt->order->spec.path;
-        attempt->dir.directory_mode = site->directory_mode;
-        attempt->dir.file_mode = site->file_mode;
-        attempt->prepared = true;
-        int parent = task_dir(site, path, &err);
-        int rc = parent < 0 ? XPM_EIO : xpm_jobdir_open(&attempt->dir, parent, strrchr(path, '/') + 1, true, &err);
-        if (rc == 0 && attempt->dir.fresh)
-                rc = write_content(attempt, &err);
-        return rc == 0 ? XPM_ATTEMPT_RUNS : broken(attempt, XPM_FAILURE_LAUNCH, &err);
 }
 
 static xpm_job_status status_of(const xpm_site *site, const xpm_attempt *attempt)
@@ -271,8 +216,6 @@ static int take_over(const xpm_site *site, xpm_attempt *attempt, bool waited, xp
         attempt->dir.fresh = false;
         xpm_job_status status = status_of(site, attempt);
         rc = xpm_jobdir_begin(&attempt->dir, &status, spec->outputs, spec->resumable ? 0 : spec->output_count, err);
-        if (rc == 0)
-                rc = write_content(attempt, err);
 out:
         xpm_job_past_release(&past);
         return rc;
@@ -365,33 +308,32 @@ static enum xpm_attempt_step not_started(const xpm_site *site, xpm_attempt *atte
         return XPM_ATTEMPT_OVER;
 }
 
-enum xpm_attempt_step xpm_attempt_start(xpm_site *site, xpm_attempt *attempt, bool waited)
+/* All that the directory has when the command starts: 0, or 1 when there is nothing to run, or an error. */
+static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_error *err)
+{
+        attempt->dir.directory_mode = site->directory_mode;
+        attempt->dir.file_mode = site->file_mode;
+        int rc = xpm_jobdir_open(&attempt->dir, true, err);
+        if (rc == 0)
+                rc = xpm_jobdir_lock(&attempt->dir, err);
+        if (rc == 0)
+                rc = take_over(site, attempt, waited, err);
+        if (rc == 0)
+                rc = write_content(attempt, err);
+        if (rc == 0)
+                rc = make_partials(site, &attempt->order->spec, err);
+        if (rc == 0)
+                rc = xpm_jobdir_logs(&attempt->dir, attempt->number - 1, attempt->logs, err);
+        return rc;
+}
+
+static enum xpm_attempt_step launch(const xpm_site *site, xpm_attempt *attempt)
 {
         xpm_error err = XPM_ERROR_NONE;
-        int rc;
-        if (!attempt->prepared && xpm_attempt_prepare(site, attempt) == XPM_ATTEMPT_OVER)
-                return XPM_ATTEMPT_OVER;
-        rc = xpm_jobdir_lock(&attempt->dir, &err);
-        if (rc == XPM_ELOCKED) {
-                snprintf(attempt->outcome.message, sizeof attempt->outcome.message, "%s", err.message);
-                return XPM_ATTEMPT_HELD;
-        }
-        *attempt->outcome.message = '\0';
-        if (rc == 0)
-                rc = take_over(site, attempt, waited, &err);
-        if (rc == 1)
-                return XPM_ATTEMPT_OVER;
-        if (rc == 0)
-                rc = make_partials(site, &attempt->order->spec, &err);
-        if (rc == 0)
-                rc = xpm_jobdir_logs(&attempt->dir, attempt->number - 1, attempt->logs, &err);
-        if (rc != 0)
-                return broken(attempt, XPM_FAILURE_LAUNCH, &err);
-
+        enum xpm_attempt_step result = XPM_ATTEMPT_RUNS;
         enum xpm_spawn_step step = XPM_SPAWN_OK;
         const char *const *argv = NULL;
-        rc = spawn(site, attempt, &step, &argv, &err);
-        enum xpm_attempt_step result = XPM_ATTEMPT_RUNS;
+        int rc = spawn(site, attempt, &step, &argv, &err);
         if (rc != 0 && step == XPM_SPAWN_OK)
                 result = not_started(site, attempt, err.message);
         else if (rc != 0)
@@ -399,6 +341,20 @@ enum xpm_attempt_step xpm_attempt_start(xpm_site *site, xpm_attempt *attempt, bo
                                      describe(&attempt->order->spec, argv, step, errno, &attempt->outcome));
         close_logs(attempt);
         return result;
+}
+
+enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attempt, bool waited)
+{
+        xpm_error err = XPM_ERROR_NONE;
+        int rc = enter(site, attempt, waited, &err);
+        if (rc == XPM_ELOCKED) {
+                snprintf(attempt->outcome.message, sizeof attempt->outcome.message, "%s", err.message);
+                xpm_jobdir_release(&attempt->dir);
+                return XPM_ATTEMPT_HELD;
+        }
+        if (rc == 1)
+                return XPM_ATTEMPT_OVER;
+        return rc == 0 ? launch(site, attempt) : broken(attempt, XPM_FAILURE_LAUNCH, &err);
 }
 
 void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt)

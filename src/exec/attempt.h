@@ -1,8 +1,8 @@
 /* attempt.h: one attempt of one job, from an order to its outcome on disk
  *
- *     prepare → start → RUNS → (announce) → finish → release
- *                     → OVER: nothing to run, or it could not be started; the outcome stands
- *                     → HELD: another process runs this job; start again later
+ *     start → RUNS → (announce) → finish → release
+ *           → OVER: nothing to run, or it could not be started; the outcome stands
+ *           → HELD: another process runs this job; start again later
  *
  * Every step may end it; what became of it stands in `outcome`. Only wait()ing is the caller's, so that a loop serves
  * many.
@@ -17,7 +17,8 @@
 #include "exec/order.h"
 #include "workspace/jobdir.h"
 
-enum { XPM_TASK_DIRS = 16, XPM_LOCK_FD = 63 };
+/* Where the command inherits the descriptor of SCRIPT.lock. */
+enum { XPM_LOCK_FD = 63 };
 
 /* What all attempts of a worker share. */
 typedef struct xpm_site {
@@ -26,11 +27,6 @@ typedef struct xpm_site {
         uint64_t start_time; /* of this process, in clock ticks since boot */
         xpm_environ environment;
         mode_t directory_mode, file_mode;
-        struct xpm_task_dir { /* jobs/TASK, kept open */
-                char *path;
-                int fd;
-        } tasks[XPM_TASK_DIRS];
-        size_t next_task; /* to be replaced when all are taken */
 } xpm_site;
 
 /* ENVIRONMENT (environ) must stay. */
@@ -58,7 +54,7 @@ typedef struct xpm_attempt {
         xpm_text before; /* those, for status.json */
         int64_t started; /* microseconds since the epoch */
         int64_t begun;   /* CLOCK_MONOTONIC, nanoseconds */
-        bool prepared, announced;
+        bool announced;
         enum xpm_failure asked; /* why we signalled it */
         xpm_outcome outcome;
 } xpm_attempt;
@@ -69,13 +65,9 @@ enum xpm_attempt_step { XPM_ATTEMPT_RUNS, XPM_ATTEMPT_OVER, XPM_ATTEMPT_HELD };
 void xpm_attempt_init(xpm_attempt *attempt, xpm_order *order);
 void xpm_attempt_release(xpm_attempt *attempt);
 
-/* Make the job's directory, and when nobody was there before, what it has when the command starts: all that can be done
- * before there is a slot. */
-enum xpm_attempt_step xpm_attempt_prepare(xpm_site *site, xpm_attempt *attempt);
-
-/* Take the lock and start the command. WAITED: it was HELD before, and the outcome of the other holder is taken for
- * ours. On HELD the outcome's message says by whom. */
-enum xpm_attempt_step xpm_attempt_start(xpm_site *site, xpm_attempt *attempt, bool waited);
+/* Make the job's directory, take the lock, start the command. WAITED: it was HELD before, and the outcome of the other
+ * holder is taken for ours. On HELD the outcome's message says by whom. */
+enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attempt, bool waited);
 
 /* It lasts: say so on disk. */
 void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt);

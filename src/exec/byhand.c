@@ -146,7 +146,7 @@ static int look(const by_hand *hand, bool *done)
         job.script = hand->spec->script;
         job.directory_mode = hand->site.directory_mode;
         job.file_mode = hand->site.file_mode;
-        int rc = xpm_jobdir_open(&job, AT_FDCWD, job.path, false, hand->err);
+        int rc = xpm_jobdir_open(&job, false, hand->err);
         if (rc == 0)
                 rc = xpm_jobdir_lock(&job, hand->err);
         if (rc == 0)

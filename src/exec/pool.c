@@ -1,6 +1,7 @@
-/* A slot is never idle while there is work: the next job's directory is made while the slots are busy, and when a
- * command has ended the next one is started before the outcome of the first is written, whose files then cost nobody
- * time. The lock of the first is held until they stand.
+/* A slot is never idle while there is work: when a command has ended the next one is started before the outcome of the
+ * first is written, whose files then cost nobody time. The lock of the first is held until they stand. (To make
+ * directories ahead, or in threads, gained nothing when it was tried: what costs is the making of inodes, wherever it
+ * is done.)
  *
  * A task's memory goes when libuv has closed both of its handles. */
 #include "exec/pool.h"
@@ -90,9 +91,9 @@ size_t xpm_pool_count(const xpm_pool *pool)
         return pool->queued.count + pool->running.count + pool->held.count;
 }
 
-int xpm_pool_slots(const xpm_pool *pool)
+size_t xpm_pool_running(const xpm_pool *pool)
 {
-        return pool->slots;
+        return pool->running.count;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -138,19 +139,6 @@ static void end(task *task_, enum xpm_launch_event_kind kind)
         discard(task_);
 }
 
-static void prepare_ahead(xpm_pool *pool)
-{
-        const task *head = &pool->queued.head;
-        int ahead = pool->slots;
-        for (task *next, *task_ = head->next; task_ != head && ahead > 0; task_ = next, ahead--) {
-                next = task_->next;
-                if (task_->attempt.prepared || xpm_attempt_prepare(pool->site, &task_->attempt) == XPM_ATTEMPT_RUNS)
-                        continue;
-                remove_from(&pool->queued, task_);
-                end(task_, XPM_LAUNCH_ENDED);
-        }
-}
-
 static void on_exit_(uv_poll_t *handle, int status, int events)
 {
         task *task_ = handle->data;
@@ -168,7 +156,6 @@ static void on_exit_(uv_poll_t *handle, int status, int events)
         xpm_pool_fill(pool);
         xpm_attempt_finish(pool->site, &task_->attempt, how, &usage);
         end(task_, XPM_LAUNCH_ENDED);
-        prepare_ahead(pool);
 }
 
 static void on_grace(uv_timer_t *timer)

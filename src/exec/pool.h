@@ -38,9 +38,9 @@ void xpm_pool_withdraw(xpm_pool *pool);
  * what has not begun is sent back. They end as `cancelled`. */
 void xpm_pool_kill(xpm_pool *pool, const uint64_t *tags, size_t count);
 
-/* Jobs that are queued, and those that are here at all. */
+/* Jobs that are queued, those that run, and all that are here. */
 size_t xpm_pool_queued(const xpm_pool *pool);
+size_t xpm_pool_running(const xpm_pool *pool);
 size_t xpm_pool_count(const xpm_pool *pool);
-int xpm_pool_slots(const xpm_pool *pool);
 
 #endif

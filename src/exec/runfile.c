@@ -2,12 +2,10 @@
  * one jobspec, and the worker loads the object, not the file. Secrets are in neither. */
 #include "exec/runfile.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -274,39 +272,22 @@ static int write_all(const xpm_jobdir *job, const xpm_jobspec *spec, const char 
         return rc;
 }
 
-/* A directory for each of PARTIALS and the one that the job's is in. */
-static int make_around(const xpm_jobspec *spec, mode_t mode, int *parent, xpm_error *err)
-{
-        const char *slash = strrchr(spec->path, '/');
-        char *task = strndup(spec->path, (size_t)(slash - spec->path));
-        int rc = task ? xpm_mkdir_p(AT_FDCWD, task, mode, err) : xpm_fail_memory(err);
-        for (size_t i = 0; rc == 0 && i < spec->partial_count; i++)
-                rc = xpm_mkdir_p(AT_FDCWD, spec->partials[i], mode, err);
-        if (rc == 0 && (*parent = open(task, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-                rc = xpm_fail_errno(err, "cannot open '%s'", task);
-        free(task);
-        return rc;
-}
-
 int xpm_runfile_write(const xpm_jobspec *spec, const char *script, size_t script_length, const char *params,
                       size_t params_length, mode_t directory_mode, mode_t file_mode, xpm_error *err)
 {
-        int parent = -1;
         xpm_jobdir job = XPM_JOBDIR_INIT;
         job.path = spec->path;
         job.script = spec->script;
         job.directory_mode = directory_mode;
         job.file_mode = file_mode;
-        int rc = make_around(spec, directory_mode, &parent, err);
-        if (rc == 0)
-                rc = xpm_jobdir_open(&job, parent, strrchr(spec->path, '/') + 1, true, err);
+        int rc = xpm_jobdir_open(&job, true, err);
+        for (size_t i = 0; rc == 0 && i < spec->partial_count; i++)
+                rc = xpm_mkdir_p(AT_FDCWD, spec->partials[i], directory_mode, err);
         /* Nobody's files are changed while he runs. */
         if (rc == 0 && !job.fresh)
                 rc = xpm_jobdir_lock(&job, err);
         if (rc == 0)
                 rc = write_all(&job, spec, script, script_length, params, params_length, err);
         xpm_jobdir_release(&job);
-        if (parent >= 0)
-                close(parent);
         return rc;
 }

@@ -31,6 +31,7 @@ typedef struct server {
         bool leaving; /* no engine any more */
         xpm_text in, out;
         size_t waiting; /* events in OUT */
+        bool told;      /* that the queue is short */
         xpm_error err;
         int rc;
 } server;
@@ -90,15 +91,19 @@ static void on_flush(uv_timer_t *timer)
         leave_when_idle(timer->data);
 }
 
-/* Events wait while there is enough to do. */
+/* Events wait while there is enough to do. The engine is told once that the queue gets short, and again when a slot has
+ * nothing to do. */
 static void flush_in_time(server *server_)
 {
+        bool is_short = xpm_pool_queued(server_->pool) < (size_t)server_->slots;
+        bool idle = xpm_pool_running(server_->pool) < (size_t)server_->slots;
         if (server_->waiting == 0)
                 return;
-        if (server_->waiting >= MANY || xpm_pool_queued(server_->pool) < (size_t)server_->slots)
+        if (server_->waiting >= MANY || idle || (is_short && !server_->told))
                 flush(server_);
         else if (!uv_is_active((uv_handle_t *)&server_->flusher))
                 uv_timer_start(&server_->flusher, on_flush, PATIENCE, 0);
+        server_->told = is_short;
 }
 
 static void on_event(void *data, const xpm_launch_event *event, bool broken)

@@ -41,13 +41,26 @@ void xpm_jobdir_file(const xpm_jobdir *job, const char *suffix, xpm_jobdir_name 
         memcpy(name + length + 1, suffix, tail + 1);
 }
 
-int xpm_jobdir_open(xpm_jobdir *job, int parent, const char *name, bool create, xpm_error *err)
+static int make_directory(xpm_jobdir *job, xpm_error *err)
 {
-        if (create && mkdirat(parent, name, job->directory_mode) == 0)
-                job->fresh = true;
-        else if (create && errno != EEXIST)
-                return xpm_fail_errno(err, "cannot make '%s'", job->path);
-        job->dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        job->fresh = mkdir(job->path, job->directory_mode) == 0;
+        if (!job->fresh && errno == ENOENT) { /* the first of its task */
+                char *task = strndup(job->path, (size_t)(strrchr(job->path, '/') - job->path));
+                int rc = task ? xpm_mkdir_p(AT_FDCWD, task, job->directory_mode, err) : xpm_fail_memory(err);
+                free(task);
+                if (rc != 0)
+                        return rc;
+                job->fresh = mkdir(job->path, job->directory_mode) == 0;
+        }
+        return job->fresh || errno == EEXIST ? 0 : xpm_fail_errno(err, "cannot make '%s'", job->path);
+}
+
+int xpm_jobdir_open(xpm_jobdir *job, bool create, xpm_error *err)
+{
+        int rc = create ? make_directory(job, err) : 0;
+        if (rc != 0)
+                return rc;
+        job->dir = open(job->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (job->dir < 0 && errno == ENOENT)
                 return xpm_fail(err, XPM_ENOTFOUND, "there is no job directory '%s'", job->path);
         if (job->dir < 0)
@@ -63,6 +76,7 @@ void xpm_jobdir_release(xpm_jobdir *job)
         if (job->dir >= 0)
                 close(job->dir);
         job->dir = job->lock = -1;
+        job->fresh = false;
 }
 
 int xpm_jobdir_lock(xpm_jobdir *job, xpm_error *err)

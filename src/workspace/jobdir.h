@@ -18,7 +18,7 @@
 #include "workspace/status.h"
 
 typedef struct xpm_jobdir {
-        const char *path;   /* absolute; for messages */
+        const char *path;   /* absolute */
         const char *script; /* SCRIPT */
         int dir;            /* open; -1 none */
         int lock;           /* SCRIPT.lock while it is held; -1 not */
@@ -33,9 +33,9 @@ typedef char xpm_jobdir_name[NAME_MAX + 1];
 /* `SCRIPT.SUFFIX` */
 void xpm_jobdir_file(const xpm_jobdir *job, const char *suffix, xpm_jobdir_name name);
 
-/* Make and open the directory NAME in PARENT (jobs/TASK, open). PATH and SCRIPT are kept. With CREATE false one that
- * does not exist is XPM_ENOTFOUND. */
-int xpm_jobdir_open(xpm_jobdir *job, int parent, const char *name, bool create, xpm_error *err);
+/* Make PATH, with the directories that it is in, and open it. With CREATE false one that does not exist is
+ * XPM_ENOTFOUND. */
+int xpm_jobdir_open(xpm_jobdir *job, bool create, xpm_error *err);
 /* Closes, lets go of the lock; may be called twice. */
 void xpm_jobdir_release(xpm_jobdir *job);
 
