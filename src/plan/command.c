@@ -232,7 +232,7 @@ int xpm_command_words(const xpm_plan *plan, const xpm_template *template, xpm_wo
         }
         if (rc == 0)
                 rc = end_word(&r);
-        if (rc == 0 && r.word.failed)
+        if (rc == XPM_ENOMEM || r.word.failed)
                 rc = xpm_fail_memory(err);
         xpm_text_release(&r.word);
         return rc;
@@ -260,11 +260,12 @@ static bool is_assignment(const xpm_word *word)
         return length > 0 && length < word->known && text[length] == '=' && (text[0] < '0' || text[0] > '9');
 }
 
-static bool is_file(const char *dir, const char *name)
+/* 1, 0, or XPM_ENOMEM. */
+static int is_file(const char *dir, const char *name)
 {
         struct stat status;
         char *path = xpm_path_join(dir, name);
-        bool file = path && stat(path, &status) == 0 && S_ISREG(status.st_mode);
+        int file = !path ? XPM_ENOMEM : stat(path, &status) == 0 && S_ISREG(status.st_mode);
         free(path);
         return file;
 }
@@ -272,6 +273,7 @@ static bool is_file(const char *dir, const char *name)
 static int visit_path(void *data, const xpm_word *word)
 {
         paths *p = data;
+        int file = 0;
         bool absolute = word->known == 0 || strchr("/~-", word->text[0]) != NULL;
         if (!p->templates->list && p->first && is_assignment(word))
                 return 0;
@@ -279,10 +281,12 @@ static int visit_path(void *data, const xpm_word *word)
                 xpm_text_append(&p->relative, word->text, word->known);
         else if (word->complete && (strcmp(word->text, "cd") == 0 || strcmp(word->text, "pushd") == 0))
                 p->moves = true;
-        else if (!p->first && !absolute && word->complete && p->beside.length == 0 && is_file(p->dir, word->text))
+        else if (!p->first && !absolute && word->complete && p->beside.length == 0)
+                file = is_file(p->dir, word->text);
+        if (file > 0)
                 xpm_text_append(&p->beside, word->text, word->length);
         p->first = false;
-        return 0;
+        return file < 0 ? file : 0;
 }
 
 /* The command as it should be written: its first line, with the directory put before the path. */
