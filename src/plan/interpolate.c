@@ -320,7 +320,7 @@ static int replace(struct interpolation *ip, xpm_node **slot, const xpm_node *va
         int rc = spend(ip, cost);
         if (rc != 0)
                 return rc;
-        if (ip->frame->place->level + levels > XPM_NODE_LEVELS)
+        if (ip->frame->place->level + levels > XPM_NODE_LEVELS + 2)
                 return xpm_fail_at(ip->err, ip->frame->node->pos, "nested deeper than 1,000 levels by '${…}'");
         xpm_node *copy = xpm_node_copy(ip->arena, value);
         if (!copy)

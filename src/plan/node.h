@@ -91,7 +91,7 @@ xpm_node *xpm_node_copy(xpm_arena *arena, const xpm_node *node);
 /* What NODE holds, in bytes, near enough for a budget: 64 for each node, and its texts. Counting ends beyond LIMIT.
  * *LEVELS is its depth, a scalar's being 1. */
 size_t xpm_node_cost(const xpm_node *node, size_t limit, size_t *levels);
-enum { XPM_NODE_LEVELS = 1000 }; /* the deepest that any tree may be */
+enum { XPM_NODE_LEVELS = 1000 }; /* of lists and mappings, in any tree; a scalar may stand one level below */
 
 /* XPM_EPLAN with `file:line:column: ` before the message. */
 int xpm_fail_at(xpm_error *err, xpm_pos pos, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -135,7 +135,7 @@ static int apply(const struct setting *setting, xpm_node **root)
 
 static int check_address(const struct setting *setting)
 {
-        size_t components = 1;
+        size_t components = 0;
         if (setting->length > XPM_ADDRESS_LIMIT)
                 return xpm_fail_at(setting->err, position_of(setting, 0), "the address is longer than 4,096 bytes");
         for (size_t i = 0; i <= setting->length; i++) {
@@ -146,7 +146,7 @@ static int check_address(const struct setting *setting)
         }
         size_t levels;
         xpm_node_cost(setting->value, SIZE_MAX / 2, &levels);
-        if (components + levels > XPM_NODE_LEVELS)
+        if (components + levels > XPM_NODE_LEVELS + 1)
                 return xpm_fail_at(setting->err, position_of(setting, 0), "nested deeper than 1,000 levels");
         return 0;
 }

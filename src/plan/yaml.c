@@ -268,7 +268,7 @@ static int read_alias(struct reader *reader, const yaml_event_t *event)
         size_t levels, cost = xpm_node_cost(target, reader->budget, &levels);
         if (cost > reader->budget)
                 return xpm_fail_at(reader->err, pos, "the aliases up to '*%s' expand to more than 64 MiB", name);
-        if (reader->depth + levels > XPM_NODE_LEVELS)
+        if (reader->depth + levels > XPM_NODE_LEVELS + 1)
                 return xpm_fail_at(reader->err, pos, "nested deeper than 1,000 levels, with the alias '*%s'", name);
         reader->budget -= cost;
         xpm_node *copy = xpm_node_copy(reader->arena, target);

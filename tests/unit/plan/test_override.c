@@ -113,7 +113,9 @@ static void an_address_has_a_limit(void **state)
         static const struct {
                 size_t components;
                 const char *message;
-        } cases[] = {{900, NULL},
+        } cases[] = {{999, NULL},
+                     {1000, NULL},
+                     {1001, "nested deeper than 1,000 levels"},
                      {1200, "nested deeper than 1,000 levels"},
                      {3000, "the address is longer than 4,096 bytes"}};
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -221,7 +221,7 @@ static void aliases_have_a_budget(void **state)
                               "x.yaml:6:42: the aliases up to '*a4' expand to more than 64 MiB");
         rc = parse(tower.data, tower.length, &err);
         yaml_case_check_error("tower", rc, XPM_EPLAN, &err,
-                              "x.yaml:999:14: nested deeper than 1,000 levels, with the alias '*a997'");
+                              "x.yaml:1000:14: nested deeper than 1,000 levels, with the alias '*a998'");
         xpm_text_release(&bomb);
         xpm_text_release(&tower);
 }
