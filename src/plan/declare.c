@@ -58,7 +58,7 @@ static char *lower(xpm_arena *arena, const char *name)
 /* One name, one type, in any case: the workspace has them in lower case. */
 static int claim(struct reader *reader, const xpm_pair *pair, const char *what, const char **lowered, xpm_error *err)
 {
-        int rc = xpm_check_key_name(pair, true, what, err);
+        int rc = xpm_check_name(pair->key, pair->key_pos, true, what, err);
         if (rc != 0)
                 return rc;
         if (xpm_type_is_reserved(pair->key))

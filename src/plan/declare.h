@@ -25,7 +25,5 @@ int xpm_declare(xpm_converter *converter, const xpm_node *root, xpm_types *types
 int xpm_check_keys(const xpm_node *node, const char *what, const char *const *keys, xpm_error *err);
 /* A name `[A-Za-z_][A-Za-z0-9_]*`, with DOTS also `a.b`; at most 200 bytes. */
 int xpm_check_name(const char *name, xpm_pos pos, bool dots, const char *what, xpm_error *err);
-/* The same for a key, which may hold NUL. */
-int xpm_check_key_name(const xpm_pair *pair, bool dots, const char *what, xpm_error *err);
 
 #endif

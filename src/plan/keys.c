@@ -68,10 +68,3 @@ int xpm_check_name(const char *name, xpm_pos pos, bool dots, const char *what, x
                                    name, what, dots ? "; dots between such names" : "");
         return 0;
 }
-
-int xpm_check_key_name(const xpm_pair *pair, bool dots, const char *what, xpm_error *err)
-{
-        if (strlen(pair->key) != pair->key_length)
-                return xpm_fail_at(err, pair->key_pos, "the name of %s cannot hold a NUL", what);
-        return xpm_check_name(pair->key, pair->key_pos, dots, what, err);
-}

@@ -214,7 +214,7 @@ static int read_pattern(const xpm_converter *converter, const xpm_node *node, xp
         const xpm_node *text = pair->value;
         pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)text->text, text->length,
                                              PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED, &code, &offset, NULL);
-        if (!compiled && code == PCRE2_ERROR_NOMEMORY)
+        if (!compiled && code == PCRE2_ERROR_HEAP_FAILED)
                 return xpm_fail_memory(err);
         if (!compiled) {
                 PCRE2_UCHAR message[128];
@@ -286,7 +286,7 @@ int xpm_parameter_read(const xpm_converter *converter, const xpm_pair *pair, con
 {
         const xpm_node *node = pair->value;
         *out = (xpm_parameter){.param = {.name = pair->key}, .pos = pair->key_pos};
-        int rc = xpm_check_key_name(pair, false, "a parameter", err);
+        int rc = xpm_check_name(pair->key, pair->key_pos, false, "a parameter", err);
         if (rc == 0 && strcmp(pair->key, "type") == 0)
                 rc = xpm_fail_at(err, pair->key_pos,
                                  "no parameter can be called 'type': it names the type of a nested config");

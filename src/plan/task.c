@@ -25,7 +25,7 @@ int xpm_task_section(const xpm_node *node, const char *key, const xpm_node **out
 static int read_partial(xpm_arena *arena, const xpm_pair *pair, xpm_partial *out, xpm_error *err)
 {
         static const char *const keys[] = {"exclude_groups", NULL};
-        int rc = xpm_check_key_name(pair, false, "a partial", err);
+        int rc = xpm_check_name(pair->key, pair->key_pos, false, "a partial", err);
         if (rc == 0)
                 rc = xpm_check_keys(pair->value, "a partial", keys, err);
         if (rc != 0)
