@@ -241,7 +241,7 @@ static int announce(const xpm_experiment *experiment, const xpm_job *job, enum x
                     size_t *slot, xpm_error *err)
 {
         char id[XPM_JOB_ID_SIZE];
-        const char **names;
+        const char **names = NULL;
         xpm_text tags = XPM_TEXT_INIT;
         char *block = dependency_names(job, &names);
         int rc = block ? xpm_job_tags_json(experiment->plan, job, &tags) : xpm_fail_memory(err);

@@ -44,10 +44,12 @@ int xpm_experiment_module(const xpm_experiment *experiment, const char *name, co
                           const char **config, xpm_error *err)
 {
         const xpm_launcher_entry *entry = xpm_launcher_file_find(experiment->launchers, name);
-        if (!entry && !is_type(name))
-                return refuse(experiment, name, err);
+        const xpm_launcher *found;
         if (config)
                 *config = entry ? entry->config : NULL;
+        /* A name that nothing explains may still be that of a module that a site has added. */
+        if (!entry && !is_type(name) && xpm_launcher_find(name, &found, NULL) != 0)
+                return refuse(experiment, name, err);
         return module ? xpm_launcher_find(entry ? entry->type : name, module, err) : 0;
 }
 
