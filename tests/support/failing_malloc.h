@@ -79,6 +79,9 @@ static bool failing_malloc_strikes(void)
         return true;
 }
 
+/* Libraries find them only when they are visible, and the build hides what does not say so. */
+#pragma GCC visibility push(default)
+
 void *malloc(size_t size);
 void *calloc(size_t count, size_t size);
 void *realloc(void *old, size_t size);
@@ -154,6 +157,8 @@ void *realloc(void *old, size_t size)
         return failing_malloc_strikes() ? NULL : __libc_realloc(old, size);
 }
 #endif
+
+#pragma GCC visibility pop
 #endif
 
 #endif
