@@ -213,7 +213,7 @@ static int make_base(maker *m, const xpm_node **node)
 }
 
 /* Follow SWEPT through the configs of the base: *KNOWN when it ends at a parameter. */
-static int follow_base(maker *m, const xpm_group *group, const xpm_swept *swept, bool *known)
+static int follow_base(maker *m, const xpm_group *group, xpm_swept *swept, bool *known)
 {
         const xpm_value *value = &m->block->frame->base->values[group->param];
         const xpm_param *param = &m->step->task->type->params[group->param];
@@ -231,7 +231,9 @@ static int follow_base(maker *m, const xpm_group *group, const xpm_swept *swept,
                 value = child;
         }
         *known = true;
-        return 0;
+        /* What it refers to should be known before there are jobs. */
+        xpm_converted *converted;
+        return swept->open ? xpm_swept_convert(m->converter, swept, param->type, param, &converted, m->err) : 0;
 }
 
 static int add_axis(maker *m, xpm_group *group, const xpm_swept *swept)
@@ -257,7 +259,7 @@ static int settle_group(maker *m, xpm_group *group, const xpm_node *params)
         if (!group->axes)
                 return xpm_fail_memory(m->err);
         for (size_t i = 0; i < group->swept_count; i++) {
-                const xpm_swept *swept = group->swept[i];
+                xpm_swept *swept = group->swept[i];
                 bool known = true;
                 int rc = add_axis(m, group, swept);
                 if (rc == 0 && !is_below(m->block, swept))
@@ -375,13 +377,12 @@ static int choose(building *b, xpm_swept *swept, const xpm_param *param, xpm_val
 {
         xpm_converted *converted = NULL;
         size_t index = xpm_swept_index(b->block, swept, b->combination);
-        bool known = swept->converted && swept->converted->param == param;
         int rc = xpm_swept_convert(b->converter, swept, param->type, param, &converted, b->err);
         if (rc != 0)
                 return rc;
-        for (size_t i = 0; swept->open && !known && i < swept->count; i++)
-                xpm_value_scan(b->step, &converted->values[i], param, NULL);
         *out = converted->values[index];
+        if (swept->open)
+                xpm_value_scan(b->step, out, param, NULL);
         if (converted->errors)
                 b->wrong = converted->errors[index];
         return 0;

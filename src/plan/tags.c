@@ -89,14 +89,41 @@ static int add_extra(xpm_plan *plan, xpm_step *step, xpm_error *err)
         return rc;
 }
 
+/* TRAIL up to the first set on it, in *OUT: the elements of a set have no names of their own. */
+static int before_set(xpm_plan *plan, const xpm_step *step, const xpm_trail *trail, xpm_trail *out, xpm_error *err)
+{
+        const xpm_type root = {.kind = XPM_CONFIG, .config = step->task->type}, *type = &root;
+        size_t length = 0;
+        *out = *trail;
+        for (size_t i = 0; i < trail->count; i++) {
+                const char *part = trail->parts[i];
+                if (type->kind == XPM_SET) {
+                        out->count = i;
+                        out->text = xpm_arena_strndup(plan->arena, trail->text, length);
+                        return out->text ? 0 : xpm_fail_memory(err);
+                }
+                length += strlen(part) + (i > 0);
+                if (type->kind == XPM_LIST || type->kind == XPM_DICT) {
+                        type = type->item;
+                        continue;
+                }
+                long index = type->kind == XPM_CONFIG ? xpm_param_find(type->config, part, strlen(part)) : -1;
+                if (index < 0)
+                        return 0;
+                type = type->config->params[index].type;
+        }
+        return 0;
+}
+
 static int add_inherited(xpm_plan *plan, xpm_step *step, xpm_reference *reference, xpm_error *err)
 {
-        int rc = 0;
+        xpm_trail through;
+        int rc = before_set(plan, step, &reference->place, &through, err);
         for (size_t i = 0; i < reference->step_count; i++) {
                 const struct xpm_step_detail *above = reference->steps[i]->detail;
                 for (size_t j = 0; j < above->tag_count && rc == 0; j++) {
-                        xpm_tag tag = {.reference = reference, .rest = above->tags[j].name};
-                        tag.name = xpm_arena_printf(plan->arena, "%s.%s", reference->place.text, tag.rest);
+                        xpm_tag tag = {.trail = through, .reference = reference, .rest = above->tags[j].name};
+                        tag.name = xpm_arena_printf(plan->arena, "%s.%s", through.text, tag.rest);
                         if (!tag.name)
                                 return xpm_fail_memory(err);
                         if (!get(step, tag.name))
@@ -173,7 +200,7 @@ static int exact_in(xpm_step *const *steps, size_t count, const xpm_job *job, co
 static int inherited_value(const xpm_job_view *view, const xpm_tag *tag, xpm_value *out, xpm_error *err)
 {
         const xpm_reference *reference = tag->reference;
-        const xpm_value *value = xpm_trail_follow(&reference->place, view->config);
+        const xpm_value *value = xpm_trail_follow(&tag->trail, view->config);
         if (!value)
                 return 0;
         if (value->kind == XPM_CONFIG && value->config->job)
@@ -198,7 +225,7 @@ static int inherited_value(const xpm_job_view *view, const xpm_tag *tag, xpm_val
 
 int xpm_tag_value(const xpm_job_view *view, const xpm_tag *tag, xpm_value *out, xpm_error *err)
 {
-        const xpm_trail *trail = tag->reference ? &tag->reference->place : &tag->trail;
+        const xpm_trail *trail = &tag->trail;
         if (tag->literal_node) {
                 *out = tag->literal;
                 return 1;
