@@ -57,8 +57,8 @@ static void describe(const xpm_counts *counts, int64_t elapsed, xpm_text *line)
         size_t left = counts->running + counts->scheduled + counts->ready + counts->waiting;
         double seconds = (double)elapsed / 1000, rate = seconds > 0 ? (double)ended / seconds : 0;
         xpm_text_printf(line, "%zu of %zu done, %zu running, %zu waiting, %zu failed",
-                        counts->done + counts->done_before, counts->total, counts->running + counts->scheduled,
-                        counts->ready + counts->waiting, counts->failed + counts->kept_failed);
+                        counts->done + counts->done_before, counts->total, counts->running,
+                        counts->scheduled + counts->ready + counts->waiting, counts->failed + counts->kept_failed);
         if (ended < ENOUGH || rate <= 0)
                 return;
         char time_left[32];
