@@ -112,7 +112,15 @@ class Look(xpmtest.Case):
 
     def test_a_job_that_is_not_there_and_one_that_is_ambiguous(self):
         self.look("jobs", "path", "zzzz", status=2)
-        self.assertIn("6", self.look("jobs", "path", "nn.train/", status=2).err)
+        self.run_experiment("--run-mode", "generate", "-c", "plan.train.sweep.seed={range: [0, 17]}", "e.yaml")
+        first = [job.name[0] for job in self.job_directories("nn.train")]
+        several = next(digit for digit in first if first.count(digit) > 1)
+        result = self.look("jobs", "path", several, status=2)
+        self.assertIn(f"'{several}'", result.err)
+        for job in self.job_directories("nn.train"):
+            if job.name.startswith(several):
+                self.assertIn(job.name[:8], result.err)
+                break
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ class Options(xpmtest.Case):
             self.expect_match("^new", (job / "t.out").read_text())
 
     def test_rerun_all_runs_everything_again(self):
-        self.write("e.yaml", 'id: o\ntasks: {t: {command: echo x >> "{{{experiment.dir}}}/count"}}\nplan: {s: {task: t}}\n')
+        self.write("e.yaml", "id: o\ntasks:\n  t:\n    command: echo x >> {{experiment.dir}}/count\nplan: {s: {task: t}}\n")
         self.run_experiment("e.yaml")
         self.run_experiment("e.yaml")
         self.assertEqual(self.read("count"), "x\n")
@@ -168,8 +168,8 @@ class Options(xpmtest.Case):
         self.assertEqual(place(*conf, "--workdir", "three"), "three")
         result = self.xpm("run-experiment", *conf, "--workspace", "onne", "e.yaml", status=2)
         self.assertIn("did you mean 'one'", result.err)
-        result = self.xpm("run-experiment", "--run-mode", "dry-run", "e.yaml")
-        self.assertIn("experimaestro", result.err)
+        result = self.xpm("run-experiment", "e.yaml")
+        self.assertIn(f"'{self.here}/experimaestro'", result.err)
 
     def test_host_and_port_are_accepted(self):
         result = self.run_experiment("--host", "localhost", "--port", "0", "--run-mode", "dry-run", "e.yaml")

@@ -1,5 +1,6 @@
 """The plan language, paragraph by paragraph of docs/reference/experiment-file.md: a file, and the jobs that it means."""
 import json
+import shlex
 import unittest
 
 import xpmtest
@@ -195,8 +196,8 @@ class Templates(Language):
         self.assertEqual(self.rendered("{x: str}", '{x: "a b"}', "echo {{{x}}} {{&x}}"), "echo a b a b")
 
     def test_sections(self):
-        command = "echo {{#b}}yes{{/b}}{{^b}}no{{/b}} {{#l}}<{{.}}>{{/l}}{{! a comment }} {{#n}}n={{.}}{{/n}}"
-        self.assertEqual(self.rendered("{b: bool, l: 'list[int]', n: int}", "{b: true, l: [1, 2], n: 0}", command), "echo yes <1><2> n=0")
+        command = "echo {{#b}}yes{{/b}}{{^b}}no{{/b}} {{#l}}:{{.}}:{{/l}}{{! a comment }} {{#n}}n={{.}}{{/n}}"
+        self.assertEqual(self.rendered("{b: bool, l: 'list[int]', n: int}", "{b: true, l: [1, 2], n: 0}", command), "echo yes :1::2: n=0")
         self.assertEqual(self.rendered("{b: bool, l: 'list[int]', n: int?}", "{b: false, l: []}", command), "echo no  ")
 
     def test_names_of_the_job_and_around_it(self):
@@ -209,7 +210,7 @@ class Templates(Language):
         )
         (job,) = self.plan("", head=head)
         self.assertEqual(
-            job["command"],
+            shlex.split(job["command"]),
             ["x", job["path"], job["job_id"], "t", "p", str(self.here), str(self.workspace), "7", "v", "5", "3", "v", job["path"] + "/t.out"],
         )
 
@@ -219,7 +220,7 @@ class Templates(Language):
             "plan: {s: {task: t, params: {l: [p q, r], b: false}}}\n"
         )
         (job,) = self.plan("", head=head)
-        self.assertEqual(job["command"], ["x", "p q", "r", "", "ap q r"])
+        self.assertEqual(shlex.split(job["command"]), ["x", "p q", "r", "", "ap q r"])
 
     def test_other_jobs(self):
         jobs = self.plan(
@@ -229,7 +230,7 @@ class Templates(Language):
             "plan:\n  make: {task: make, params: {n: 1}}\n  use: {task: use, params: {m: {each: make}, n: 2}}\n",
         )
         path = jobs[0]["path"]
-        self.assertEqual(jobs[1]["command"], ["x", "1", f"{path}/out.txt", path, "1 2"])
+        self.assertEqual(shlex.split(jobs[1]["command"]), ["x", "1", f"{path}/out.txt", path, "1 2"])
 
 
 class Sweeps(Language):

@@ -198,7 +198,7 @@ class Normal(xpmtest.Case):
     def test_a_job_runs_in_its_directory_with_its_environment(self):
         self.write(
             "e.yaml",
-            "id: env\nenv: {A: top, B: top}\ntasks:\n  t:\n    env: {B: 'task {{n}}', C: ${HOME}/c}\n    params: {n: int}\n"
+            "id: env\nenv: {A: top, B: top}\ntasks:\n  t:\n    env: {B: 'task {{n}}', C: '${HOME}/c'}\n    params: {n: int}\n"
             '    command: |\n      pwd; echo "$A|$B|$C"; env | grep ^XPM_ | sort\nplan: {s: {task: t, params: {n: 5}}}\n',
         )
         self.run_experiment("e.yaml")
@@ -319,7 +319,7 @@ plan: {s: {task: t, sweep: {n: [1, 2]}}}
     def test_the_same_command_continues_after_a_kill(self):
         engine = self.begin()
         engine.kill()
-        engine.communicate(timeout=xpmtest.PATIENCE)
+        engine.wait(timeout=xpmtest.PATIENCE)
         with open(self.here / "go", "w") as go:
             go.write("go\n")
         second = self.start("run-experiment", "--workdir", self.workspace, "-j", "1", "e.yaml")

@@ -14,6 +14,7 @@ for samples in configuration["samples"]:
     plan[f"estimate_{samples}"] = {
         "task": "pi.Estimate",
         "params": {"samples": samples},
+        "tags": ["samples"],
         "sweep": {"seed": {"range": [0, budget // samples]}},
     }
 plan["summary"] = {
