@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/words.h"
-#include "cli/command.h"
+#include "cli/commands.h"
 
 typedef struct command {
         const char *name;

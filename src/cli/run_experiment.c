@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 #include "base/words.h"
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 

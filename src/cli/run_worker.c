@@ -4,7 +4,7 @@
 
 #include <limits.h>
 
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/options.h"
 
 enum { DONE = 0, USAGE = 2 };

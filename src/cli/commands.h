@@ -1,10 +1,10 @@
-/* command.h: the commands of xpm
+/* commands.h: the commands of xpm
  *
  * argv[0] is the command's word. Each returns the exit status: 0 all done; 1 some job failed; 2 usage, plan or
  * settings; 3 infrastructure; 130 interrupted.
  */
-#ifndef XPM_CLI_COMMAND_H
-#define XPM_CLI_COMMAND_H
+#ifndef XPM_CLI_COMMANDS_H
+#define XPM_CLI_COMMANDS_H
 
 int xpm_command_run_experiment(int argc, char **argv);
 int xpm_command_experiments(int argc, char **argv);
