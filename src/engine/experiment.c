@@ -163,11 +163,11 @@ void xpm_experiment_close(xpm_experiment *experiment)
 static int show(xpm_experiment *experiment, xpm_arena *arena, char **json, xpm_error *err)
 {
         xpm_load_options options = load_options(experiment);
-        xpm_document document;
+        xpm_document *document = xpm_arena_alloc(arena, sizeof *document);
         xpm_text text = XPM_TEXT_INIT;
-        int rc = xpm_load(arena, &options, &document, err);
+        int rc = document ? xpm_load(arena, &options, document, err) : xpm_fail_memory(err);
         if (rc == 0)
-                rc = xpm_node_json(document.root, &text, err);
+                rc = xpm_node_json(document->root, &text, err);
         if (rc == 0 && !(*json = xpm_text_take(&text)))
                 rc = xpm_fail_memory(err);
         xpm_text_release(&text);

@@ -403,13 +403,11 @@ int xpm_load(xpm_arena *arena, const xpm_load_options *options, xpm_document *ou
                 rc = interpolate(&loader, &document);
         if (rc != 0)
                 goto fail;
-        /* OUT need not live as long as the arena: what is deferred is a copy of the maps, with the same memory. */
-        xpm_document *kept = xpm_arena_memdup(arena, &document, sizeof document);
-        if (!kept || xpm_arena_defer(arena, release_maps, kept) != 0) {
+        *out = document;
+        if (xpm_arena_defer(arena, release_maps, out) != 0) {
                 rc = xpm_fail_memory(err);
                 goto fail;
         }
-        *out = document;
         return 0;
 fail:
         release_maps(&document);

@@ -33,11 +33,11 @@ typedef struct xpm_document {
         const xpm_source *source; /* of the experiment file: absolute path and directory */
         const char *code;         /* absolute path of the executable plan, or NULL: it counts as reading every key */
         xpm_map env_values;       /* paths "a.b.0" of scalars that came from ${oc.env:…}: any non-NULL value */
-        xpm_map keys_read;        /* top-level keys that some ${…} read: any non-NULL value */
+        xpm_map keys_read;        /* top-level keys that some ${…} read: any non-NULL value; templates add theirs */
 } xpm_document;
 
-/* Everything is made in ARENA (the maps are deferred to it). XPM_EPLAN, XPM_ENOTFOUND when the file does not exist,
- * XPM_EIO. */
+/* Everything is made in ARENA. OUT must live as long: its maps, which may still grow, are released with the arena.
+ * XPM_EPLAN, XPM_ENOTFOUND when the file does not exist, XPM_EIO. */
 int xpm_load(xpm_arena *arena, const xpm_load_options *options, xpm_document *out, xpm_error *err);
 
 /* Is NAME (a dotted address) a configuration value: is it there, under a top-level key that is none of the language's
