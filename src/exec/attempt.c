@@ -221,31 +221,25 @@ out:
         return rc;
 }
 
-static const char *describe(const xpm_jobspec *spec, const char *const *argv, enum xpm_spawn_step step, int error,
-                            xpm_outcome *outcome)
+/* Why the command could not be started, in words that name it. */
+static int describe(const xpm_jobspec *spec, const char *command, enum xpm_spawn_step step, int error, xpm_error *words)
 {
-        char *message = outcome->message;
-        size_t size = sizeof outcome->message;
-        const char *command = argv[0], *cwd = spec->cwd ? spec->cwd : spec->path, *words = strerror(error);
+        bool script = error == ENOENT && strchr(command, '/') && access(command, F_OK) == 0;
+        errno = error;
         if (step == XPM_SPAWN_CHDIR)
-                snprintf(message, size, "the working directory '%s' %s: %s", cwd,
-                         error == ENOENT ? "is gone" : "cannot be entered", words);
-        else if (step != XPM_SPAWN_EXEC)
-                snprintf(message, size, "cannot start '%s': %s", command, words);
-        else if (error == ENOENT && strchr(command, '/') && access(command, F_OK) == 0)
-                snprintf(message, size, "cannot run '%s': the interpreter that its first line names is missing",
-                         command);
-        else if (error == ENOENT)
-                snprintf(message, size, "the command '%s' is missing: %s", command,
-                         strchr(command, '/') ? words : "not found in PATH");
-        else if (error == EACCES)
-                snprintf(message, size, "the command '%s' is not executable: %s", command, words);
-        else if (error == ENOEXEC)
-                snprintf(message, size,
-                         "cannot run '%s': not a program, nor a script whose first line begins with '#!'", command);
-        else
-                snprintf(message, size, "cannot run '%s': %s", command, words);
-        return message;
+                return xpm_fail_errno(words, "the working directory '%s' %s", spec->cwd ? spec->cwd : spec->path,
+                                      error == ENOENT ? "is gone" : "cannot be entered");
+        if (step == XPM_SPAWN_EXEC && script)
+                return xpm_fail_errno(words, "the interpreter that the first line of '%s' names is missing", command);
+        if (step == XPM_SPAWN_EXEC && error == ENOENT)
+                return xpm_fail_errno(words, "the command '%s' is missing%s", command,
+                                      strchr(command, '/') ? "" : " (it is nowhere in PATH)");
+        if (step == XPM_SPAWN_EXEC && error == EACCES)
+                return xpm_fail_errno(words, "the command '%s' is not executable", command);
+        if (step == XPM_SPAWN_EXEC && error == ENOEXEC)
+                return xpm_fail_errno(words, "the command '%s' is neither a program nor a script that begins with '#!'",
+                                      command);
+        return xpm_fail_errno(words, "cannot run '%s'", command);
 }
 
 /* What is executed: the command itself, or the shell on the run file. */
@@ -329,16 +323,15 @@ static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_er
 
 static enum xpm_attempt_step launch(const xpm_site *site, xpm_attempt *attempt)
 {
-        xpm_error err = XPM_ERROR_NONE;
+        xpm_error err = XPM_ERROR_NONE, words = XPM_ERROR_NONE;
         enum xpm_attempt_step result = XPM_ATTEMPT_RUNS;
         enum xpm_spawn_step step = XPM_SPAWN_OK;
         const char *const *argv = NULL;
         int rc = spawn(site, attempt, &step, &argv, &err);
-        if (rc != 0 && step == XPM_SPAWN_OK)
-                result = not_started(site, attempt, err.message);
-        else if (rc != 0)
-                result = not_started(site, attempt,
-                                     describe(&attempt->order->spec, argv, step, errno, &attempt->outcome));
+        if (rc != 0 && step != XPM_SPAWN_OK)
+                describe(&attempt->order->spec, argv[0], step, errno, &words);
+        if (rc != 0)
+                result = not_started(site, attempt, words.code ? words.message : err.message);
         close_logs(attempt);
         return result;
 }

@@ -234,6 +234,19 @@ static int read_members(const json_t *status, xpm_job_past *past)
         return keep_attempts(status, past);
 }
 
+/* NULL for what is no JSON. Without memory jansson says so, or nothing, or calls the text wrong: so a wrong text is
+ * read twice. */
+static json_t *parse(const xpm_text *text, int *rc, xpm_error *err)
+{
+        json_error_t error;
+        json_t *json = json_loadb(xpm_text_string(text), text->length, 0, &error);
+        if (!json && *error.text)
+                json = json_loadb(xpm_text_string(text), text->length, 0, &error);
+        if (!json && (!*error.text || json_error_code(&error) == json_error_out_of_memory))
+                *rc = xpm_fail_memory(err);
+        return json;
+}
+
 int xpm_job_past_read(int dir, xpm_job_past *past, xpm_error *err)
 {
         xpm_text text = XPM_TEXT_INIT;
@@ -243,7 +256,7 @@ int xpm_job_past_read(int dir, xpm_job_past *past, xpm_error *err)
                         *err = XPM_ERROR_NONE;
                 rc = 0;
         } else if (rc == 0) {
-                json_t *status = json_loadb(xpm_text_string(&text), text.length, 0, NULL);
+                json_t *status = parse(&text, &rc, err);
                 if (json_is_object(status) && read_members(status, past) != 0)
                         rc = xpm_fail_memory(err);
                 json_decref(status);
