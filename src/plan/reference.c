@@ -57,7 +57,8 @@ static int add(const collector *c, const xpm_node *node, const link *at)
 static int collect(const collector *c, const xpm_node *node, const link *at)
 {
         int rc = 0;
-        if (xpm_node_is_reference(node))
+        /* The mapping of a step's params is none, whatever its parameters are called. */
+        if ((at->up || c->in_sweep) && xpm_node_is_reference(node))
                 return add(c, node, at);
         for (size_t i = 0; node->kind == XPM_NODE_MAPPING && i < node->pair_count && rc == 0; i++) {
                 const xpm_pair *pair = &node->pairs[i];

@@ -392,6 +392,11 @@ class References(Language):
         jobs = self.plan("  z: {task: u, params: {of: {each: s}}}\n  s: {task: t, sweep: {a: [1, 2]}}\n")
         self.assertEqual([job["step"] for job in jobs], ["z", "z", "s", "s"])
 
+    def test_parameters_with_names_of_references(self):
+        head = "id: p\ntasks: {t: {params: {n: int}, command: echo}, l: {params: {all: 'list[t]'}, command: echo}}\nplan:\n"
+        jobs = self.plan("  s: {task: t, sweep: {n: [1, 2]}}\n  z: {task: l, params: {all: {all: s}}}\n", head=head)
+        self.assertEqual([len(job["dependencies"]) for job in jobs], [0, 0, 2])
+
     def test_more_tags(self):
         jobs = self.plan("  s: {task: t, params: {b: q}, sweep: {a: [1]}, tags: [b]}\n  z: {task: t, params: {a: 5}, tags: {kind: extra}}\n")
         self.assertEqual([job["tags"] for job in jobs], [{"a": 1, "b": "q"}, {"kind": "extra"}])
