@@ -337,7 +337,7 @@ static void references_that_are_wrong(void **state)
                 {"use, params: {j: {each: m}, v: {from: }}",
                  "e.yaml:14:51: 'from' takes one name, as in {from: model.lr}"},
                 {"use, params: {j: {each: m}, v: {from: a..b}}",
-                 "e.yaml:14:50: what 'from' takes is a path of parameters such as 'model.hidden', found 'a..b'"},
+                 "e.yaml:14:51: what 'from' takes is a path of parameters such as 'model.hidden', found 'a..b'"},
         };
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
                 char text[2048];
