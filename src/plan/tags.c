@@ -348,6 +348,23 @@ static const char *nearest(const xpm_step *step, const char *name)
         return NULL;
 }
 
+static bool has_full_name(const xpm_step *step, const char *name)
+{
+        for (size_t i = 0; i < step->detail->tag_count; i++)
+                if (strcmp(step->detail->tags[i].name, name) == 0)
+                        return true;
+        return false;
+}
+
+/* Whether one of the first COUNT steps has a tag of the full name NAME. */
+static bool is_listed(xpm_step *const *steps, size_t count, const char *name)
+{
+        for (size_t i = 0; i < count; i++)
+                if (has_full_name(steps[i], name))
+                        return true;
+        return false;
+}
+
 void xpm_tag_suggest(xpm_step *const *steps, size_t count, const char *name, xpm_text *text)
 {
         size_t listed = 0;
@@ -359,9 +376,11 @@ void xpm_tag_suggest(xpm_step *const *steps, size_t count, const char *name, xpm
                 }
         }
         for (size_t i = 0; i < count; i++)
-                for (size_t j = 0; j < steps[i]->detail->tag_count && listed < LISTED; j++)
-                        xpm_text_printf(text, "%s%s", listed++ ? ", " : ": its tags are ",
-                                        steps[i]->detail->tags[j].name);
+                for (size_t j = 0; j < steps[i]->detail->tag_count && listed < LISTED; j++) {
+                        const char *full = steps[i]->detail->tags[j].name;
+                        if (!is_listed(steps, i, full))
+                                xpm_text_printf(text, "%s%s", listed++ ? ", " : ": its tags are ", full);
+                }
 }
 
 int xpm_tag_check(xpm_step *const *steps, size_t count, const char *name, xpm_pos pos, xpm_error *err)
