@@ -59,9 +59,11 @@ static size_t pending(const local *self)
 static size_t local_room(void *instance, const xpm_shape *shape)
 {
         const local *self = instance;
-        size_t most = (size_t)self->core->slots * DEPTH, have = pending(self);
+        size_t slots = (size_t)self->core->slots, have = pending(self);
         (void)shape;
-        return 2 * have <= most ? most - have : 0;
+        if (self->core->cautious)
+                return have < slots ? slots - have : 0;
+        return 2 * have <= slots * DEPTH ? slots * DEPTH - have : 0;
 }
 
 /* A worker that is there and lives. */

@@ -18,6 +18,7 @@ enum mode { MODE_NORMAL, MODE_GENERATE, MODE_DRY_RUN };
 struct request {
         const char *run_mode, *rerun, *host, *port;
         xpm_strings pre_yaml, post_yaml, settings, env, env_names, words;
+        xpm_strings command_line; /* as it is saved: without the values of --env */
         long slots, limit, max_fails;
         bool fail_fast, keep_failed, show, json, debug;
         enum mode mode;
@@ -110,6 +111,19 @@ static int read_env(struct request *request)
         return XPM_OPTIONS_GO;
 }
 
+static int save_command_line(struct request *request, int argc, char **argv)
+{
+        for (int i = 0; i < argc; i++) {
+                const char *word = argv[i];
+                for (size_t j = 1; j < request->env.count; j += 2)
+                        if (request->env.items[j] == word)
+                                word = "<from environment>";
+                if (xpm_strings_add(&request->command_line, word) != 0)
+                        return xpm_report(&(xpm_error){.code = XPM_ENOMEM});
+        }
+        return XPM_OPTIONS_GO;
+}
+
 static int read_request(struct request *request, int argc, char **argv)
 {
         xpm_experiment_options *options = &request->options;
@@ -171,10 +185,12 @@ static int read_request(struct request *request, int argc, char **argv)
                 status = read_rerun(request);
         if (status == XPM_OPTIONS_GO)
                 status = read_env(request);
+        if (status == XPM_OPTIONS_GO)
+                status = save_command_line(request, argc, argv);
         return status;
 }
 
-static void complete(struct request *request, char **argv)
+static void complete(struct request *request)
 {
         xpm_experiment_options *options = &request->options;
         options->file = request->words.items[0];
@@ -187,7 +203,7 @@ static void complete(struct request *request, char **argv)
         options->limit = (size_t)request->limit;
         options->max_fails = request->fail_fast ? 1 : (size_t)request->max_fails;
         options->keep_failed = request->keep_failed;
-        options->command_line = (const char *const *)argv;
+        options->command_line = request->command_line.items;
         options->log = print_log;
         options->log_level = request->debug ? 3 : 2;
 }
@@ -336,7 +352,7 @@ int xpm_command_run_experiment(int argc, char **argv)
         struct request request = {0};
         int status = read_request(&request, argc, argv);
         if (status == XPM_OPTIONS_GO) {
-                complete(&request, argv);
+                complete(&request);
                 status = act(&request);
         }
         xpm_strings_release(&request.pre_yaml);
@@ -345,5 +361,6 @@ int xpm_command_run_experiment(int argc, char **argv)
         xpm_strings_release(&request.env);
         xpm_strings_release(&request.env_names);
         xpm_strings_release(&request.words);
+        xpm_strings_release(&request.command_line);
         return status;
 }

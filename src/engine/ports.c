@@ -63,6 +63,7 @@ static void make_core(xpm_runner *runner)
                 .slots = experiment->options.slots > 0 ? experiment->options.slots : allowed_cores(),
                 .directory_mode = experiment->workspace->directory_mode,
                 .file_mode = experiment->workspace->file_mode,
+                .cautious = experiment->options.max_fails > 0,
                 .event = on_event,
                 .log = on_log,
         };

@@ -72,6 +72,7 @@ struct xpm_core {
         const char *workspace;            /* absolute */
         int slots;                        /* jobs at once on this host: -j, or the cores that this process may use */
         mode_t directory_mode, file_mode; /* by `sharing` */
+        bool cautious;                    /* a failure may stop the run: take no job that cannot start at once */
 
         void (*event)(const xpm_core *core, const xpm_launch_event *event);
         void (*log)(const xpm_core *core, int level, const char *line);
