@@ -412,7 +412,7 @@ class BadCommand(xpmtest.Case):
         self.assertTrue((bad / "bad.failed").exists())
         log = (bad / "bad.err").read_text()
         for word in words:
-            self.assertIn(word, log.lower())
+            self.assertIn(word, log)
         return bad
 
     def test_a_missing_command(self):
