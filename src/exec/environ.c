@@ -111,8 +111,10 @@ static void set(variables *vars, const char *name, const char *value)
 {
         size_t at = find(vars, name, strlen(name));
         add(vars, name, value);
-        if (!vars->failed && at + 1 < vars->count)
+        if (!vars->failed && at + 1 < vars->count) {
                 vars->items[at] = vars->items[--vars->count];
+                vars->items[vars->count] = NULL;
+        }
 }
 
 static void add_int(variables *vars, const char *name, int64_t value)
