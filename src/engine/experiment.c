@@ -206,13 +206,8 @@ int xpm_experiment_prepare(xpm_experiment *experiment, xpm_error *err)
 int xpm_experiment_check(xpm_experiment *experiment, xpm_error *err)
 {
         int rc = 0;
-        for (size_t i = 0; rc == 0 && i < experiment->plan->job_count; i++) {
-                xpm_arena *arena = xpm_arena_create();
-                xpm_jobspec spec;
-                rc = arena ? xpm_render_job(&experiment->render, arena, experiment->plan->jobs[i], &spec, err)
-                           : xpm_fail_memory(err);
-                xpm_arena_destroy(arena);
-        }
+        for (size_t i = 0; rc == 0 && i < experiment->plan->job_count; i++)
+                rc = xpm_render_check(&experiment->render, experiment->plan->jobs[i], err);
         return rc;
 }
 
