@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "model/identifier.h"
+#include "plan/render.h"
+#include "plan/template.h"
 
 enum { FIRST_SLOTS = 1024, DEPENDENCIES = 100000000 };
 
@@ -181,22 +183,50 @@ static bool same_nodes(const xpm_node *a, const xpm_node *b)
         return same;
 }
 
-/* What is no part of the identifier may differ: a meta parameter, or what the step says about how its jobs run. */
-static bool runs_alike(const xpm_job *job, const xpm_step *step, const xpm_config *root)
+static bool is_fixed(const xpm_template *template)
 {
-        const xpm_step *other = job->step;
-        for (size_t i = 0; i < root->type->param_count; i++)
-                if (!xpm_value_equal(&job->config->values[i], &root->values[i]))
-                        return false;
-        return step == other || (step->task == other->task && same_nodes(step->requirements, other->requirements) &&
-                                 same_nodes(step->env, other->env));
+        return !template || template->fixed;
 }
 
-static int note_difference(xpm_roster *roster, const xpm_job *job, const xpm_config *root, uint64_t number,
-                           xpm_error *err)
+/* Do the two have one command and one requirement? What cannot be rendered is taken for different. */
+static int render_alike(const xpm_plan *plan, const xpm_job *a, const xpm_job *b)
 {
-        xpm_config *config = (xpm_config *)root;
-        const xpm_job other = {.config = config, .step = roster->step, .combination = number};
+        const xpm_render_context context = {.plan = plan, .workspace = "/"};
+        const xpm_templates *templates = a->step->templates;
+        xpm_text one = XPM_TEXT_INIT, other = XPM_TEXT_INIT;
+        if (!is_fixed(templates->requirements) || !is_fixed(templates->ranks) || !is_fixed(templates->per_node))
+                return 0;
+        int rc = xpm_render_command(&context, a, &one, NULL);
+        if (rc == 0)
+                rc = xpm_render_command(&context, b, &other, NULL);
+        bool alike = rc == 0 && one.length == other.length &&
+                     memcmp(xpm_text_string(&one), xpm_text_string(&other), one.length) == 0;
+        xpm_text_release(&one);
+        xpm_text_release(&other);
+        return rc == XPM_ENOMEM ? rc : alike;
+}
+
+/* 1 or 0, or XPM_ENOMEM. What is no part of the identifier may differ: a meta parameter, or what the step says about
+ * how its jobs run. */
+static int runs_alike(const xpm_roster *roster, const xpm_job *job, xpm_config *root, const uint8_t id[32])
+{
+        const xpm_step *step = roster->step, *first = job->step;
+        bool equal = true;
+        for (size_t i = 0; i < root->type->param_count && equal; i++)
+                equal = xpm_value_equal(&job->config->values[i], &root->values[i]);
+        if (step != first && (step->task != first->task || !same_nodes(step->requirements, first->requirements) ||
+                              !same_nodes(step->env, first->env)))
+                return 0;
+        if (equal)
+                return 1;
+        const xpm_job other = {.config = root, .step = roster->step};
+        memcpy(root->id, id, sizeof root->id);
+        return render_alike(roster->plan, job, &other);
+}
+
+static int note_difference(xpm_roster *roster, const xpm_job *job, xpm_config *root, uint64_t number, xpm_error *err)
+{
+        const xpm_job other = {.config = root, .step = roster->step, .combination = number};
         if (roster->merged++ > 0)
                 return 0;
         xpm_text *text = &roster->example;
@@ -254,10 +284,14 @@ static int add_to_step(xpm_roster *roster, xpm_job *job, xpm_error *err)
         return push(&roster->jobs, &roster->job_count, &roster->job_capacity, job) != 0 ? xpm_fail_memory(err) : 0;
 }
 
-static int merge(xpm_roster *roster, xpm_job *job, const xpm_config *root, uint64_t number, xpm_error *err)
+static int merge(xpm_roster *roster, xpm_job *job, xpm_config *root, const uint8_t id[32], uint64_t number,
+                 xpm_error *err)
 {
         xpm_job_view view;
-        int rc = runs_alike(job, roster->step, root) ? 0 : note_difference(roster, job, root, number, err);
+        int rc = runs_alike(roster, job, root, id);
+        if (rc < 0)
+                return xpm_fail_memory(err);
+        rc = rc > 0 ? 0 : note_difference(roster, job, root, number, err);
         if (rc != 0 || xpm_job_view_in(job, roster->step, &view))
                 return rc;
         rc = roster->step->index < job->step->index ? take_over(roster, job, root, number, err)
@@ -287,7 +321,7 @@ static int create(xpm_roster *roster, const xpm_config *root, const uint8_t id[3
         return add_to_step(roster, job, err);
 }
 
-int xpm_roster_add(xpm_roster *roster, const xpm_config *root, uint64_t number, xpm_error *err)
+int xpm_roster_add(xpm_roster *roster, xpm_config *root, uint64_t number, xpm_error *err)
 {
         uint8_t id[32];
         xpm_error wrong = XPM_ERROR_NONE;
@@ -301,7 +335,7 @@ int xpm_roster_add(xpm_roster *roster, const xpm_config *root, uint64_t number, 
                 return xpm_fail(err, rc, "%s", wrong.message);
         size_t slot = slot_of(roster, id);
         if (roster->slots[slot])
-                return merge(roster, roster->slots[slot], root, number, err);
+                return merge(roster, roster->slots[slot], root, id, number, err);
         rc = create(roster, root, id, number, &roster->slots[slot], err);
         roster->count += rc == 0;
         return rc;
@@ -321,7 +355,7 @@ int xpm_roster_end(xpm_roster *roster, xpm_error *err)
         xpm_pos_print(step->detail->pos, where, sizeof where);
         xpm_warn(roster->log,
                  "%s: %zu combination%s of step '%s' %s the same job as another, but would run differently, since "
-                 "parameters that are no part of the identifier differ: %s; the first is used",
+                 "a meta parameter or a setting of the step differs: %s; the first is used",
                  where, roster->merged, roster->merged == 1 ? "" : "s", step->name, roster->merged == 1 ? "is" : "are",
                  xpm_text_string(&roster->example));
         return 0;

@@ -33,7 +33,7 @@ void xpm_roster_begin(xpm_roster *roster, xpm_step *step);
 
 /* Add the job that ROOT describes (copied when it is a new one), combination NUMBER of the step; one that is there
  * already gets the step's tags too. */
-int xpm_roster_add(xpm_roster *roster, const xpm_config *root, uint64_t number, xpm_error *err);
+int xpm_roster_add(xpm_roster *roster, xpm_config *root, uint64_t number, xpm_error *err);
 
 /* The next job depends on other jobs than the last one. */
 void xpm_roster_forget(xpm_roster *roster);
