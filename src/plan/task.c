@@ -89,18 +89,31 @@ static bool is_used(const xpm_types *types, const xpm_config_type *type, const c
         return false;
 }
 
+static bool is_inherited(const xpm_config_type *type, const xpm_partial *partial)
+{
+        for (size_t i = 0; type->parent && i < type->parent->partial_count; i++)
+                if (type->parent->partials[i].exclude_groups == partial->exclude_groups)
+                        return true;
+        return false;
+}
+
 /* A slip, most likely; but a partial that excludes nothing does no harm. */
+static void warn_of(const xpm_types *types, const xpm_config_type *type, const xpm_partial *partial, const char *place,
+                    const xpm_log *log)
+{
+        for (size_t i = 0; i < partial->group_count; i++)
+                if (!is_used(types, type, partial->exclude_groups[i]))
+                        xpm_warn(log, "%s: partial '%s' of '%s' excludes the group '%s', which no parameter is in",
+                                 place, partial->name, type->name, partial->exclude_groups[i]);
+}
+
 void xpm_task_warn(const xpm_types *types, const xpm_config_type *type, xpm_pos pos, const xpm_log *log)
 {
         char place[256];
         xpm_pos_print(pos, place, sizeof place);
         for (size_t i = 0; i < type->partial_count; i++)
-                for (size_t j = 0; j < type->partials[i].group_count; j++)
-                        if (!is_used(types, type, type->partials[i].exclude_groups[j]))
-                                xpm_warn(log,
-                                         "%s: partial '%s' of '%s' excludes the group '%s', which no parameter is in",
-                                         place, type->partials[i].name, type->name,
-                                         type->partials[i].exclude_groups[j]);
+                if (!is_inherited(type, &type->partials[i]))
+                        warn_of(types, type, &type->partials[i], place, log);
 }
 
 /* Tasks. */
