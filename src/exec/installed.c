@@ -4,6 +4,7 @@
 #include "exec/installed.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,6 +63,43 @@ static int find(const char *variable, const char *relative, const char *name, ch
 int xpm_locate_data(const char *name, char **out, xpm_error *err)
 {
         return find("XPM_DATADIR", share, name, out, err);
+}
+
+#ifdef XPM_STATIC
+#include "exec/embedded.h"
+
+static int read_embedded(const char *name, char **file, xpm_text *text, xpm_error *err)
+{
+        for (const xpm_embedded *one = xpm_embedded_files; one->name; one++)
+                if (strcmp(one->name, name) == 0) {
+                        xpm_text_append(text, (const char *)one->data, one->length);
+                        *file = strdup(name);
+                        return *file && !text->failed ? 0 : xpm_fail_memory(err);
+                }
+        return XPM_ENOTFOUND;
+}
+#else
+static int read_embedded(const char *name, char **file, xpm_text *text, xpm_error *err)
+{
+        (void)name, (void)file, (void)text, (void)err;
+        return XPM_ENOTFOUND;
+}
+#endif
+
+int xpm_read_data(const char *name, char **file, xpm_text *text, xpm_error *err)
+{
+        xpm_error missing = XPM_ERROR_NONE;
+        int rc = xpm_locate_data(name, file, &missing);
+        if (rc == XPM_ENOTFOUND) {
+                rc = read_embedded(name, file, text, err);
+                return rc == XPM_ENOTFOUND ? xpm_fail(err, rc, "%s", missing.message) : rc;
+        }
+        if (rc != 0)
+                return xpm_fail(err, rc, "%s", missing.message);
+        rc = xpm_file_read(AT_FDCWD, *file, 0, text, err);
+        if (rc != 0)
+                free(*file);
+        return rc;
 }
 
 int xpm_locate_modules(char **out, xpm_error *err)

@@ -16,6 +16,7 @@
 /* Templates, compiled once for the whole process: rendering happens for each of a million jobs. */
 static struct compiled {
         struct compiled *next;
+        xpm_arena *arena; /* that it lives in; never freed */
         char *name;
         xpm_mustache script;
 } * cache;
@@ -27,14 +28,13 @@ static int compile(const char *name, struct compiled **out, xpm_error *err)
         xpm_text text = XPM_TEXT_INIT;
         xpm_arena *arena = xpm_arena_create();
         struct compiled *compiled = arena ? xpm_arena_alloc(arena, sizeof *compiled) : NULL;
-        int rc = path && compiled ? xpm_locate_data(path, &file, err) : xpm_fail_memory(err);
-        if (rc == 0)
-                rc = xpm_file_read(AT_FDCWD, file, 0, &text, err);
+        int rc = path && compiled ? xpm_read_data(path, &file, &text, err) : xpm_fail_memory(err);
         if (rc == 0)
                 rc = xpm_script_compile(arena, file, xpm_text_string(&text), text.length, &compiled->script, err);
         if (rc == 0 && !(compiled->name = xpm_arena_strdup(arena, name)))
                 rc = xpm_fail_memory(err);
         if (rc == 0) {
+                compiled->arena = arena;
                 compiled->next = cache;
                 *out = cache = compiled;
         } else

@@ -108,7 +108,7 @@ const xpm_value *xpm_trail_follow(const xpm_trail *trail, const xpm_config *conf
         const xpm_value *value = &root;
         for (size_t i = 0; i < trail->count && value; i++)
                 value = xpm_value_child(value, trail->parts[i], NULL);
-        return value;
+        return value == &root ? NULL : value;
 }
 
 const xpm_node *xpm_node_follow(const xpm_node *root, const xpm_trail *trail, size_t count)
