@@ -1,7 +1,7 @@
 /* The jobs of the current runs: who they are from jobs.jsonl, how they are from status.json, so that a list of a
- * hundred thousand jobs reads two files. Directories of jobs are asked only where that file is no last word: in a run
- * that has not ended, for jobs that were not done; and, when they are few, for jobs that were not done when the run
- * ended, since another experiment may have done them since. */
+ * hundred thousand jobs reads two files. Directories of jobs are asked only where that file is no last word: for jobs
+ * that had no end when it was written (a generated job may have been run by hand since), and, when they are few, for
+ * those that failed, since another experiment may have done them. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -214,19 +214,20 @@ static int probe(xpm_view *view, const xpm_view_job *job, xpm_probe *found, xpm_
                              err);
 }
 
-/* Ask the directories of jobs from FIRST on. */
+/* Ask the directories of the jobs of a run that are not done. */
 static int look(collection *jobs, const source *from)
 {
         enum xpm_run_status status = from->run.status;
         bool ended = status == XPM_RUN_IS_DONE || status == XPM_RUN_IS_FAILED || status == XPM_RUN_IS_CANCELLED;
-        size_t left = ended ? FEW : SIZE_MAX;
+        size_t failures = ended ? FEW : SIZE_MAX;
         int rc = 0;
-        for (size_t i = 0; rc == 0 && i < jobs->count && left > 0; i++) {
+        for (size_t i = 0; rc == 0 && i < jobs->count; i++) {
                 xpm_view_job *job = jobs->jobs[i];
                 xpm_probe found;
                 if (job->experiment != from->experiment || job->state == XPM_JOB_DONE)
                         continue;
-                left--;
+                if (job->state == XPM_JOB_ERROR && failures-- == 0)
+                        break;
                 rc = probe(jobs->view, job, &found, jobs->err);
                 if (rc == 0)
                         correct(from, &found, job);
@@ -234,17 +235,20 @@ static int look(collection *jobs, const source *from)
         return rc;
 }
 
-static int read_run(collection *jobs, const char *experiment, const xpm_view_run *run, bool want_probe)
+static int read_experiment(collection *jobs, const char *id, bool want_probe)
 {
+        const char **names, *current;
+        size_t count;
         json_t *status = NULL;
-        source from = {.experiment = experiment, .run = *run};
-        from.directory = xpm_arena_printf(jobs->view->arena, "experiments/%s/%s", experiment, run->name);
-        const char *path =
-                from.directory ? xpm_arena_printf(jobs->view->arena, "%s/status.json", from.directory) : NULL;
-        int rc = path ? xpm_view_load(jobs->view, path, &status, jobs->err) : xpm_fail_memory(jobs->err);
+        source from = {.experiment = id};
+        int rc = xpm_view_run_names(jobs->view, id, &names, &count, &current, jobs->err);
+        if (rc != 0 || !current)
+                return rc;
+        rc = xpm_view_read_run(jobs->view, id, current, true, &from.run, &status, jobs->err);
+        from.directory = xpm_arena_printf(jobs->view->arena, "experiments/%s/%s", id, current);
         from.states = json_object_get(status, "job_states");
         if (rc == 0)
-                rc = read_lines(jobs, &from);
+                rc = from.directory ? read_lines(jobs, &from) : xpm_fail_memory(jobs->err);
         json_decref(status);
         return rc == 0 && want_probe ? look(jobs, &from) : rc;
 }
@@ -272,12 +276,12 @@ static int finish(collection *jobs, xpm_view_jobs *out)
 int xpm_view_collect_jobs(xpm_view *view, const char *const *experiments, bool want_probe, xpm_view_jobs *out,
                           xpm_error *err)
 {
-        xpm_view_experiments list;
+        const char **ids;
+        size_t count;
         collection jobs = {.view = view, .err = err};
-        int rc = xpm_view_list(view, experiments, false, &list, err);
-        for (size_t i = 0; rc == 0 && i < list.count; i++)
-                if (list.items[i].current)
-                        rc = read_run(&jobs, list.items[i].id, list.items[i].current, want_probe);
+        int rc = xpm_view_ids(view, experiments, &ids, &count, err);
+        for (size_t i = 0; rc == 0 && i < count; i++)
+                rc = read_experiment(&jobs, ids[i], want_probe);
         if (rc == 0)
                 rc = finish(&jobs, out);
         xpm_map_release(&jobs.index);

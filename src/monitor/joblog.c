@@ -86,7 +86,7 @@ static int may_go_on(reader *in)
                 return 1;
         if (in->job->state != XPM_JOB_UNSCHEDULED || !in->job->run)
                 return 0;
-        rc = xpm_view_read_run(in->view, in->job->experiment, in->job->run, true, &run, in->err);
+        rc = xpm_view_read_run(in->view, in->job->experiment, in->job->run, true, &run, NULL, in->err);
         return rc == 0 ? run.status == XPM_RUN_IS_RUNNING || run.status == XPM_RUN_IS_DETACHED : rc;
 }
 

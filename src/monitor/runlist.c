@@ -131,7 +131,7 @@ static int count_lines(xpm_view *view, const char *directory, xpm_view_run *out,
 }
 
 int xpm_view_read_run(xpm_view *view, const char *experiment, const char *name, bool current, xpm_view_run *out,
-                      xpm_error *err)
+                      json_t **kept, xpm_error *err)
 {
         json_t *status = NULL;
         const char *directory = xpm_arena_printf(view->arena, "experiments/%s/%s", experiment, name);
@@ -151,11 +151,14 @@ int xpm_view_read_run(xpm_view *view, const char *experiment, const char *name, 
                 rc = xpm_view_string(view, status, "ended_at", &out->ended, err);
         if (rc == 0)
                 rc = xpm_view_string(view, status, "title", &out->title, err);
+        if (rc == 0 && kept)
+                *kept = json_incref(status);
         json_decref(status);
         return rc;
 }
 
-const char *xpm_view_current(xpm_view *view, const char *experiment, const char **runs, size_t count)
+/* The run that `current` names, else the latest of RUNS; NULL when there is none. */
+static const char *find_current(xpm_view *view, const char *experiment, const char **runs, size_t count)
 {
         char target[512];
         const char *path = xpm_arena_printf(view->arena, "experiments/%s/current", experiment);
@@ -170,15 +173,23 @@ const char *xpm_view_current(xpm_view *view, const char *experiment, const char 
         return count > 0 ? runs[count - 1] : NULL;
 }
 
+int xpm_view_run_names(xpm_view *view, const char *experiment, const char ***names, size_t *count, const char **current,
+                       xpm_error *err)
+{
+        const char *path = xpm_arena_printf(view->arena, "experiments/%s", experiment);
+        int rc = path ? xpm_view_directories(view, path, false, names, count, err) : xpm_fail_memory(err);
+        if (rc == 0)
+                *current = find_current(view, experiment, *names, *count);
+        return rc;
+}
+
 static int read_experiment(xpm_view *view, const char *id, bool all_runs, xpm_view_experiment *out, xpm_error *err)
 {
-        const char **names;
+        const char **names, *current;
         size_t count;
-        const char *path = xpm_arena_printf(view->arena, "experiments/%s", id);
-        int rc = path ? xpm_view_directories(view, path, false, &names, &count, err) : xpm_fail_memory(err);
+        int rc = xpm_view_run_names(view, id, &names, &count, &current, err);
         if (rc != 0)
                 return rc;
-        const char *current = xpm_view_current(view, id, names, count);
         xpm_view_run *runs = xpm_arena_calloc(view->arena, count + 1, sizeof *runs);
         *out = (xpm_view_experiment){.id = id, .runs = runs};
         if (!runs)
@@ -189,7 +200,7 @@ static int read_experiment(xpm_view *view, const char *id, bool all_runs, xpm_vi
                         continue;
                 if (is_current)
                         out->current = &runs[out->run_count];
-                rc = xpm_view_read_run(view, id, names[i], is_current, &runs[out->run_count++], err);
+                rc = xpm_view_read_run(view, id, names[i], is_current, &runs[out->run_count++], NULL, err);
         }
         return rc;
 }
@@ -222,21 +233,32 @@ static bool wanted(const char *const *only, const char *id)
         return false;
 }
 
+int xpm_view_ids(xpm_view *view, const char *const *only, const char ***ids, size_t *count, xpm_error *err)
+{
+        size_t kept = 0;
+        int rc = xpm_view_directories(view, "experiments", true, ids, count, err);
+        if (rc == 0)
+                rc = check_names(only, *ids, *count, err);
+        for (size_t i = 0; rc == 0 && i < *count; i++)
+                if (wanted(only, (*ids)[i]))
+                        (*ids)[kept++] = (*ids)[i];
+        *count = kept;
+        return rc;
+}
+
 int xpm_view_list(xpm_view *view, const char *const *only, bool all_runs, xpm_view_experiments *out, xpm_error *err)
 {
         const char **ids;
         size_t count;
-        int rc = xpm_view_directories(view, "experiments", true, &ids, &count, err);
-        if (rc == 0)
-                rc = check_names(only, ids, count, err);
+        int rc = xpm_view_ids(view, only, &ids, &count, err);
         if (rc != 0)
                 return rc;
         xpm_view_experiment *items = xpm_arena_calloc(view->arena, count + 1, sizeof *items);
         if (!items)
                 return xpm_fail_memory(err);
-        *out = (xpm_view_experiments){.items = items};
         for (size_t i = 0; rc == 0 && i < count; i++)
-                if (wanted(only, ids[i]))
-                        rc = read_experiment(view, ids[i], all_runs, &items[out->count++], err);
+                rc = read_experiment(view, ids[i], all_runs, &items[i], err);
+        if (rc == 0)
+                *out = (xpm_view_experiments){.items = items, .count = count};
         return rc;
 }

@@ -27,15 +27,20 @@ int xpm_view_load(xpm_view *view, const char *path, json_t **out, xpm_error *err
 /* The string of a member, in the arena; NULL where there is none. */
 int xpm_view_string(xpm_view *view, const json_t *object, const char *key, const char **out, xpm_error *err);
 
-/* The run that `current` names, else the latest of the COUNT RUNS (sorted ascending); NULL when there is none. */
-const char *xpm_view_current(xpm_view *view, const char *experiment, const char **runs, size_t count);
+/* Experiments, those in ONLY alone (NULL or empty: all). XPM_ENOTFOUND for one that is not there. */
+int xpm_view_ids(xpm_view *view, const char *const *only, const char ***ids, size_t *count, xpm_error *err);
+/* The runs of an experiment, ascending; *CURRENT is the one that `current` names, else the last; NULL when there is
+ * none. */
+int xpm_view_run_names(xpm_view *view, const char *experiment, const char ***names, size_t *count, const char **current,
+                       xpm_error *err);
 
 /* A state as status.json of a run has it: `done`, `error:TIMEOUT`. False for what is none. */
 bool xpm_view_parse_state(const char *word, enum xpm_job_state *state, enum xpm_failure *failure);
 
-/* Read a run from its files. */
+/* Read a run from its files. With STATUS its status.json is kept there, NULL when there is none; the caller's to
+ * decref. */
 int xpm_view_read_run(xpm_view *view, const char *experiment, const char *name, bool current, xpm_view_run *out,
-                      xpm_error *err);
+                      json_t **status, xpm_error *err);
 
 /* As xpm_view_list_jobs; without PROBE states are those that the runs recorded. */
 int xpm_view_collect_jobs(xpm_view *view, const char *const *experiments, bool probe, xpm_view_jobs *out,
