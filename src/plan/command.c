@@ -127,10 +127,22 @@ static int follow(places *p, size_t from, size_t to, states *set)
         return rc;
 }
 
-int xpm_command_check_places(const xpm_mustache *template, size_t *offset, xpm_error *err)
+/* These read `$'…'` as bash does; the others as a dollar and quotes. */
+static bool is_posix(const char *shell)
+{
+        static const char *const others[] = {"bash", "ksh", "mksh", "zsh"};
+        const char *slash = strrchr(shell, '/');
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+                if (strcmp(slash ? slash + 1 : shell, others[i]) == 0)
+                        return false;
+        return true;
+}
+
+int xpm_command_check_places(const xpm_mustache *template, const char *shell, size_t *offset, xpm_error *err)
 {
         places p = {.template = template, .budget = BUDGET + template->count, .offset = offset, .err = err};
         states set = {.items = {XPM_SHELL_START}, .count = 1};
+        set.items[0].posix = is_posix(shell);
         return follow(&p, 0, template->count, &set);
 }
 

@@ -9,8 +9,8 @@
 #include "plan/template.h"
 
 /* Every {{x}} of the shell text TEMPLATE stands outside of quotes, comments and the like, whichever sections are
- * rendered. XPM_EPLAN with *OFFSET. */
-int xpm_command_check_places(const xpm_mustache *template, size_t *offset, xpm_error *err);
+ * rendered. SHELL is the program that reads it. XPM_EPLAN with *OFFSET. */
+int xpm_command_check_places(const xpm_mustache *template, const char *shell, size_t *offset, xpm_error *err);
 
 /* A word of a command, as far as it is the same for all jobs of the task. */
 typedef struct xpm_word {

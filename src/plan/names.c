@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/words.h"
-#include "plan/scalar.h"
+#include "plan/configvalue.h"
 
 typedef struct shape {
         enum { UNKNOWN, TYPED, CONFIG, TEXT, VALUE, PATHS } kind;
@@ -312,73 +312,12 @@ static int walk(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, xp
 
 /* --- the first part --- */
 
-/* A node of the configuration as a value, scalars as they are written. */
-static int convert(const binder *b, const xpm_node *node, xpm_value *out)
-{
-        xpm_value plain;
-        int rc = 0;
-        switch (node->kind) {
-        case XPM_NODE_SCALAR:
-                rc = xpm_scalar_resolve(b->arena, node, &plain, b->err);
-                if (rc != 0)
-                        return rc;
-                *out = plain;
-                if (plain.kind == XPM_INT || plain.kind == XPM_FLOAT)
-                        *out = (xpm_value){.kind = XPM_STR,
-                                           .string = xpm_string_create(b->arena, node->text, node->length)};
-                return out->kind == XPM_STR && !out->string ? xpm_fail_memory(b->err) : 0;
-        case XPM_NODE_SEQUENCE: {
-                xpm_array *array = xpm_arena_alloc(b->arena, sizeof *array + node->item_count * sizeof *array->items);
-                if (!array)
-                        return xpm_fail_memory(b->err);
-                array->count = node->item_count;
-                for (size_t i = 0; i < node->item_count && rc == 0; i++)
-                        rc = convert(b, node->items[i], &array->items[i]);
-                *out = (xpm_value){.kind = XPM_LIST, .array = array};
-                return rc;
-        }
-        case XPM_NODE_MAPPING: {
-                xpm_dict *dict = xpm_arena_alloc(b->arena, sizeof *dict + node->pair_count * sizeof *dict->items);
-                if (!dict)
-                        return xpm_fail_memory(b->err);
-                dict->count = node->pair_count;
-                for (size_t i = 0; i < node->pair_count && rc == 0; i++) {
-                        const xpm_pair *pair = &node->pairs[i];
-                        const xpm_string *key = xpm_string_create(b->arena, pair->key, pair->key_length);
-                        dict->items[i].key = (xpm_value){.kind = XPM_STR, .string = key};
-                        rc = key ? convert(b, pair->value, &dict->items[i].value) : xpm_fail_memory(b->err);
-                }
-                *out = (xpm_value){.kind = XPM_DICT, .dict = dict};
-                return rc;
-        }
-        }
-        return rc;
-}
-
-/* The node at the dotted path NAME, at each level by the longest key that exists. */
-static const xpm_node *find_node(const xpm_node *root, const char *name, size_t length, const xpm_pair **first)
-{
-        for (size_t cut = length; cut > 0; cut--) {
-                if (cut < length && name[cut] != '.')
-                        continue;
-                const xpm_pair *pair = xpm_node_find_n(root, name, cut), *inner;
-                if (!pair)
-                        continue;
-                *first = pair;
-                const xpm_node *found =
-                        cut == length ? pair->value : find_node(pair->value, name + cut + 1, length - cut - 1, &inner);
-                if (found)
-                        return found;
-        }
-        return NULL;
-}
-
 static int bind_config(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, shape *at)
 {
         xpm_document *document = &b->scope->plan->document;
         const xpm_node *root = document->root;
         const xpm_pair *key = NULL;
-        const xpm_node *node = find_node(root, name->rest, strlen(name->rest), &key);
+        const xpm_node *node = xpm_config_node(root, name->rest, &key);
         if (!node) {
                 candidates words = {0};
                 int rc = 0;
@@ -394,7 +333,7 @@ static int bind_config(const binder *b, const xpm_mustache_tag *tag, xpm_name *n
                 return xpm_fail_memory(b->err);
         name->place = XPM_PLACE_VALUE;
         name->spent = name->count;
-        int rc = convert(b, node, &name->value);
+        int rc = xpm_config_value(b->arena, node, &name->value, b->err);
         *at = (shape){.kind = VALUE, .value = &name->value};
         return rc;
 }

@@ -373,6 +373,10 @@ static enum xpm_shell_event step_context(xpm_shell_state *s, char c)
 static enum xpm_shell_event step_dollar(xpm_shell_state *s, char c)
 {
         bool plain = is_plain(top(s));
+        if (s->posix && ((c == '\'' && plain) || c == '[')) {
+                xpm_shell_lose(s);
+                return XPM_SHELL_OPAQUE;
+        }
         switch (c) {
         case '(': s->pending = DOLLAR_PAREN; return XPM_SHELL_OPAQUE;
         case '{': push(s, EXPANSION); return XPM_SHELL_OPAQUE;

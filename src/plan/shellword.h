@@ -52,7 +52,8 @@ typedef struct xpm_shell_state {
         uint8_t documents, used;               /* here-documents that are to come, and bytes of: */
         char delimiters[XPM_SHELL_DELIMITERS]; /* a byte of flags, the delimiter, NUL; for each */
         uint8_t match;                         /* characters of the delimiter that this line of a document has so far */
-        uint8_t joined;                        /* a backslash stands before the next character of a document */
+        uint8_t posix;  /* the shell may be one that has no $'…' and $[…]: they lead to LOST */
+        uint8_t joined; /* a backslash stands before the next character of a document */
 } xpm_shell_state;
 
 #define XPM_SHELL_START ((xpm_shell_state){.depth = 0})

@@ -105,7 +105,7 @@ static int compile(const compiler *c, const xpm_node *node, const char *what, bo
         if (rc == 0)
                 rc = xpm_names_bind(&scope, &out->code, &offset, &wrong);
         if (rc == 0 && out->shell)
-                rc = xpm_command_check_places(&out->code, &offset, &wrong);
+                rc = xpm_command_check_places(&out->code, c->out->shell[0], &offset, &wrong);
         if (rc == XPM_ENOMEM)
                 return xpm_fail_memory(c->err);
         if (rc != 0)
@@ -438,9 +438,9 @@ static int compile_all(const compiler *c, const xpm_log *log)
 {
         const xpm_task *task = c->task;
         xpm_templates *out = c->out;
-        int rc = compile_command(c);
+        int rc = read_shell(c);
         if (rc == 0)
-                rc = read_shell(c);
+                rc = compile_command(c);
         if (rc == 0)
                 rc = compile_one(c, task->setup, "setup", true, true, &out->setup);
         if (rc == 0)
