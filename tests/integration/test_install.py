@@ -94,6 +94,25 @@ class Install(xpmtest.Case):
         self.assertEqual((result.status, result.out), (0, "moved 2\n"), result)
         self.assertFalse(self.workspace.exists())
 
+    def test_a_static_build_is_one_file_that_runs_alone(self):
+        if self.sanitized():
+            self.skipTest("once is enough")
+        build = self.top / "static"
+        for words in (
+            ["cmake", "-S", xpmtest.SOURCE, "-B", build, "-G", "Ninja", "-DXPM_STATIC=ON", "-DBUILD_TESTING=OFF"],
+            ["cmake", "--build", build, "--target", "xpm"],
+        ):
+            result = self.command(*words)
+            self.assertEqual(result.status, 0, result)
+        alone = self.here / "xpm"
+        shutil.copy(build / "bin" / "xpm", alone)
+        shutil.rmtree(build)
+        needed = re.findall(r"NEEDED.*\[(.*?)\.so", self.command("readelf", "-d", alone).out)
+        self.assertLessEqual(set(needed), {"libc", "libm", "ld-linux-x86-64", "ld-linux-aarch64"})
+        self.write("e.yaml", EXPERIMENT)
+        result = self.command(alone, "run-experiment", "--workdir", self.workspace, "e.yaml")
+        self.assertEqual(result.status, 0, result)
+
     def test_the_library_exports_what_the_public_headers_declare_and_nothing_else(self):
         declared = set()
         for header in (xpmtest.SOURCE / "src/include/experimaestro").glob("*.h"):
