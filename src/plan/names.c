@@ -390,7 +390,7 @@ static int bind_root(const binder *b, const xpm_mustache_tag *tag, xpm_name *nam
                         return fail(b, tag, "'{{%s}}' is no value by itself: write {{%s.NAME}}", tag->text, tag->text);
                 name->rest = tag->text + (parts[from + 1].text - parts[0].text);
                 name->spent = name->count;
-                name->certain = is(part, "config");
+                name->certain = is(part, "config") || is(part, "partials");
                 name->place = is(part, "env") ? XPM_PLACE_ENV : XPM_PLACE_TAG;
                 *at = (shape){.kind = is(part, "env") ? TEXT : UNKNOWN};
                 if (is(part, "config"))
@@ -501,7 +501,7 @@ static int check_printed(const binder *b, const xpm_mustache_tag *tag, xpm_name 
                 name->certain = name->certain && !at->type->item->optional;
         }
         bool string = item == XPM_STR || (kind == XPM_STR && at->kind != TEXT);
-        if (at->optional || at->kind == UNKNOWN || at->kind == VALUE || (string && b->scope->nul))
+        if (at->optional || at->kind == UNKNOWN || (string && b->scope->nul))
                 name->certain = false;
         if (kind == XPM_CONFIG && at->config->param_count > 0)
                 return fail(b, tag, "'{{%s}}' is a %s and cannot be printed: print a parameter of it, as in {{%s.%s}}",

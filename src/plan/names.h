@@ -59,7 +59,7 @@ typedef struct xpm_name {
         const xpm_partial *partial;
         const char *paths; /* of a name in `.paths_file`: the name of that file */
         bool list;         /* declared as a list or set, or not known */
-        bool certain;      /* exists and prints for every job */
+        bool certain;      /* exists and prints for every job, or for none */
 } xpm_name;
 
 typedef struct xpm_scope {

@@ -5,81 +5,7 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
-#include "failing_malloc.h"
-#include "planned.h"
-
-/* A task with a parameter of every type, and what its command becomes. */
-static const char declarations[] = "id: exp\n"
-                                   "solver: {tol: 1e-3, names: [a, 'b c'], on: true, off: false, none: null}\n"
-                                   "a.b: {c.d: dotted}\n"
-                                   "env: {TOP: '{{job.id}}'}\n"
-                                   "enums: {Color: [RED, GREEN]}\n"
-                                   "configs:\n"
-                                   "  Model: {params: {hidden: int, name: {type: str, default: m}}}\n"
-                                   "  net.Deep: {extends: Model, params: {layers: int, cache: {generated: cache.d}}}\n"
-                                   "tasks:\n"
-                                   "  Mesh:\n"
-                                   "    params: {n: int, file: {generated: mesh.bin}}\n"
-                                   "    command: [make, '{{n}}']\n"
-                                   "  t.Use:\n"
-                                   "    params:\n"
-                                   "      i: int\n"
-                                   "      f: float\n"
-                                   "      tiny: {type: float, default: 0.00001}\n"
-                                   "      b: {type: bool, default: true}\n"
-                                   "      no: {type: bool, default: false}\n"
-                                   "      zero: {type: int, default: 0}\n"
-                                   "      s: str\n"
-                                   "      plain: {type: str, default: abc-1.5}\n"
-                                   "      empty: {type: str, default: ''}\n"
-                                   "      color: Color\n"
-                                   "      l: list[int]\n"
-                                   "      ls: list[str]\n"
-                                   "      el: {type: 'list[int]', default: []}\n"
-                                   "      ll: {type: 'list[list[int]]', default: [[1, 2], [3]]}\n"
-                                   "      maybe: {type: 'list[int?]', default: [1, null]}\n"
-                                   "      set: {type: 'set[int]', default: [5]}\n"
-                                   "      d: {type: 'dict[str, int]', default: {a: 1}}\n"
-                                   "      di: {type: 'dict[int, str]', default: {'7': seven}}\n"
-                                   "      ed: {type: 'dict[str, int]', default: {}}\n"
-                                   "      none: int?\n"
-                                   "      deep: Model\n"
-                                   "      flat: Model\n"
-                                   "      models: list[Model]\n"
-                                   "      mesh: Mesh\n"
-                                   "      meshes: list[Mesh]\n"
-                                   "      nested: {type: 'Mesh?'}\n"
-                                   "      where: {type: path, meta: true}\n"
-                                   "      data: file\n"
-                                   "      env: {type: str, default: mine}\n"
-                                   "      ck: {generated: ck.bin}\n"
-                                   "      shared: {generated: s.bin, partial: part}\n"
-                                   "      seed: {type: int, default: 1, groups: [seeds]}\n"
-                                   "    partials: {part: {exclude_groups: [seeds]}}\n"
-                                   "    requirements: cpu(cores=4, mem=2G) & cuda(mem=1G)*2\n"
-                                   "    files: {in.txt: {content: \"\"}}\n";
-
-static const char plan[] = "plan:\n"
-                           "  mesh: {task: Mesh, sweep: {n: [10, 20]}}\n"
-                           "  use:\n"
-                           "    task: t.Use\n"
-                           "    params:\n"
-                           "      i: 3\n"
-                           "      f: 2\n"
-                           "      s: it's\n"
-                           "      color: RED\n"
-                           "      l: [1, 2]\n"
-                           "      ls: [a b, c]\n"
-                           "      deep: {type: net.Deep, hidden: 4, layers: 2}\n"
-                           "      flat: {hidden: 8}\n"
-                           "      models: [{hidden: 1}, {type: net.Deep, hidden: 2, layers: 9}]\n"
-                           "      mesh: {each: mesh, where: {n: 20}}\n"
-                           "      meshes: {all: mesh}\n"
-                           "      nested: {n: 5}\n"
-                           "      where: a dir\n"
-                           "      data: data.txt\n"
-                           "    sweep: {seed: [1]}\n";
+#include "every_type.h"
 
 /* $D: the experiment's directory, $J: the job's, $A and $B: those of the meshes. */
 static char *expand(const struct place *place, const struct planned *planned, const char *text)
@@ -95,26 +21,6 @@ static char *expand(const struct place *place, const struct planned *planned, co
         return out;
 }
 
-/* The plan with COMMAND, YAML, as the task's. */
-static int read_task(const struct place *place, const char *command, struct planned *planned, xpm_error *err)
-{
-        xpm_text text = XPM_TEXT_INIT;
-        place_put(place, "data.txt", "content");
-        xpm_text_printf(&text, "%s    command: %s\n%s", declarations, command, plan);
-        int rc = planned_read(place, xpm_text_string(&text), planned, err);
-        xpm_text_release(&text);
-        return rc;
-}
-
-static int read_quoted(const struct place *place, const char *command, struct planned *planned, xpm_error *err)
-{
-        xpm_text text = XPM_TEXT_INIT;
-        xpm_json_cstring(&text, command);
-        int rc = read_task(place, xpm_text_string(&text), planned, err);
-        xpm_text_release(&text);
-        return rc;
-}
-
 struct sample {
         const char *command, *gives;
 };
@@ -125,8 +31,8 @@ static void check(const struct place *place, const struct sample *samples, size_
                 struct planned planned;
                 xpm_error err = XPM_ERROR_NONE;
                 xpm_text line = XPM_TEXT_INIT;
-                int rc = quoted ? read_quoted(place, samples[i].command, &planned, &err)
-                                : read_task(place, samples[i].command, &planned, &err);
+                int rc = quoted ? every_type_read_quoted(place, samples[i].command, &planned, &err)
+                                : every_type_read(place, samples[i].command, &planned, &err);
                 if (rc != 0)
                         fail_msg("%s: %s", samples[i].command, err.message);
                 rc = xpm_render_command(&planned.context, planned_job(&planned), &line, &err);
@@ -234,7 +140,7 @@ static void partial_is_a_directory_of_its_own(void **state)
         struct planned planned;
         xpm_error err = XPM_ERROR_NONE;
         xpm_text line = XPM_TEXT_INIT, partials = XPM_TEXT_INIT;
-        assert_int_equal(read_quoted(*state, "x {{partials.part}} {{shared}}", &planned, &err), 0);
+        assert_int_equal(every_type_read_quoted(*state, "x {{partials.part}} {{shared}}", &planned, &err), 0);
         assert_int_equal(xpm_render_command(&planned.context, planned_job(&planned), &line, &err), 0);
         assert_int_equal(xpm_render_partials(&planned.context, planned_job(&planned), &partials, &err), 0);
         char id[65], expected[512];
@@ -269,74 +175,6 @@ struct wrong {
         const char *command, *message;
 };
 
-static void name_that_does_not_exist_is_an_error_of_the_file(void **state)
-{
-        static const struct wrong samples[] = {
-                {"x {{colour}}", "'{{colour}}': task 't.Use' has no parameter 'colour', did you mean 'color'?"},
-                {"x {{foo_bar}}",
-                 "'{{foo_bar}}': task 't.Use' has no parameter 'foo_bar', and templates know no such name"},
-                {"x {{#foo_bar}}{{/foo_bar}}",
-                 "'{{foo_bar}}': task 't.Use' has no parameter 'foo_bar', and templates know no such name"},
-                {"x {{deep.hiden}}",
-                 "'{{deep.hiden}}': config 'Model' has no parameter 'hiden', did you mean 'hidden'?"},
-                {"x {{^deep.hiden}}{{/deep.hiden}}",
-                 "'{{deep.hiden}}': config 'Model' has no parameter 'hiden', did you mean 'hidden'?"},
-                {"x {{mesh.fil}}", "'{{mesh.fil}}': task 'Mesh' has no parameter 'fil', did you mean 'file'?"},
-                {"x {{mesh.job.pth}}", "'{{mesh.job.pth}}': 'job' has no 'pth', did you mean 'path'?"},
-                {"x {{mesh.job}}", "'{{mesh.job}}' is no value by itself: write for instance {{mesh.job.path}}"},
-                {"x {{flat.job.path}}", "'{{flat.job.path}}': config 'Model' has no parameter 'job'"},
-                {"x {{job.name}}", "'{{job.name}}': 'job' has no 'name'"},
-                {"x {{job}}", "'{{job}}' is no value by itself: write for instance {{job.path}}"},
-                {"x {{config}}", "'{{config}}' is no value by itself: write {{config.NAME}}"},
-                {"x {{config.solvr.tol}}", "'{{config.solvr.tol}}': the configuration has no key 'solvr.tol'"},
-                {"x {{config.solvr}}",
-                 "'{{config.solvr}}': the configuration has no key 'solvr', did you mean 'solver'?"},
-                {"x {{partials.prat}}",
-                 "'{{partials.prat}}': task 't.Use' has no partial 'prat', did you mean 'part'?"},
-                {"x {{i.x}}", "'{{i.x}}': there is nothing inside of a value, no 'x'"},
-                {"x {{l.x}}", "'{{l.x}}': a list has no 'x': write a section, {{#x}} {{x}} {{/x}}"},
-                {"x {{deep}}",
-                 "'{{deep}}' is a config and cannot be printed: print a parameter of it, as in {{deep.hidden}}"},
-                {"x {{self}}", "'{{self}}' is a task and cannot be printed: print a parameter of it, as in {{self.b}}"},
-                {"x {{d}}", "'{{d}}' is a dict and cannot be printed: print an entry of it, as in {{d.key}}"},
-                {"x {{ll}}", "'{{ll}}' is a list of things that cannot be printed: write a section, {{#ll}} {{/ll}}"},
-                {"x {{models}}",
-                 "'{{models}}' is a list of things that cannot be printed: write a section, {{#models}} {{/models}}"},
-                {"x {{#meshes}}{{meshes.paths_file}}{{/meshes}}", NULL},
-                {"x {{#deep}}{{hiden}}{{/deep}}",
-                 "'{{hiden}}': task 't.Use' has no parameter 'hiden', did you mean 'hidden'?"},
-                {"x {{config.solver.none}}",
-                 "'{{config.solver.none}}' is null and cannot be printed: give it a value, or write "
-                 "{{#config.solver.none}} around it"},
-                {"x {{i", "'{{i' is never closed"},
-                {"x {{#i}}", "the section 'i' is never closed"},
-                {"x {{> i}}", "'{{> i}}': templates have no partials and no inheritance"},
-        };
-        char where[32];
-        int line = 1;
-        for (const char *c = declarations; *c; c++)
-                line += *c == '\n';
-        for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
-                struct planned planned;
-                xpm_error err = XPM_ERROR_NONE;
-                int rc = read_quoted(*state, samples[i].command, &planned, &err);
-                size_t column =
-                        strlen("    command: \"") + (size_t)(strstr(samples[i].command, "{{") - samples[i].command);
-                bool nested = strstr(samples[i].command, "{{#deep}}{{");
-                snprintf(where, sizeof where, "e.yaml:%d:%zu: ", line, column + 1 + (nested ? strlen("{{#deep}}") : 0));
-                if (!samples[i].message) {
-                        assert_int_equal(rc, 0);
-                } else {
-                        const char *message = strstr(err.message, ": ");
-                        assert_int_equal(rc, XPM_EPLAN);
-                        assert_memory_equal(err.message, where, strlen(where));
-                        if (!message || strcmp(message + 2, samples[i].message) != 0)
-                                fail_msg("%s: %s", samples[i].command, err.message);
-                }
-                planned_release(&planned);
-        }
-}
-
 static void name_that_only_some_jobs_have_is_an_error_of_the_others(void **state)
 {
         static const struct wrong samples[] = {
@@ -357,7 +195,7 @@ static void name_that_only_some_jobs_have_is_an_error_of_the_others(void **state
                 xpm_error err = XPM_ERROR_NONE, again = XPM_ERROR_NONE;
                 xpm_text line = XPM_TEXT_INIT;
                 char label[32], id[65];
-                if (read_quoted(*state, samples[i].command, &planned, &err) != 0)
+                if (every_type_read_quoted(*state, samples[i].command, &planned, &err) != 0)
                         fail_msg("%s: %s", samples[i].command, err.message);
                 const xpm_job *job = planned_job(&planned);
                 assert_int_equal(xpm_render_command(&planned.context, job, &line, &err), XPM_EPLAN);
@@ -399,7 +237,6 @@ int main(void)
                 T(names_beside_the_parameters),
                 T(partial_is_a_directory_of_its_own),
                 T(list_command_has_an_argument_for_each_item),
-                T(name_that_does_not_exist_is_an_error_of_the_file),
                 T(name_that_only_some_jobs_have_is_an_error_of_the_others),
                 T(nul_cannot_stand_in_a_command),
 #undef T
