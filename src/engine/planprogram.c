@@ -57,8 +57,8 @@ static void log_lines(const xpm_experiment_options *options, char *text)
                         options->log(options->log_data, 2, line);
 }
 
-int xpm_planprogram_run(void *data, const char *path, bool python, const char *dir, const xpm_text *input, xpm_text *output,
-                    xpm_error *err)
+int xpm_planprogram_run(void *data, const char *path, bool python, const char *dir, const xpm_text *input,
+                        xpm_text *output, xpm_error *err)
 {
         const xpm_experiment_options *options = data;
         const char **argv = make_argv(path, python, options->args);

@@ -8,7 +8,7 @@
 
 /* xpm_load_options.run; DATA is the xpm_experiment_options. The program's standard error is shown when it fails, and
  * logged line by line when it does not. XPM_EPLAN. */
-int xpm_planprogram_run(void *data, const char *path, bool python, const char *dir, const xpm_text *input, xpm_text *output,
-                    xpm_error *err);
+int xpm_planprogram_run(void *data, const char *path, bool python, const char *dir, const xpm_text *input,
+                        xpm_text *output, xpm_error *err);
 
 #endif

@@ -29,8 +29,8 @@ typedef struct xpm_count {
 
 typedef struct xpm_retry {
         bool on_timeout, on_memory, on_lost, on_failed;
-        int64_t times;                        /* -1: not said */
-        double scale_memory, scale_duration;  /* 1.0: as it is */
+        int64_t times;                       /* -1: not said */
+        double scale_memory, scale_duration; /* 1.0: as it is */
 } xpm_retry;
 
 typedef struct xpm_jobspec {
@@ -39,15 +39,17 @@ typedef struct xpm_jobspec {
         const char *script;  /* last dotted component of task_id: SCRIPT of the workspace's files */
         const char *path;    /* absolute job directory: WORKSPACE/jobs/TASK/JOB */
         const char *workspace;
-        const char *experiment_id, *experiment_dir, *results; /* results: absolute RUN/results, "" while there is no run */
+        const char *experiment_id, *experiment_dir,
+                *results; /* results: absolute RUN/results, "" while there is no run */
 
-        const char *const *argv; /* list command, NULL-terminated; NULL for a string command */
-        const char *text;        /* string command; NULL for a list */
+        const char *const *argv;  /* list command, NULL-terminated; NULL for a string command */
+        const char *text;         /* string command; NULL for a list */
         const char *const *shell; /* NULL-terminated */
         const char *setup;        /* or NULL */
         const char *const *modules;
         size_t module_count;
-        const xpm_binding *env; /* top-level, task's and step's, later wins; values may hold $NAME and ${NAME}, expanded by the worker */
+        const xpm_binding *env; /* top-level, task's and step's, later wins; values may hold $NAME and ${NAME}, expanded
+                                   by the worker */
         size_t env_count;
         const char *const *required_env; /* names given by --env: a run file refuses when one is unset */
         size_t required_env_count;
@@ -63,11 +65,12 @@ typedef struct xpm_jobspec {
         size_t partial_count;
         const char *const *dependencies; /* `task/job`, to be done before */
         size_t dependency_count;
-        const struct xpm_paths_file { /* {{x.paths_file}}: a file in the job's directory with one job directory a line */
+        const struct xpm_paths_file { /* {{x.paths_file}}: a file in the job's directory with one job directory a line
+                                       */
                 const char *name;
                 const char *content;
                 size_t length;
-        } *paths_files;
+        } * paths_files;
         size_t paths_file_count;
 
         xpm_requirement requirement;

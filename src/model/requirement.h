@@ -19,11 +19,11 @@ typedef struct xpm_gpu_need {
         int64_t count;
 } xpm_gpu_need;
 
-typedef struct xpm_need { /* one alternative */
-        int64_t duration; /* seconds, 0: no limit */
-        int64_t cores;    /* at least 1; per rank in an MPI job */
-        uint64_t memory;  /* bytes, 0: no limit */
-        int64_t nodes;    /* 0: not said */
+typedef struct xpm_need {        /* one alternative */
+        int64_t duration;        /* seconds, 0: no limit */
+        int64_t cores;           /* at least 1; per rank in an MPI job */
+        uint64_t memory;         /* bytes, 0: no limit */
+        int64_t nodes;           /* 0: not said */
         int64_t ranks, per_node; /* 0: not an MPI job / not said */
         const xpm_gpu_need *gpus;
         size_t gpu_count; /* entries of gpus */

@@ -17,7 +17,8 @@ typedef struct xpm_enum_type {
         size_t count;
 } xpm_enum_type;
 
-/* A type expression: kind XPM_BOOL, INT, FLOAT, STR, PATH, FILE, ENUM, LIST, SET, DICT or CONFIG (configs and tasks). */
+/* A type expression: kind XPM_BOOL, INT, FLOAT, STR, PATH, FILE, ENUM, LIST, SET, DICT or CONFIG (configs and tasks).
+ */
 struct xpm_type {
         enum xpm_kind kind;
         bool optional;        /* T? */
@@ -56,10 +57,10 @@ struct xpm_config_type {
         const char *help;
         const xpm_config_type *parent; /* extends, or NULL */
         bool is_task, instance;
-        bool reaches_instance;     /* an instance type can be inside: identifiers of nested configs are not cached */
-        const xpm_param *params;   /* inherited ones included, ascending by code point of the name */
+        bool reaches_instance;   /* an instance type can be inside: identifiers of nested configs are not cached */
+        const xpm_param *params; /* inherited ones included, ascending by code point of the name */
         size_t param_count;
-        const size_t *declared;    /* indexes into params in the order of writing, for showing */
+        const size_t *declared; /* indexes into params in the order of writing, for showing */
         const xpm_partial *partials;
         size_t partial_count;
         const struct xpm_task *task; /* what plan/ knows of a task; NULL for configs */
@@ -80,8 +81,8 @@ typedef struct xpm_types {
         xpm_map enums;   /* xpm_enum_type */
 } xpm_types;
 
-/* Parse `list[nn.Model?]`, `dict[str, int]`… Errors (XPM_EPLAN, without position: the caller knows it) say what is wrong and
- * suggest a near name. */
+/* Parse `list[nn.Model?]`, `dict[str, int]`… Errors (XPM_EPLAN, without position: the caller knows it) say what is
+ * wrong and suggest a near name. */
 int xpm_type_parse(xpm_arena *arena, const xpm_types *types, const char *text, const xpm_type **out, xpm_error *err);
 
 /* How a user would write it. */

@@ -1,8 +1,8 @@
 /* value.h: what parameters hold
  *
  * A value is 16 bytes, copied freely; what it points to lives in the plan's arena and is never changed once it is
- * shared, so lists, strings and configs are shared between the thousands of jobs of a sweep. XPM_UNSET, the value of zeroed memory,
- * is a parameter that nothing has set yet; it never appears in a finished job.
+ * shared, so lists, strings and configs are shared between the thousands of jobs of a sweep. XPM_UNSET, the value of
+ * zeroed memory, is a parameter that nothing has set yet; it never appears in a finished job.
  */
 #ifndef XPM_MODEL_VALUE_H
 #define XPM_MODEL_VALUE_H
@@ -80,8 +80,8 @@ struct xpm_dict {
         } items[];
 };
 
-/* Equality by value: numbers by number (1 = 1.0 = true), lists in order, sets as sets, dicts whatever the order, configs of
- * one type by all parameters (meta ones too), jobs by identifier. */
+/* Equality by value: numbers by number (1 = 1.0 = true), lists in order, sets as sets, dicts whatever the order,
+ * configs of one type by all parameters (meta ones too), jobs by identifier. */
 bool xpm_value_equal(const xpm_value *a, const xpm_value *b);
 
 /* For tables: equal values have equal hashes. */
@@ -93,9 +93,9 @@ bool xpm_string_equal(const xpm_string *a, const xpm_string *b);
 /* A new string in the arena; NULL when out of memory. */
 xpm_string *xpm_string_create(xpm_arena *arena, const char *data, size_t length);
 
-/* The plain JSON tree of plan-language.md "Showing": a config is the mapping of its parameters with "type" first, a job has
- * "job" {"id", "path"} too, an enum its name, a set a list in hash order, infinities strings, paths and files absolute. WORKSPACE (may be NULL) is
- * the absolute path that makes jobs' paths and those of generated parameters. */
+/* The plain JSON tree of plan-language.md "Showing": a config is the mapping of its parameters with "type" first, a job
+ * has "job" {"id", "path"} too, an enum its name, a set a list in hash order, infinities strings, paths and files
+ * absolute. WORKSPACE (may be NULL) is the absolute path that makes jobs' paths and those of generated parameters. */
 int xpm_value_json(const xpm_value *value, const char *workspace, xpm_text *text);
 /* The parameters of a job alone, without its own type and `job`: the `params` of --json and params.json. */
 int xpm_job_params_json(const xpm_config *config, const char *workspace, xpm_text *text);

@@ -20,14 +20,15 @@ typedef struct xpm_converter {
          * value, usually a HOLE. NULL: references are refused. NODE's own keys are the callee's to check. */
         int (*reference)(void *data, const xpm_node *node, const xpm_type *type, xpm_value *out, xpm_error *err);
         void *reference_data;
-        /* While types are declared: makes the default of parameter PARAM of TYPE (an index) before it is used. NULL otherwise. */
+        /* While types are declared: makes the default of parameter PARAM of TYPE (an index) before it is used. NULL
+         * otherwise. */
         int (*fallback)(void *data, const xpm_config_type *type, size_t param, xpm_error *err);
         void *fallback_data;
         bool allow_missing; /* leave parameters without value UNSET instead of failing: the step's sweep may set them */
 } xpm_converter;
 
-/* The value of NODE as TYPE. PARAM (may be NULL) gives bounds, choices and pattern, held for every leaf. Errors have the
- * node's position and say the parameter, what was expected and what was found, with the remedy. */
+/* The value of NODE as TYPE. PARAM (may be NULL) gives bounds, choices and pattern, held for every leaf. Errors have
+ * the node's position and say the parameter, what was expected and what was found, with the remedy. */
 int xpm_convert(const xpm_converter *converter, const xpm_node *node, const xpm_type *type, const xpm_param *param,
                 xpm_value *out, xpm_error *err);
 
@@ -43,8 +44,8 @@ int xpm_check_value(const xpm_converter *converter, const xpm_param *param, cons
 /* Does VALUE suit TYPE; an int becomes a float where one is wanted, a whole float an int when WHOLE_FLOATS. */
 bool xpm_value_adapt(const xpm_type *type, bool whole_floats, xpm_value *value);
 
-/* The same inside lists, sets and dicts, which are made anew in ARENA where an item changes. XPM_EPLAN without a position
- * when VALUE does not suit; XPM_ENOMEM. */
+/* The same inside lists, sets and dicts, which are made anew in ARENA where an item changes. XPM_EPLAN without a
+ * position when VALUE does not suit; XPM_ENOMEM. */
 int xpm_value_fit(xpm_arena *arena, const xpm_type *type, bool whole_floats, xpm_value *value, xpm_error *err);
 
 /* VALUE with every config in it that is not a job a new object: what a default is each time it is used. */

@@ -9,7 +9,8 @@
 typedef struct xpm_render_context {
         const xpm_plan *plan;
         const char *workspace; /* absolute */
-        const char *run;       /* absolute RUN directory; NULL while there is none: `experiment.results` is then what it would be, WORKSPACE/experiments/ID/current/results */
+        const char *run; /* absolute RUN directory; NULL while there is none: `experiment.results` is then what it would
+                            be, WORKSPACE/experiments/ID/current/results */
         const char *(*getenv)(void *data, const char *name); /* {{env.NAME}} */
         void *getenv_data;
         const char *const *extra_env; /* names of --env: required_env */
@@ -18,16 +19,17 @@ typedef struct xpm_render_context {
         void *hash_data;
 } xpm_render_context;
 
-/* The whole specification of JOB, strings in ARENA (a scratch one, cleared by its owner) or borrowed from the plan. XPM_EPLAN with the position in the
- * experiment file and the job's name. */
+/* The whole specification of JOB, strings in ARENA (a scratch one, cleared by its owner) or borrowed from the plan.
+ * XPM_EPLAN with the position in the experiment file and the job's name. */
 int xpm_render_job(const xpm_render_context *context, xpm_arena *arena, const xpm_job *job, xpm_jobspec *out,
                    xpm_error *err);
 
-/* Is there anything in JOB's own values that xpm_render_job would refuse? For all jobs of a plan, before anything is written: costs nothing
- * where the task's templates cannot fail for one job and not for another. */
+/* Is there anything in JOB's own values that xpm_render_job would refuse? For all jobs of a plan, before anything is
+ * written: costs nothing where the task's templates cannot fail for one job and not for another. */
 int xpm_render_check(const xpm_render_context *context, const xpm_job *job, xpm_error *err);
 
-/* Only the line of --json's `command`, appended to TEXT: a string command as rendered, a list as a shell would need it. Fast. */
+/* Only the line of --json's `command`, appended to TEXT: a string command as rendered, a list as a shell would need it.
+ * Fast. */
 int xpm_render_command(const xpm_render_context *context, const xpm_job *job, xpm_text *text, xpm_error *err);
 
 /* Parameters as the plain JSON tree, and params.json's `objects` (docs/reference/workspace.md). */

@@ -10,15 +10,16 @@
 #include "experimaestro/error.h"
 
 typedef struct xpm_workspace {
-        char *path; /* absolute, as the user named it (links kept) */
-        int dir;    /* open; -1 while the workspace does not exist (dry run) */
+        char *path;                       /* absolute, as the user named it (links kept) */
+        int dir;                          /* open; -1 while the workspace does not exist (dry run) */
         mode_t directory_mode, file_mode; /* by `sharing` */
         mode_t old_umask;                 /* to be put back, when umask_changed */
         bool umask_changed;
 } xpm_workspace;
 
-/* Open PATH. With CREATE it and its `.__experimaestro__` are made where missing. Without, a workspace that does not exist is opened with dir
- * -1, and nothing is written. GROUP is `sharing: group`: with CREATE the umask of the process lets the group's permissions through until close. XPM_EIO naming the file: not a directory, read-only, full. */
+/* Open PATH. With CREATE it and its `.__experimaestro__` are made where missing. Without, a workspace that does not
+ * exist is opened with dir -1, and nothing is written. GROUP is `sharing: group`: with CREATE the umask of the process
+ * lets the group's permissions through until close. XPM_EIO naming the file: not a directory, read-only, full. */
 int xpm_workspace_open(const char *path, bool create, bool group, xpm_workspace **out, xpm_error *err);
 void xpm_workspace_close(xpm_workspace *workspace);
 
