@@ -209,26 +209,60 @@ static void step_document(xpm_shell_state *s, char c)
 
 /* --- the script --- */
 
-static enum xpm_shell_event step_plain(xpm_shell_state *s, char c)
+/* What is nothing but a part of a word. */
+static enum xpm_shell_event step_letter(xpm_shell_state *s, char c)
 {
         static const char keyword[] = "case";
+        if (!s->in_word && c == keyword[0])
+                s->keyword = 1;
+        else
+                s->keyword = s->keyword > 0 && s->keyword < 4 && c == keyword[s->keyword] ? s->keyword + 1 : 0;
+        if (c < '0' || c > '9')
+                s->number = 0;
+        else if (!s->in_word)
+                s->number = DIGITS;
+        s->in_word = 1;
+        return XPM_SHELL_LETTER;
+}
+
+/* The word goes on with something that is no letter. */
+static enum xpm_shell_event go_on(xpm_shell_state *s, enum xpm_shell_event event)
+{
+        s->in_word = 1;
+        s->number = s->keyword = 0;
+        return event;
+}
+
+static enum xpm_shell_event close_paren(xpm_shell_state *s)
+{
+        bool word = top(s) == SUBST; /* `$(…)a` is one word */
+        end_word(s);
+        if (top(s) == SUBST || top(s) == PAREN)
+                pop(s);
+        s->in_word = word;
+        return XPM_SHELL_BREAK;
+}
+
+static enum xpm_shell_event redirect(xpm_shell_state *s, char c)
+{
+        bool number = s->number == DIGITS_AND_VALUE;
+        end_word(s);
+        if (c == '<' && is_plain(top(s)))
+                s->pending = LESS;
+        return number ? XPM_SHELL_NUMBER : XPM_SHELL_BREAK;
+}
+
+static enum xpm_shell_event step_plain(xpm_shell_state *s, char c)
+{
         switch (c) {
         case '\\': s->pending = ESCAPE; return XPM_SHELL_SYNTAX;
-        case '\'': push(s, SINGLE); break;
-        case '"': push(s, DOUBLE); break;
-        case '`':
-                push(s, BACKTICK);
-                s->in_word = 1;
-                s->number = 0;
-                return XPM_SHELL_OPAQUE;
-        case '$':
-                s->pending = DOLLAR;
-                s->in_word = 1;
-                s->number = 0;
-                return XPM_SHELL_OPAQUE;
+        case '\'': push(s, SINGLE); return go_on(s, XPM_SHELL_SYNTAX);
+        case '"': push(s, DOUBLE); return go_on(s, XPM_SHELL_SYNTAX);
+        case '`': push(s, BACKTICK); return go_on(s, XPM_SHELL_OPAQUE);
+        case '$': s->pending = DOLLAR; return go_on(s, XPM_SHELL_OPAQUE);
         case '#':
                 if (s->in_word)
-                        return XPM_SHELL_LETTER;
+                        return step_letter(s, c);
                 push(s, COMMENT);
                 return XPM_SHELL_BREAK;
         case '\n':
@@ -242,42 +276,16 @@ static enum xpm_shell_event step_plain(xpm_shell_state *s, char c)
                 if (is_plain(top(s)))
                         s->pending = OPEN;
                 return XPM_SHELL_BREAK;
-        case ')': {
-                bool word = top(s) == SUBST;
-                end_word(s);
-                if (top(s) == SUBST || top(s) == PAREN)
-                        pop(s);
-                s->in_word = word;
-                return XPM_SHELL_BREAK;
-        }
+        case ')': return close_paren(s);
         case '<':
-        case '>': {
-                bool number = s->number == DIGITS_AND_VALUE;
-                end_word(s);
-                if (c == '<' && is_plain(top(s)))
-                        s->pending = LESS;
-                return number ? XPM_SHELL_NUMBER : XPM_SHELL_BREAK;
-        }
+        case '>': return redirect(s, c);
         case ' ':
         case '\t':
         case ';':
         case '&':
         case '|': end_word(s); return XPM_SHELL_BREAK;
-        default:
-                if (!s->in_word && c == keyword[0])
-                        s->keyword = 1;
-                else
-                        s->keyword = s->keyword > 0 && s->keyword < 4 && c == keyword[s->keyword] ? s->keyword + 1 : 0;
-                if (c < '0' || c > '9')
-                        s->number = 0;
-                else if (!s->in_word)
-                        s->number = DIGITS;
-                s->in_word = 1;
-                return XPM_SHELL_LETTER;
+        default: return step_letter(s, c);
         }
-        s->in_word = 1;
-        s->number = s->keyword = 0;
-        return XPM_SHELL_SYNTAX;
 }
 
 /* Inside of `${…}` and of arithmetic: what opens quotes and substitutions there. */

@@ -332,7 +332,7 @@ static void value_in_a_plain_place_is_never_run(void **state)
 {
         (void)state;
         const char *scripts = getenv("XPM_FUZZ_SCRIPTS");
-        uint64_t seed = 88172645463325252u;
+        uint64_t seed = getenv("XPM_FUZZ_SEED") ? strtoull(getenv("XPM_FUZZ_SEED"), NULL, 10) : 88172645463325252u;
         xpm_text script = XPM_TEXT_INIT;
         for (long left = scripts ? atol(scripts) : 100; left > 0;) {
                 bool malformed;
