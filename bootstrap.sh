@@ -55,7 +55,7 @@ build()
         local preset=$1 target=$2
         shift 2
         say "building build/$preset"
-        cmake --preset "$preset" --log-level=WARNING "$@" >&2
+        cmake --preset "$preset" "$@" >/dev/null
         cmake --build "build/$preset" --target "$target" -j "$(nproc)" -- --quiet >&2
 }
 
