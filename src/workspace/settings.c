@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,21 +38,22 @@ struct xpm_settings {
         size_t count;
 };
 
+/* The home of USER (of LENGTH; nothing: ours), the caller's. NULL with errno 0 when there is none, ENOMEM. */
 static char *home_of(const char *user, size_t length)
 {
         char name[64], buffer[4096];
         struct passwd user_entry, *found = NULL;
-        if (length == 0) {
-                const char *home = getenv("HOME");
-                if (home && *home)
-                        return strdup(home);
-                getpwuid_r(geteuid(), &user_entry, buffer, sizeof buffer, &found);
-        } else if (length < sizeof name) {
-                memcpy(name, user, length);
-                name[length] = '\0';
-                getpwnam_r(name, &user_entry, buffer, sizeof buffer, &found);
+        const char *home = length == 0 ? getenv("HOME") : NULL;
+        if (!home || !*home) {
+                snprintf(name, sizeof name, "%.*s", (int)length, user);
+                if (length > 0)
+                        getpwnam_r(name, &user_entry, buffer, sizeof buffer, &found);
+                else
+                        getpwuid_r(geteuid(), &user_entry, buffer, sizeof buffer, &found);
+                home = found ? found->pw_dir : NULL;
         }
-        return found ? strdup(found->pw_dir) : NULL;
+        errno = 0;
+        return home ? strdup(home) : NULL;
 }
 
 char *xpm_settings_path(const char *dir, const char *name)
@@ -59,9 +61,12 @@ char *xpm_settings_path(const char *dir, const char *name)
         const char *config = getenv("XDG_CONFIG_HOME");
         if (dir)
                 return xpm_path_join(dir, name);
-        char *base = config && *config ? strdup(config) : NULL, *home = base ? NULL : home_of("", 0);
-        if (!base)
-                base = xpm_path_join(home ? home : "/", ".config");
+        bool given = config && *config;
+        char *home = given ? NULL : home_of("", 0);
+        char *base = given        ? strdup(config)
+                     : home       ? xpm_path_join(home, ".config")
+                     : errno == 0 ? strdup("/.config")
+                                  : NULL;
         char *directory = base ? xpm_path_join(base, "experimaestro") : NULL;
         char *path = directory ? xpm_path_join(directory, name) : NULL;
         free(directory);
@@ -93,6 +98,7 @@ static const char *interpolate(xpm_settings *settings, const char *string, xpm_e
                 length = skip ? strcspn(string + skip, "}") : 0;
                 char *name = length && string[skip + length] ? strndup(string + skip, length) : NULL;
                 const char *value = name ? getenv(name) : NULL;
+                text.failed |= length && string[skip + length] && !name;
                 if (value) {
                         xpm_text_puts(&text, value);
                         string += skip + length + 1;
@@ -190,24 +196,19 @@ static int take_env(const xpm_node *mapping, const xpm_node **env, xpm_error *er
         return rc;
 }
 
-/* PATH with `~` and made absolute, in the arena. */
-static const char *expand(xpm_settings *settings, const char *path, xpm_error *err)
+/* PATH, written at POS, with `~` and made absolute, in the arena. */
+static int expand(xpm_settings *settings, const char *path, xpm_pos pos, const char **out, xpm_error *err)
 {
         size_t length = *path == '~' ? strcspn(path, "/") : 0;
-        char *home = length ? home_of(path + 1, length - 1) : NULL;
-        char *cwd = getcwd(NULL, 0);
-        char *joined = NULL;
-        if (home)
-                joined = xpm_path_join(home, path[length] ? path + length + strspn(path + length, "/") : ".");
-        else
-                joined = xpm_path_join(cwd ? cwd : "/", path);
-        const char *kept = joined ? xpm_arena_strdup(settings->arena, joined) : NULL;
+        char *base = length ? home_of(path + 1, length - 1) : getcwd(NULL, 0);
+        if (!base && length && errno == 0)
+                return wrong(err, pos, "there is no home directory '%.*s'", (int)length, path);
+        const char *rest = path + length + (length ? strspn(path + length, "/") : 0);
+        char *joined = base ? xpm_path_join(base, *rest ? rest : ".") : NULL;
+        *out = joined ? xpm_arena_strdup(settings->arena, joined) : NULL;
         free(joined);
-        free(cwd);
-        free(home);
-        if (!kept)
-                xpm_fail_memory(err);
-        return kept;
+        free(base);
+        return *out ? 0 : xpm_fail_memory(err);
 }
 
 static int read_folder(xpm_settings *settings, const xpm_node *node, const char **out, xpm_error *err)
@@ -228,8 +229,7 @@ static int read_folder(xpm_settings *settings, const xpm_node *node, const char 
                 known = strcmp(mode, modes[i]) == 0;
         if (!known)
                 return wrong(err, node->pos, "the 'mode' of a folder is '%s': it must be use, backup or move", mode);
-        *out = expand(settings, path, err);
-        return *out ? 0 : XPM_ENOMEM;
+        return expand(settings, path, node->pos, out, err);
 }
 
 static int read_folders(xpm_settings *settings, const xpm_node *node, entry *out, xpm_error *err)
@@ -288,8 +288,8 @@ static int read_entry(xpm_settings *settings, const xpm_node *node, entry *out, 
                 return wrong(err, node->pos, "this workspace has no 'id'");
         if (!path || !*path)
                 return wrong(err, node->pos, "the workspace '%s' has no 'path'", out->id);
-        out->path = expand(settings, path, err);
-        return out->path ? read_rest(settings, node, out, err) : XPM_ENOMEM;
+        rc = expand(settings, path, node->pos, &out->path, err);
+        return rc == 0 ? read_rest(settings, node, out, err) : rc;
 }
 
 static int read_workspaces(xpm_settings *settings, const xpm_node *root, xpm_error *err)
