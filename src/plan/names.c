@@ -175,38 +175,47 @@ static const char *article(const xpm_config_type *type)
         return type->is_task ? "task" : "config";
 }
 
-/* `config 'nn.Model' has no parameter 'hiden', did you mean 'hidden'?` */
+/* A name that is wrong, with the nearest of WORDS, or else OTHERWISE, after the message. */
+static int fail_near(const binder *b, const xpm_mustache_tag *tag, const char *wrong, const candidates *words,
+                     const char *otherwise, const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+static int fail_near(const binder *b, const xpm_mustache_tag *tag, const char *wrong, const candidates *words,
+                     const char *otherwise, const char *format, ...)
+{
+        const char *near = xpm_words_nearest(wrong, words->items, words->count);
+        va_list args;
+        va_start(args, format);
+        const char *message = xpm_arena_vprintf(b->arena, format, args);
+        va_end(args);
+        if (!message)
+                return xpm_fail_memory(b->err);
+        if (near)
+                return fail(b, tag, "'{{%s}}': %s: did you mean '%s'?", tag->text, message, near);
+        return fail(b, tag, "'{{%s}}': %s%s", tag->text, message, otherwise);
+}
+
 static int fail_parameter(const binder *b, const xpm_mustache_tag *tag, const xpm_config_type *type, const char *part)
 {
         candidates words = {0};
         int rc = add_parameters(b, &words, type);
-        if (rc != 0)
-                return rc;
-        const char *near = xpm_words_nearest(part, words.items, words.count);
-        if (near)
-                return fail(b, tag, "'{{%s}}': %s '%s' has no parameter '%s', did you mean '%s'?", tag->text,
-                            article(type), type->name, part, near);
-        return fail(b, tag, "'{{%s}}': %s '%s' has no parameter '%s'", tag->text, article(type), type->name, part);
+        return rc != 0 ? rc
+                       : fail_near(b, tag, part, &words, "", "%s '%s' has no parameter '%s'", article(type), type->name,
+                                   part);
 }
 
 /* Nothing around the tag has its first part. */
 static int fail_unknown(const binder *b, const level *at, const xpm_mustache_tag *tag, const char *part)
 {
+        const xpm_config_type *type = b->scope->type;
         candidates words = {0};
         int rc = 0;
         for (; at && rc == 0; at = at->outer)
                 rc = add_parameters(b, &words, at->shape.config);
         for (size_t i = 0; i < ROOTS && rc == 0; i++)
                 rc = add_word(b, &words, roots[i]);
-        if (rc != 0)
-                return rc;
-        const char *near = xpm_words_nearest(part, words.items, words.count);
-        const xpm_config_type *type = b->scope->type;
-        if (near)
-                return fail(b, tag, "'{{%s}}': %s '%s' has no parameter '%s', did you mean '%s'?", tag->text,
-                            article(type), type->name, part, near);
-        return fail(b, tag, "'{{%s}}': %s '%s' has no parameter '%s', and templates know no such name", tag->text,
-                    article(type), type->name, part);
+        return rc != 0 ? rc
+                       : fail_near(b, tag, part, &words, ", and templates know no such name",
+                                   "%s '%s' has no parameter '%s'", article(type), type->name, part);
 }
 
 /* --- the rest of a name, after its first part --- */
@@ -222,21 +231,30 @@ static const struct space *find_space(const xpm_name_part *part)
 static int find_leaf(const binder *b, const xpm_mustache_tag *tag, const struct space *space, const xpm_name *name,
                      size_t index, enum xpm_leaf *leaf)
 {
-        const char *words[5];
-        size_t count = 0;
+        candidates words = {0};
         for (const struct field *field = space->fields; field->name; field++) {
-                words[count++] = field->name;
                 if (index < name->count && is(&name->parts[index], field->name)) {
                         *leaf = field->leaf;
                         return 0;
                 }
+                if (add_word(b, &words, field->name) != 0)
+                        return XPM_ENOMEM;
         }
         if (index >= name->count)
                 return fail(b, tag, "'{{%s}}' is no value by itself: write for instance {{%s.%s}}", tag->text,
                             tag->text, space->fields[0].name);
-        const char *near = xpm_words_nearest(name->parts[index].text, words, count);
-        return fail(b, tag, "'{{%s}}': '%s' has no '%s'%s%s%s", tag->text, space->name, name->parts[index].text,
-                    near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return fail_near(b, tag, name->parts[index].text, &words, "", "'%s' has no '%s'", space->name,
+                         name->parts[index].text);
+}
+
+/* Most likely a parameter hides what is meant. */
+static int fail_inside(const binder *b, const xpm_mustache_tag *tag, const xpm_name *name, const char *part)
+{
+        for (size_t i = 0; i < ROOTS; i++)
+                if (is(&name->parts[0], roots[i]))
+                        return fail(b, tag, "'{{%s}}': '%s' is a parameter here, which has no '%s': write {{xpm.%s}}",
+                                    tag->text, roots[i], part, tag->text);
+        return fail(b, tag, "'{{%s}}': there is nothing inside of a value, no '%s'", tag->text, part);
 }
 
 static int walk(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, xpm_name_part *parts, size_t from,
@@ -306,7 +324,7 @@ static int walk(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, xp
                 }
                 return fail(b, tag, "'{{%s}}': a list has no '%s': write a section, {{#x}} {{%s}} {{/x}}", tag->text,
                             part, part);
-        default: return fail(b, tag, "'{{%s}}': there is nothing inside of a value, no '%s'", tag->text, part);
+        default: return fail_inside(b, tag, name, part);
         }
 }
 
@@ -325,9 +343,7 @@ static int bind_config(const binder *b, const xpm_mustache_tag *tag, xpm_name *n
                         rc = add_word(b, &words, root->pairs[i].key);
                 if (rc != 0)
                         return rc;
-                const char *near = xpm_words_nearest(name->rest, words.items, words.count);
-                return fail(b, tag, "'{{%s}}': the configuration has no key '%s'%s%s%s", tag->text, name->rest,
-                            near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+                return fail_near(b, tag, name->rest, &words, "", "the configuration has no key '%s'", name->rest);
         }
         if (xpm_map_put_n(&document->keys_read, key->key, key->key_length, key->value) != 0)
                 return xpm_fail_memory(b->err);
@@ -353,9 +369,8 @@ static int bind_partial(const binder *b, const xpm_mustache_tag *tag, xpm_name *
                 if (add_word(b, &words, type->partials[i].name) != 0)
                         return XPM_ENOMEM;
         }
-        const char *near = xpm_words_nearest(name->rest, words.items, words.count);
-        return fail(b, tag, "'{{%s}}': %s '%s' has no partial '%s'%s%s%s", tag->text, article(type), type->name,
-                    name->rest, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return fail_near(b, tag, name->rest, &words, "", "%s '%s' has no partial '%s'", article(type), type->name,
+                         name->rest);
 }
 
 static int bind_space(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, size_t from,
@@ -403,19 +418,23 @@ static int bind_root(const binder *b, const xpm_mustache_tag *tag, xpm_name *nam
         return rc != 0 ? rc : 1;
 }
 
+/* Parameters first; then the names that every template has; then what only a subtype of the task has. */
 static int bind_outermost(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, xpm_name_part *parts, shape *at)
 {
-        int rc = 0;
-        if (xpm_param_find(b->scope->type, parts[0].text, parts[0].length) >= 0) {
+        const xpm_config_type *type = b->scope->type;
+        int rc = xpm_param_find(type, parts[0].text, parts[0].length) >= 0;
+        bool parameter = rc;
+        if (!parameter && (!is(&parts[0], "xpm") || name->count > 1))
+                rc = bind_root(b, tag, name, parts, is(&parts[0], "xpm"), at);
+        if (parameter || (rc == 0 && subtype_has(b, type, &parts[0]))) {
                 name->place = XPM_PLACE_PARAMETERS;
-                *at = shape_of_config(b->scope->type);
+                *at = shape_of_config(type);
                 rc = 1;
-        } else if (!is(&parts[0], "xpm")) {
-                rc = bind_root(b, tag, name, parts, 0, at);
-        } else if (name->count > 1) {
-                rc = bind_root(b, tag, name, parts, 1, at);
         }
-        return rc <= 0 ? rc : (rc = walk(b, tag, name, parts, name->spent, at)) != 0 ? rc : 1;
+        if (rc <= 0)
+                return rc;
+        rc = walk(b, tag, name, parts, name->spent, at);
+        return rc == 0 ? 1 : rc;
 }
 
 /* What the sections around a tag have of its first part: something for certain, or only perhaps. */

@@ -289,7 +289,7 @@ static int check_token(const compiler *c, const xpm_pair *pair)
                 names[i] = declared->pairs[i].key;
         const char *near = xpm_words_nearest(pair->key, names, count);
         if (near)
-                return xpm_fail_at(c->err, pair->key_pos, "there is no token '%s', did you mean '%s'?", pair->key,
+                return xpm_fail_at(c->err, pair->key_pos, "there is no token '%s': did you mean '%s'?", pair->key,
                                    near);
         return xpm_fail_at(c->err, pair->key_pos,
                            "there is no token '%s': declare how many there are at the top, as in "

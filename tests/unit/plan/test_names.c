@@ -16,17 +16,17 @@ struct wrong {
 static void name_that_does_not_exist_is_an_error_of_the_file(void **state)
 {
         static const struct wrong samples[] = {
-                {"x {{colour}}", "'{{colour}}': task 't.Use' has no parameter 'colour', did you mean 'color'?"},
+                {"x {{colour}}", "'{{colour}}': task 't.Use' has no parameter 'colour': did you mean 'color'?"},
                 {"x {{foo_bar}}",
                  "'{{foo_bar}}': task 't.Use' has no parameter 'foo_bar', and templates know no such name"},
                 {"x {{#foo_bar}}{{/foo_bar}}",
                  "'{{foo_bar}}': task 't.Use' has no parameter 'foo_bar', and templates know no such name"},
                 {"x {{deep.hiden}}",
-                 "'{{deep.hiden}}': config 'Model' has no parameter 'hiden', did you mean 'hidden'?"},
+                 "'{{deep.hiden}}': config 'Model' has no parameter 'hiden': did you mean 'hidden'?"},
                 {"x {{^deep.hiden}}{{/deep.hiden}}",
-                 "'{{deep.hiden}}': config 'Model' has no parameter 'hiden', did you mean 'hidden'?"},
-                {"x {{mesh.fil}}", "'{{mesh.fil}}': task 'Mesh' has no parameter 'fil', did you mean 'file'?"},
-                {"x {{mesh.job.pth}}", "'{{mesh.job.pth}}': 'job' has no 'pth', did you mean 'path'?"},
+                 "'{{deep.hiden}}': config 'Model' has no parameter 'hiden': did you mean 'hidden'?"},
+                {"x {{mesh.fil}}", "'{{mesh.fil}}': task 'Mesh' has no parameter 'fil': did you mean 'file'?"},
+                {"x {{mesh.job.pth}}", "'{{mesh.job.pth}}': 'job' has no 'pth': did you mean 'path'?"},
                 {"x {{mesh.job}}", "'{{mesh.job}}' is no value by itself: write for instance {{mesh.job.path}}"},
                 {"x {{flat.job.path}}", "'{{flat.job.path}}': config 'Model' has no parameter 'job'"},
                 {"x {{job.name}}", "'{{job.name}}': 'job' has no 'name'"},
@@ -34,10 +34,12 @@ static void name_that_does_not_exist_is_an_error_of_the_file(void **state)
                 {"x {{config}}", "'{{config}}' is no value by itself: write {{config.NAME}}"},
                 {"x {{config.solvr.tol}}", "'{{config.solvr.tol}}': the configuration has no key 'solvr.tol'"},
                 {"x {{config.solvr}}",
-                 "'{{config.solvr}}': the configuration has no key 'solvr', did you mean 'solver'?"},
+                 "'{{config.solvr}}': the configuration has no key 'solvr': did you mean 'solver'?"},
                 {"x {{partials.prat}}",
-                 "'{{partials.prat}}': task 't.Use' has no partial 'prat', did you mean 'part'?"},
+                 "'{{partials.prat}}': task 't.Use' has no partial 'prat': did you mean 'part'?"},
                 {"x {{i.x}}", "'{{i.x}}': there is nothing inside of a value, no 'x'"},
+                {"x {{env.HOME}}",
+                 "'{{env.HOME}}': 'env' is a parameter here, which has no 'HOME': write {{xpm.env.HOME}}"},
                 {"x {{l.x}}", "'{{l.x}}': a list has no 'x': write a section, {{#x}} {{x}} {{/x}}"},
                 {"x {{deep}}",
                  "'{{deep}}' is a config and cannot be printed: print a parameter of it, as in {{deep.hidden}}"},
@@ -48,7 +50,7 @@ static void name_that_does_not_exist_is_an_error_of_the_file(void **state)
                  "'{{models}}' is a list of things that cannot be printed: write a section, {{#models}} {{/models}}"},
                 {"x {{#meshes}}{{meshes.paths_file}}{{/meshes}}", NULL},
                 {"x {{#deep}}{{hiden}}{{/deep}}",
-                 "'{{hiden}}': task 't.Use' has no parameter 'hiden', did you mean 'hidden'?"},
+                 "'{{hiden}}': task 't.Use' has no parameter 'hiden': did you mean 'hidden'?"},
                 {"x {{config.solver.none}}",
                  "'{{config.solver.none}}' is null and cannot be printed: give it a value, or write "
                  "{{#config.solver.none}} around it"},
@@ -89,6 +91,27 @@ static const xpm_name *binding_of(const struct planned *planned)
                 if (templates->command->code.tags[i].binding)
                         return templates->command->code.tags[i].binding;
         return NULL;
+}
+
+static void name_of_a_subtype_of_the_task_is_left_to_the_jobs(void **state)
+{
+        struct planned planned;
+        xpm_error err = XPM_ERROR_NONE;
+        xpm_text text = XPM_TEXT_INIT;
+        if (planned_read(*state,
+                         "id: e\ntasks:\n  Base: {params: {n: int}, command: 'x {{n}} {{layers}}{{#deep}} "
+                         "{{deep}}{{/deep}}'}\n"
+                         "  Deep: {extends: Base, params: {layers: int, deep: {type: bool, default: true}}}\n"
+                         "plan:\n  b: {task: Base, params: {n: 1}}\n  d: {task: Deep, params: {n: 1, layers: 2}}\n",
+                         &planned, &err) != 0)
+                fail_msg("%s", err.message);
+        assert_int_equal(xpm_render_command(&planned.context, planned.plan->jobs[0], &text, &err), XPM_EPLAN);
+        assert_non_null(strstr(err.message, "'{{layers}}': there is no such value"));
+        xpm_text_clear(&text);
+        assert_int_equal(xpm_render_command(&planned.context, planned.plan->jobs[1], &text, NULL), 0);
+        assert_string_equal(xpm_text_string(&text), "x 1 2 true");
+        xpm_text_release(&text);
+        planned_release(&planned);
 }
 
 static void binding_says_where_a_name_begins(void **state)
@@ -140,6 +163,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(name_that_does_not_exist_is_an_error_of_the_file),
+                T(name_of_a_subtype_of_the_task_is_left_to_the_jobs),
                 T(binding_says_where_a_name_begins),
 #undef T
         };

@@ -55,7 +55,7 @@ static void token_must_be_declared(void **state)
 {
         static const struct task_case samples[] = {
                 {"    command: echo\n    tokens: {license: 1}\n",
-                 "e.yaml:9:14: there is no token 'license', did you mean 'licence'?"},
+                 "e.yaml:9:14: there is no token 'license': did you mean 'licence'?"},
                 {"    command: echo\n    tokens: {gpu: 1}\n", "e.yaml:9:14: there is no token 'gpu': declare how many "
                                                               "there are at the top, as in 'tokens: {gpu: 4}'"},
                 {"    command: echo\n    tokens: {licence: 2}\n", NULL},
