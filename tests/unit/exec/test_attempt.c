@@ -1,0 +1,340 @@
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/lock.h"
+#include "exec/attempt.h"
+#include "jobs.h"
+
+extern char **environ;
+
+static void begin(struct job *job, xpm_attempt *attempt, xpm_site *site)
+{
+        const xpm_launch launch = job_launch(job);
+        assert_int_equal(xpm_site_init(site, environ, NULL), 0);
+        xpm_attempt_init(attempt, job_order(&launch));
+}
+
+static void wait_for(const xpm_site *site, xpm_attempt *attempt)
+{
+        struct rusage usage;
+        int status;
+        assert_int_equal(wait4(attempt->child.pid, &status, 0, &usage), attempt->child.pid);
+        xpm_attempt_finish(site, attempt, status, &usage);
+}
+
+/* One attempt from its beginning to its end. */
+static xpm_outcome run_as(const xpm_launch *launch)
+{
+        xpm_site site;
+        xpm_attempt attempt;
+        assert_int_equal(xpm_site_init(&site, environ, NULL), 0);
+        xpm_attempt_init(&attempt, job_order(launch));
+        enum xpm_attempt_step step = xpm_attempt_start(&site, &attempt, false);
+        assert_int_not_equal(step, XPM_ATTEMPT_HELD);
+        if (step == XPM_ATTEMPT_RUNS)
+                wait_for(&site, &attempt);
+        xpm_outcome outcome = attempt.outcome;
+        xpm_attempt_release(&attempt);
+        xpm_site_release(&site);
+        return outcome;
+}
+
+static xpm_outcome run(const struct job *job)
+{
+        const xpm_launch launch = job_launch(job);
+        return run_as(&launch);
+}
+
+static json_t *status_of(const struct job *job)
+{
+        json_t *json = json_loads(job_read(job, ".experimaestro/status.json"), 0, NULL);
+        assert_non_null(json);
+        return json;
+}
+
+static void success_leaves_exactly_what_is_promised(void **state)
+{
+        static const char *const argv[] = {"/bin/sh", "-c", "echo out; echo err >&2", NULL};
+        static const char *const there[] = {"params.json", "work.sh",   "work.out",      "work.err",
+                                            "work.done",   "work.lock", ".experimaestro"};
+        struct job job;
+        job_init(&job, *state, argv);
+        xpm_outcome outcome = run(&job);
+        assert_true(outcome.done && outcome.code == 0 && !outcome.broken);
+        assert_string_equal(job_read(&job, "work.out"), "out\n");
+        assert_string_equal(job_read(&job, "work.err"), "err\n");
+        assert_string_equal(job_read(&job, "work.done"), "");
+        assert_string_equal(job_read(&job, "work.lock"), "");
+        for (size_t i = 0; i < sizeof there / sizeof *there; i++)
+                assert_true(job_has(&job, there[i]));
+        char path[512];
+        snprintf(path, sizeof path, "%s", job.path + strlen(((struct place *)*state)->path) + 1);
+        assert_int_equal(place_count(*state, path), sizeof there / sizeof *there);
+        json_t *status = status_of(&job);
+        assert_string_equal(json_string_value(json_object_get(status, "state")), "done");
+        assert_int_equal(json_integer_value(json_object_get(status, "exit_code")), 0);
+        assert_int_equal(json_integer_value(json_object_get(status, "attempt")), 1);
+        assert_true(json_integer_value(json_object_get(json_object_get(status, "usage"), "max_rss")) > 0);
+        json_decref(status);
+}
+
+static void failure_is_told_by_code_signal_or_output(void **state)
+{
+        static const char *const outputs[] = {"result.txt"};
+        static const struct {
+                const char *script;
+                enum xpm_failure failure;
+                int code;
+                const char *message;
+        } rows[] = {
+                {"exit 3", XPM_FAILURE_FAILED, 3, "exit status 3"},
+                {"kill -9 $$", XPM_FAILURE_FAILED, -1, "killed by signal 9 (SIGKILL)"},
+                {"true", XPM_FAILURE_OUTPUT, 0, "the command succeeded, but its output 'result.txt' is missing"},
+        };
+        struct job job;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                const char *const argv[] = {"/bin/sh", "-c", rows[i].script, NULL};
+                job_init(&job, *state, argv);
+                job.spec.outputs = outputs;
+                job.spec.output_count = 1;
+                xpm_outcome outcome = run(&job);
+                assert_false(outcome.done);
+                assert_int_equal(outcome.failure, rows[i].failure);
+                assert_int_equal(outcome.code, rows[i].code);
+                assert_string_equal(outcome.message, rows[i].message);
+                assert_false(job_has(&job, "work.done"));
+                assert_non_null(strstr(job_read(&job, "work.failed"), xpm_failure_word(rows[i].failure)));
+        }
+        json_t *status = status_of(&job);
+        assert_int_equal(json_integer_value(json_object_get(status, "attempt")), 3);
+        assert_int_equal(json_array_size(json_object_get(status, "attempts")), 2);
+        json_decref(status);
+        assert_true(job_has(&job, "work.out.1") && job_has(&job, "work.out.2"));
+}
+
+static void command_that_cannot_start_says_why_in_its_error_log(void **state)
+{
+        const struct place *place = *state;
+        char text[128], interpreted[128], absent[128];
+        snprintf(text, sizeof text, "%s/text", place->path);
+        snprintf(interpreted, sizeof interpreted, "%s/interpreted", place->path);
+        snprintf(absent, sizeof absent, "%s/absent", place->path);
+        xpm_file_write(place->dir, "text", "x", 1, 0600, NULL);
+        xpm_file_write(place->dir, "interpreted", "#!/no/such/program\n", 19, 0700, NULL);
+        const struct {
+                const char *command, *cwd, *words;
+        } rows[] = {
+                {"no-such-program", NULL,
+                 "the command 'no-such-program' is missing (it is nowhere in PATH): no such file or directory"},
+                {absent, NULL, "is missing: no such file or directory"},
+                {text, NULL, "is not executable: permission denied"},
+                {interpreted, NULL, "the interpreter that the first line of"},
+                {"/bin/true", absent, "is gone: no such file or directory"},
+                {"/bin/true", text, "cannot be entered: not a directory"},
+        };
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                const char *const argv[] = {rows[i].command, NULL};
+                struct job job;
+                job_init(&job, place, argv);
+                job.spec.cwd = rows[i].cwd;
+                xpm_outcome outcome = run(&job);
+                assert_false(outcome.done || outcome.broken);
+                assert_int_equal(outcome.failure, XPM_FAILURE_LAUNCH);
+                assert_int_equal(outcome.code, -1);
+                assert_non_null(strstr(outcome.message, rows[i].words));
+                assert_non_null(strstr(job_read(&job, "work.err"), rows[i].words));
+                assert_non_null(strstr(job_read(&job, "work.failed"), "\"launch\""));
+        }
+}
+
+static void string_command_runs_in_its_shell_by_the_run_file(void **state)
+{
+        struct job job;
+        job_init(&job, *state, NULL);
+        job.spec.text = "unused: what runs is the run file";
+        xpm_launch launch = job_launch(&job);
+        launch.script = "echo $XPM_WORKER; pwd; false; echo not reached\n";
+        launch.script_length = strlen(launch.script);
+        char expected[512];
+        snprintf(expected, sizeof expected, JOB_ID "\n%s\n", job.path);
+        xpm_outcome outcome = run_as(&launch);
+        assert_int_equal(outcome.code, 1);
+        assert_string_equal(job_read(&job, "work.out"), expected);
+}
+
+static void old_outputs_are_no_proof_unless_it_resumes(void **state)
+{
+        static const char *const outputs[] = {"result.txt"};
+        static const char *const argv[] = {"/bin/true", NULL};
+        struct job job;
+        job_init(&job, *state, argv);
+        job.spec.outputs = outputs;
+        job.spec.output_count = 1;
+        job_write(&job, "result.txt", "yesterday's");
+        assert_int_equal(run(&job).failure, XPM_FAILURE_OUTPUT);
+        job_write(&job, "result.txt", "half of it");
+        job.spec.resumable = true;
+        assert_true(run(&job).done);
+        assert_false(job_has(&job, "work.failed"));
+}
+
+static void job_that_is_done_is_not_run_again_unless_told(void **state)
+{
+        static const char *const argv[] = {"/bin/sh", "-c", "echo again", NULL};
+        struct job job;
+        job_init(&job, *state, argv);
+        job_write(&job, "work.done", "");
+        assert_true(run(&job).done);
+        assert_false(job_has(&job, "work.out"));
+        xpm_launch launch = job_launch(&job);
+        launch.again = true;
+        assert_true(run_as(&launch).done);
+        assert_string_equal(job_read(&job, "work.out"), "again\n");
+}
+
+static void job_that_another_process_runs_is_held_and_its_outcome_taken(void **state)
+{
+        static const char *const argv[] = {"/bin/false", NULL};
+        struct job job;
+        xpm_site site;
+        xpm_attempt attempt;
+        xpm_jobdir other = XPM_JOBDIR_INIT;
+        const xpm_job_status done = {.state = XPM_JOB_DONE, .attempt = 1};
+        job_init(&job, *state, argv);
+        other.path = job.path;
+        other.script = "work";
+        other.directory_mode = 0700;
+        other.file_mode = 0600;
+        assert_int_equal(xpm_jobdir_open(&other, true, NULL), 0);
+        assert_int_equal(xpm_jobdir_lock(&other, NULL), 0);
+        begin(&job, &attempt, &site);
+        assert_int_equal(xpm_attempt_start(&site, &attempt, false), XPM_ATTEMPT_HELD);
+        assert_non_null(strstr(attempt.outcome.message, job.path));
+        assert_false(job_has(&job, "params.json"));
+        assert_int_equal(xpm_jobdir_commit(&other, &done, false, NULL), 0);
+        xpm_jobdir_release(&other);
+        assert_int_equal(xpm_attempt_start(&site, &attempt, true), XPM_ATTEMPT_OVER);
+        assert_true(attempt.outcome.done);
+        xpm_attempt_release(&attempt);
+        xpm_site_release(&site);
+}
+
+static void lock_is_held_while_it_runs_and_a_leftover_cannot_keep_it(void **state)
+{
+        /* The leftover has the descriptor of the lock, and lives until the test lets it go. */
+        static const char *const argv[] = {"/bin/sh", "-c", "(read x < fifo) & exit 0", NULL};
+        struct job job;
+        xpm_site site;
+        xpm_attempt attempt;
+        char path[512];
+        job_init(&job, *state, argv);
+        begin(&job, &attempt, &site);
+        snprintf(path, sizeof path, "%s/fifo", job.path);
+        xpm_mkdir_p(AT_FDCWD, job.path, 0700, NULL);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        int fifo = open(path, O_RDWR | O_CLOEXEC);
+        int dir = open(job.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(xpm_attempt_start(&site, &attempt, false), XPM_ATTEMPT_RUNS);
+        pid_t group = attempt.child.pid;
+        assert_int_equal(xpm_lock_is_held(dir, "work.lock", NULL), 1);
+        wait_for(&site, &attempt);
+        assert_int_equal(xpm_lock_is_held(dir, "work.lock", NULL), 1);
+        xpm_attempt_release(&attempt);
+        assert_int_equal(xpm_lock_is_held(dir, "work.lock", NULL), 0);
+        assert_int_equal(kill(-group, 0), 0);
+        kill(-group, SIGKILL);
+        close(fifo);
+        close(dir);
+        xpm_site_release(&site);
+}
+
+static void signal_reaches_the_whole_group_with_its_reason(void **state)
+{
+        static const char *const argv[] = {"/bin/sh", "-c", "sleep 1000 & wait", NULL};
+        struct job job;
+        xpm_site site;
+        xpm_attempt attempt;
+        job_init(&job, *state, argv);
+        begin(&job, &attempt, &site);
+        assert_int_equal(xpm_attempt_start(&site, &attempt, false), XPM_ATTEMPT_RUNS);
+        xpm_attempt_announce(&site, &attempt);
+        assert_true(job_has(&job, "work.pid"));
+        json_t *status = status_of(&job);
+        assert_string_equal(json_string_value(json_object_get(status, "state")), "running");
+        json_decref(status);
+        xpm_attempt_signal(&attempt, SIGTERM, XPM_FAILURE_CANCELLED);
+        wait_for(&site, &attempt);
+        assert_int_equal(attempt.outcome.failure, XPM_FAILURE_CANCELLED);
+        assert_false(job_has(&job, "work.pid"));
+        xpm_attempt_release(&attempt);
+        xpm_site_release(&site);
+}
+
+static void workspace_that_cannot_be_written_is_never_a_success(void **state)
+{
+        static const char *const argv[] = {"/bin/true", NULL};
+        struct job job;
+        xpm_site site;
+        xpm_attempt attempt;
+        char path[512];
+        job_init(&job, *state, argv);
+        /* Before: something stands where the directory should be. */
+        job_write(&job, "x", "");
+        snprintf(path, sizeof path, "%s/x", job.path);
+        job.spec.path = path;
+        xpm_outcome outcome = run(&job);
+        assert_true(outcome.broken && !outcome.done);
+        assert_non_null(strstr(outcome.message, path));
+        /* After: the status cannot be replaced. */
+        job.spec.path = job.path;
+        begin(&job, &attempt, &site);
+        assert_int_equal(xpm_attempt_start(&site, &attempt, false), XPM_ATTEMPT_RUNS);
+        snprintf(path, sizeof path, "%s/.experimaestro", job.path);
+        assert_int_equal(rmdir(path), 0);
+        wait_for(&site, &attempt);
+        assert_true(attempt.outcome.broken && !attempt.outcome.done);
+        assert_non_null(strstr(attempt.outcome.message, "status.json"));
+        assert_false(job_has(&job, "work.done"));
+        xpm_attempt_release(&attempt);
+        xpm_site_release(&site);
+}
+
+static void site_knows_when_it_was_started(void **state)
+{
+        (void)state;
+        xpm_site site;
+        assert_int_equal(xpm_site_init(&site, environ, NULL), 0);
+        assert_true(site.start_time > 0);
+        assert_true(*site.host);
+        mode_t mask = umask(077);
+        xpm_site_share(&site, 02770, 0660);
+        assert_int_equal(umask(mask), 007);
+        xpm_site_release(&site);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
+                T(success_leaves_exactly_what_is_promised),
+                T(failure_is_told_by_code_signal_or_output),
+                T(command_that_cannot_start_says_why_in_its_error_log),
+                T(string_command_runs_in_its_shell_by_the_run_file),
+                T(old_outputs_are_no_proof_unless_it_resumes),
+                T(job_that_is_done_is_not_run_again_unless_told),
+                T(job_that_another_process_runs_is_held_and_its_outcome_taken),
+                T(lock_is_held_while_it_runs_and_a_leftover_cannot_keep_it),
+                T(signal_reaches_the_whole_group_with_its_reason),
+                T(workspace_that_cannot_be_written_is_never_a_success),
+                T(site_knows_when_it_was_started),
+#undef T
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
