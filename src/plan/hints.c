@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "plan/yamltext.h"
 
-enum { LONGEST_KEY = 1024, LONGEST_SHOWN = 300 };
+enum { LONGEST_KEY = 1024, LONGEST_SHOWN = 300, LONGEST_CALL = 1000 };
 
 enum trouble_kind {
         FINE,
@@ -92,6 +92,14 @@ static void note(struct meant *meant, enum trouble_kind kind, char at)
         }
 }
 
+/* It ends before I and the blanks before I. */
+static void end_before(const struct scan *scan, struct meant *meant, size_t i)
+{
+        while (i > meant->start && is_blank(peek(scan, i - 1)))
+                i--;
+        meant->end = i;
+}
+
 /* Inside brackets; with PARENTHESES a comma between them belongs to the scalar. False when they do not pair. */
 static bool scan_flow_plain(const struct scan *scan, struct meant *meant, bool parentheses)
 {
@@ -120,7 +128,7 @@ static bool scan_flow_plain(const struct scan *scan, struct meant *meant, bool p
                         parens--;
                 i++;
         }
-        meant->end = i;
+        end_before(scan, meant, i);
         return parens == 0;
 }
 
@@ -137,7 +145,7 @@ static void scan_block_plain(const struct scan *scan, struct meant *meant)
                         if (ends_key(scan, i))
                                 note(meant, HAS_COLON, ':');
         }
-        meant->end = i;
+        end_before(scan, meant, i);
 }
 
 static void scan_plain(const struct scan *scan, struct meant *meant)
@@ -154,8 +162,6 @@ static void scan_plain(const struct scan *scan, struct meant *meant)
                 *meant = before;
                 scan_flow_plain(scan, meant, false);
         }
-        while (meant->end > meant->start && is_blank(peek(scan, meant->end - 1)))
-                meant->end--;
 }
 
 /* A quoted scalar; what follows its closing quote, other than what may, makes it a part of something longer. */
@@ -369,17 +375,24 @@ int xpm_yaml_explain_key(const xpm_yaml_trouble *trouble, yaml_mark_t mark, xpm_
         return xpm_fail_at(err, xpm_yaml_position(trouble, mark), "a key must be a text, not a list or a mapping");
 }
 
-int xpm_yaml_check_cut(const xpm_yaml_trouble *trouble, const yaml_event_t *scalar, xpm_error *err)
+/* Called for every plain scalar, in order: the way to it is counted from the last one that looked cut, and what follows
+ * is looked at no further than a call may be long, so that a file full of them is read in linear time. */
+int xpm_yaml_check_cut(xpm_yaml_trouble *trouble, const yaml_event_t *scalar, xpm_error *err)
 {
         const char *value = (const char *)scalar->data.scalar.value;
-        const char *open = strrchr(value, '(');
-        if (!open || strchr(open, ')'))
+        size_t length = scalar->data.scalar.length;
+        if (count(value, length, '(') <= count(value, length, ')'))
                 return 0;
-        size_t start = offset_of(trouble, scalar->start_mark);
-        struct scan scan = {.text = trouble->text, .length = trouble->length, .at = start, .depth = 1};
+        size_t index = scalar->start_mark.index;
+        size_t start =
+                xpm_yaml_offset(trouble->text, trouble->length, trouble->known_offset, index - trouble->known_index);
+        trouble->known_index = index;
+        trouble->known_offset = start;
+        size_t end = trouble->length - start > LONGEST_CALL ? start + LONGEST_CALL : trouble->length;
+        struct scan scan = {.text = trouble->text, .length = end, .at = start, .depth = 1};
         struct meant meant = {.start = start};
-        scan_plain(&scan, &meant);
-        if (meant.kind != CUT)
+        bool closed = memchr(scan.text + start, ')', end - start) && scan_flow_plain(&scan, &meant, true);
+        if (!closed || meant.kind != CUT)
                 return 0;
         return fail_meant(trouble, &meant, xpm_yaml_position(trouble, scalar->start_mark), err);
 }

@@ -18,7 +18,8 @@ typedef struct xpm_yaml_trouble {
         uint32_t first_column; /* added to columns of the first line */
         bool in_flow;          /* inside [ ] or { }: FLOW is the outermost that is open */
         yaml_mark_t flow;
-        yaml_mark_t scalar, scalar_end; /* the last scalar that was read */
+        yaml_mark_t scalar, scalar_end;   /* the last scalar that was read */
+        size_t known_index, known_offset; /* a character and its byte, kept by xpm_yaml_check_cut */
 } xpm_yaml_trouble;
 
 xpm_pos xpm_yaml_position(const xpm_yaml_trouble *trouble, yaml_mark_t mark);
@@ -31,6 +32,6 @@ int xpm_yaml_explain_key(const xpm_yaml_trouble *trouble, yaml_mark_t mark, xpm_
 
 /* XPM_EPLAN when the plain scalar at MARK, inside [ ] or { }, was cut at a comma between parentheses: cpu(cores=2,
  * mem=2G). */
-int xpm_yaml_check_cut(const xpm_yaml_trouble *trouble, const yaml_event_t *scalar, xpm_error *err);
+int xpm_yaml_check_cut(xpm_yaml_trouble *trouble, const yaml_event_t *scalar, xpm_error *err);
 
 #endif

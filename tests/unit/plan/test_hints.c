@@ -62,6 +62,8 @@ static void a_scalar_that_is_taken_apart_inside_brackets_is_shown_in_quotes(void
                 {"a: [x, cpu(cores=2, mem=2G) & duration=3h, b]\n",
                  "x.yaml:1:8: inside [ ] and { } YAML cuts 'cpu(cores=2, mem=2G) & duration=3h' at the comma: write "
                  "\"cpu(cores=2, mem=2G) & duration=3h\""},
+                {"a: {f: g(h(x), y)}\n",
+                 "x.yaml:1:8: inside [ ] and { } YAML cuts 'g(h(x), y)' at the comma: write \"g(h(x), y)\""},
                 {"a: {requirements: cpu(cores={{n}}, mem=2G)}\n",
                  "x.yaml:1:19: inside [ ] and { } YAML takes 'cpu(cores={{n}}, mem=2G)' apart at '{': write "
                  "\"cpu(cores={{n}}, mem=2G)\""},

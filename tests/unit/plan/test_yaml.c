@@ -281,6 +281,21 @@ static void duplicates_are_found_among_many(void **state)
         xpm_text_release(&text);
 }
 
+static void open_parentheses_are_looked_at_in_linear_time(void **state)
+{
+        (void)state;
+        enum { MANY = 20000 }; /* a quadratic reader would run into the test's time limit */
+        xpm_text text = XPM_TEXT_INIT;
+        xpm_text_puts(&text, "[");
+        for (int i = 0; i < MANY; i++)
+                xpm_text_puts(&text, "f(x,");
+        xpm_text_puts(&text, "]");
+        xpm_arena *arena = xpm_arena_create();
+        assert_int_equal(yaml_case_parse(arena, text.data, 0)->item_count, MANY);
+        xpm_arena_destroy(arena);
+        xpm_text_release(&text);
+}
+
 static void memory_may_run_out_at_any_time(void **state)
 {
         (void)state;
@@ -323,6 +338,7 @@ int main(void)
                 cmocka_unit_test(a_large_file_is_refused_before_it_is_parsed),
                 cmocka_unit_test(a_key_over_1024_characters_has_its_own_error),
                 cmocka_unit_test(duplicates_are_found_among_many),
+                cmocka_unit_test(open_parentheses_are_looked_at_in_linear_time),
                 cmocka_unit_test(memory_may_run_out_at_any_time),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
