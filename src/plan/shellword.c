@@ -499,6 +499,9 @@ enum xpm_shell_place xpm_shell_place(const xpm_shell_state *state)
         if (s.pending >= LESS_LESS)
                 return XPM_SHELL_HEREDOC;
         settle(&s);
+        /* Bash may take a newline in a value for the end of the line there, and begin to read the document. */
+        if (is_plain(top(&s)) && s.documents > 0 && s.depth > 0)
+                return XPM_SHELL_HEREDOC;
         if (is_plain(top(&s)) && s.pending == DOLLAR)
                 return XPM_SHELL_DOLLAR;
         if (is_plain(top(&s)) && s.pending == ESCAPE)

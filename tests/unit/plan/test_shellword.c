@@ -180,6 +180,8 @@ static void document_ends_at_its_delimiter(void **state)
                 {"cat <<E\n@\nE\n@", XPM_SHELL_PLAIN},
                 {"cat <<''\n'\n\n@", XPM_SHELL_PLAIN},
                 {"cat <<E && echo @", XPM_SHELL_PLAIN},
+                {"cat <<E $(echo @", XPM_SHELL_HEREDOC},
+                {"(cat <<E >@", XPM_SHELL_HEREDOC},
                 {"echo '<<E'\n@", XPM_SHELL_PLAIN},
                 {"echo $((1<<2))\n@", XPM_SHELL_PLAIN},
         };
