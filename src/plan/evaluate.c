@@ -14,7 +14,6 @@
 #include "base/number.h"
 #include "base/sha256.h"
 #include "model/identifier.h"
-#include "plan/task.h"
 
 enum item_kind {
         ITEM_VALUE,     /* data: an xpm_value */
@@ -73,17 +72,6 @@ const char *xpm_job_label(const xpm_job *job, char *buffer, size_t size)
         return buffer;
 }
 
-void xpm_job_path(const char *workspace, const xpm_job *job, xpm_text *text)
-{
-        char digits[XPM_SHA256_HEX];
-        xpm_hex(job->config->id, XPM_SHA256_SIZE, digits);
-        xpm_text_puts(text, workspace);
-        xpm_text_puts(text, "/jobs/");
-        xpm_text_puts(text, job->config->type->lower);
-        xpm_text_putc(text, '/');
-        xpm_text_append(text, digits, 2 * XPM_SHA256_SIZE);
-}
-
 int xpm_partial_path(const char *workspace, const xpm_config *config, const xpm_partial *partial, xpm_text *text,
                      xpm_error *err)
 {
@@ -122,14 +110,6 @@ int xpm_generated_path(const char *workspace, const xpm_job *owner, const xpm_co
 
 /* --- walking --- */
 
-static const struct job_field {
-        const char *name;
-        enum xpm_leaf leaf;
-} job_fields[] = {{"path", XPM_LEAF_JOB_PATH},
-                  {"id", XPM_LEAF_JOB_ID},
-                  {"task", XPM_LEAF_JOB_TASK},
-                  {"stdout", XPM_LEAF_JOB_STDOUT}};
-
 static long parameter(const xpm_config *config, const xpm_name_part *part)
 {
         return config->type == part->type ? part->index : xpm_param_find(config->type, part->text, part->length);
@@ -158,13 +138,11 @@ static int step_config(const xpm_config *config, const xpm_job *owner, const xpm
         }
         if (!is(part, "job") || !config->job || *at >= name->count)
                 return XPM_MUSTACHE_ELSEWHERE;
-        part = &name->parts[(*at)++];
-        for (size_t i = 0; i < sizeof job_fields / sizeof *job_fields; i++)
-                if (is(part, job_fields[i].name)) {
-                        *out = make(ITEM_LEAF, config->job, (const void *)(uintptr_t)job_fields[i].leaf, NULL);
-                        return XPM_MUSTACHE_FOUND;
-                }
-        return XPM_MUSTACHE_BROKEN;
+        const struct xpm_field *field = xpm_field_find(xpm_space_find("job"), name->parts[(*at)++].text);
+        if (!field)
+                return XPM_MUSTACHE_BROKEN;
+        *out = make(ITEM_LEAF, config->job, (const void *)(uintptr_t)field->leaf, NULL);
+        return XPM_MUSTACHE_FOUND;
 }
 
 /* Is KEY, a scalar of any kind, written as PART? */
@@ -371,58 +349,6 @@ static int print_list(const xpm_rendering *r, const xpm_mustache_tag *tag, const
         return rc;
 }
 
-static int64_t gpus_of(const xpm_need *need)
-{
-        int64_t sum = 0;
-        for (size_t i = 0; i < need->gpu_count; i++)
-                sum += need->gpus[i].count;
-        return sum;
-}
-
-static int print_leaf(const xpm_rendering *r, const xpm_mustache_tag *tag, enum xpm_leaf leaf, const xpm_job *job,
-                      xpm_text *text, xpm_error *err)
-{
-        static const xpm_need none = {.cores = 1};
-        const xpm_need *need = r->need ? r->need : &none;
-        const xpm_render_context *context = r->context;
-        char digits[XPM_SHA256_HEX];
-        switch (leaf) {
-        case XPM_LEAF_JOB_PATH: xpm_job_path(context->workspace, job, text); break;
-        case XPM_LEAF_JOB_ID:
-                xpm_hex(job->config->id, XPM_SHA256_SIZE, digits);
-                xpm_text_puts(text, digits);
-                break;
-        case XPM_LEAF_JOB_TASK: xpm_text_puts(text, job->config->type->lower); break;
-        case XPM_LEAF_JOB_STDOUT:
-                xpm_job_path(context->workspace, job, text);
-                xpm_text_putc(text, '/');
-                xpm_text_puts(text, xpm_task_script(job->config->type));
-                xpm_text_puts(text, ".out");
-                break;
-        case XPM_LEAF_EXPERIMENT_ID: xpm_text_puts(text, context->plan->id); break;
-        case XPM_LEAF_EXPERIMENT_DIR: xpm_text_puts(text, context->plan->document.source->dir); break;
-        case XPM_LEAF_EXPERIMENT_RESULTS: xpm_render_results(context, text); break;
-        case XPM_LEAF_WORKSPACE_PATH: xpm_text_puts(text, context->workspace); break;
-        case XPM_LEAF_RESOURCES_CORES: xpm_json_int(text, need->cores > 0 ? need->cores : 1); break;
-        case XPM_LEAF_RESOURCES_MEMORY:
-                if (need->memory == 0)
-                        return xpm_fail(err, XPM_EPLAN, "'{{%s}}': the requirements name no memory", tag->text);
-                xpm_json_int(text, (int64_t)need->memory);
-                break;
-        case XPM_LEAF_RESOURCES_GPUS: xpm_json_int(text, gpus_of(need)); break;
-        case XPM_LEAF_RESOURCES_RANKS: xpm_json_int(text, need->ranks > 0 ? need->ranks : 1); break;
-        }
-        return 0;
-}
-
-void xpm_render_results(const xpm_render_context *context, xpm_text *text)
-{
-        if (context->run)
-                xpm_text_printf(text, "%s/results", context->run);
-        else
-                xpm_text_printf(text, "%s/experiments/%s/current/results", context->workspace, context->plan->id);
-}
-
 /* The file that lists the jobs of an array; it is remembered, so that it gets written. */
 static int print_paths(xpm_rendering *r, const xpm_mustache_item *item, xpm_text *text, xpm_error *err)
 {
@@ -443,11 +369,11 @@ static int print_paths(xpm_rendering *r, const xpm_mustache_item *item, xpm_text
         return 0;
 }
 
-static int print_item(xpm_rendering *r, const xpm_mustache_tag *tag, const xpm_mustache_item *item, xpm_text *text,
-                      xpm_error *err)
+static int print_item(xpm_rendering *r, const xpm_mustache_item *item, xpm_text *text, xpm_error *err)
 {
         switch (item->kind) {
-        case ITEM_LEAF: return print_leaf(r, tag, (enum xpm_leaf)item->data[0], item->owner, text, err);
+        case ITEM_LEAF:
+                return xpm_leaf_print(r->context, (enum xpm_leaf)item->data[0], item->owner, r->need, text, err);
         case ITEM_GENERATED:
                 return xpm_generated_path(r->context->workspace, item->owner, pointer(item, 1), pointer(item, 0), text,
                                           err);
@@ -496,7 +422,7 @@ static int print(void *data, const xpm_mustache_tag *tag, const xpm_mustache_ite
                 xpm_value value = value_of(item);
                 rc = print_value(r, tag, &value, false, text, err);
         } else {
-                rc = print_item(r, tag, item, text, err);
+                rc = print_item(r, item, text, err);
                 if (rc == 0 && r->shell && tag->kind == XPM_MUSTACHE_VARIABLE)
                         xpm_names_quote(text, start);
         }

@@ -35,29 +35,6 @@ typedef struct binder {
         xpm_error *err;
 } binder;
 
-static const struct space {
-        const char *name;
-        struct field {
-                const char *name;
-                enum xpm_leaf leaf;
-        } fields[5];
-} spaces[] = {
-        {"job",
-         {{"path", XPM_LEAF_JOB_PATH},
-          {"id", XPM_LEAF_JOB_ID},
-          {"task", XPM_LEAF_JOB_TASK},
-          {"stdout", XPM_LEAF_JOB_STDOUT}}},
-        {"experiment",
-         {{"id", XPM_LEAF_EXPERIMENT_ID}, {"dir", XPM_LEAF_EXPERIMENT_DIR}, {"results", XPM_LEAF_EXPERIMENT_RESULTS}}},
-        {"workspace", {{"path", XPM_LEAF_WORKSPACE_PATH}}},
-        {"resources",
-         {{"cores", XPM_LEAF_RESOURCES_CORES},
-          {"memory", XPM_LEAF_RESOURCES_MEMORY},
-          {"gpus", XPM_LEAF_RESOURCES_GPUS},
-          {"ranks", XPM_LEAF_RESOURCES_RANKS}}},
-};
-enum { SPACES = sizeof spaces / sizeof *spaces };
-
 /* What the first part of a name may be beside parameters. */
 static const char *const roots[] = {"self", "xpm",    "job", "experiment", "workspace", "resources",
                                     "type", "config", "env", "tags",       "partials"};
@@ -220,29 +197,21 @@ static int fail_unknown(const binder *b, const level *at, const xpm_mustache_tag
 
 /* --- the rest of a name, after its first part --- */
 
-static const struct space *find_space(const xpm_name_part *part)
-{
-        for (size_t i = 0; i < SPACES; i++)
-                if (is(part, spaces[i].name))
-                        return &spaces[i];
-        return NULL;
-}
-
-static int find_leaf(const binder *b, const xpm_mustache_tag *tag, const struct space *space, const xpm_name *name,
+static int find_leaf(const binder *b, const xpm_mustache_tag *tag, const xpm_space *space, const xpm_name *name,
                      size_t index, enum xpm_leaf *leaf)
 {
-        candidates words = {0};
-        for (const struct field *field = space->fields; field->name; field++) {
-                if (index < name->count && is(&name->parts[index], field->name)) {
-                        *leaf = field->leaf;
-                        return 0;
-                }
-                if (add_word(b, &words, field->name) != 0)
-                        return XPM_ENOMEM;
+        const struct xpm_field *field = index < name->count ? xpm_field_find(space, name->parts[index].text) : NULL;
+        if (field) {
+                *leaf = field->leaf;
+                return 0;
         }
         if (index >= name->count)
                 return fail(b, tag, "'{{%s}}' is no value by itself: write for instance {{%s.%s}}", tag->text,
                             tag->text, space->fields[0].name);
+        candidates words = {0};
+        for (field = space->fields; field->name; field++)
+                if (add_word(b, &words, field->name) != 0)
+                        return XPM_ENOMEM;
         return fail_near(b, tag, name->parts[index].text, &words, "", "'%s' has no '%s'", space->name,
                          name->parts[index].text);
 }
@@ -289,7 +258,7 @@ static int walk_config(const binder *b, const xpm_mustache_tag *tag, xpm_name *n
                 enum xpm_leaf leaf;
                 name->certain = false;
                 *at = (shape){.kind = TEXT};
-                int rc = find_leaf(b, tag, &spaces[0], name, from + 1, &leaf);
+                int rc = find_leaf(b, tag, xpm_space_find("job"), name, from + 1, &leaf);
                 return rc != 0 ? rc : walk(b, tag, name, parts, from + 2, at);
         }
         return fail_parameter(b, tag, type, part->text);
@@ -373,8 +342,8 @@ static int bind_partial(const binder *b, const xpm_mustache_tag *tag, xpm_name *
                          name->rest);
 }
 
-static int bind_space(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, size_t from,
-                      const struct space *space, shape *at)
+static int bind_space(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, size_t from, const xpm_space *space,
+                      shape *at)
 {
         if (strcmp(space->name, "resources") == 0 && !b->scope->resources)
                 return fail(b, tag, "'{{%s}}': the resources of a job are made from this", tag->text);
@@ -392,7 +361,7 @@ static int bind_root(const binder *b, const xpm_mustache_tag *tag, xpm_name *nam
                      shape *at)
 {
         const xpm_name_part *part = &parts[from];
-        const struct space *space = find_space(part);
+        const xpm_space *space = xpm_space_find(part->text);
         int rc = 0;
         if (is(part, "self") || is(part, "type")) {
                 name->place = XPM_PLACE_SELF;

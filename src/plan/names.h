@@ -10,23 +10,8 @@
 #define XPM_PLAN_NAMES_H
 
 #include "base/mustache.h"
+#include "plan/leaf.h"
 #include "plan/render.h"
-
-/* What a job, an experiment … has to say. */
-enum xpm_leaf {
-        XPM_LEAF_JOB_PATH,
-        XPM_LEAF_JOB_ID,
-        XPM_LEAF_JOB_TASK,
-        XPM_LEAF_JOB_STDOUT,
-        XPM_LEAF_EXPERIMENT_ID,
-        XPM_LEAF_EXPERIMENT_DIR,
-        XPM_LEAF_EXPERIMENT_RESULTS,
-        XPM_LEAF_WORKSPACE_PATH,
-        XPM_LEAF_RESOURCES_CORES,
-        XPM_LEAF_RESOURCES_MEMORY,
-        XPM_LEAF_RESOURCES_GPUS,
-        XPM_LEAF_RESOURCES_RANKS,
-};
 
 /* Where a name begins when no section around it has its first part. */
 enum xpm_place {
@@ -100,8 +85,6 @@ xpm_mustache_item xpm_names_root(const xpm_job *job);
 /* Find the value of TAG, which stands outside of sections: 1, or 0 when the job has none. */
 int xpm_names_value(xpm_rendering *rendering, const xpm_mustache_tag *tag, xpm_mustache_item *out, xpm_error *err);
 
-/* WORKSPACE/jobs/TASK/JOB. */
-void xpm_job_path(const char *workspace, const xpm_job *job, xpm_text *text);
 /* WORKSPACE/partials/TASK/NAME/PARTIAL. */
 int xpm_partial_path(const char *workspace, const xpm_config *config, const xpm_partial *partial, xpm_text *text,
                      xpm_error *err);
@@ -109,8 +92,6 @@ int xpm_partial_path(const char *workspace, const xpm_config *config, const xpm_
  * its partial. */
 int xpm_generated_path(const char *workspace, const xpm_job *owner, const xpm_config *config, const xpm_param *param,
                        xpm_text *text, xpm_error *err);
-/* `experiment.results`: of the run, or what it would be. */
-void xpm_render_results(const xpm_render_context *context, xpm_text *text);
 /* Quote for the shell, in place, what TEXT has from START on. */
 void xpm_names_quote(xpm_text *text, size_t start);
 /* `nn.train/1a2b3c4d`, for messages. */
