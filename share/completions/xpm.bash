@@ -17,7 +17,7 @@ _xpm()
         --workdir | --xpm-config-dir) _xpm_files -d; return ;;
         --file | --pre-yaml | --post-yaml) _xpm_files -f; return ;;
         --workspace | --launcher | --host | --port | --env | -c | --conf | -j | --jobs | --only | --where | --limit | --max-fails | \
-                --tags | --filter) return ;;
+                --filter | --experiment | --count) return ;;
         esac
 
         case $command:$action in
@@ -31,10 +31,10 @@ _xpm()
                 esac
                 ;;
         experiments:) _xpm_words 'list --help' ;;
-        experiments:*) _xpm_words '--workdir --workspace --xpm-config-dir --json --help' ;;
+        experiments:*) _xpm_words '--workdir --workspace --xpm-config-dir --runs --json --help' ;;
         jobs:) _xpm_words 'list log path --help' ;;
-        jobs:list) _xpm_words '--workdir --workspace --xpm-config-dir --tags --filter --json -c --help' ;;
-        jobs:log) _xpm_words '--workdir --workspace --xpm-config-dir -f --std --help' ;;
+        jobs:list) _xpm_words '--workdir --workspace --xpm-config-dir --experiment --filter --tags --fullpath -c --count --json --help' ;;
+        jobs:log) _xpm_words '--workdir --workspace --xpm-config-dir -f --follow --std --help' ;;
         jobs:path) _xpm_words '--workdir --workspace --xpm-config-dir --help' ;;
         esac
 }
