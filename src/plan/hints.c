@@ -397,31 +397,31 @@ int xpm_yaml_check_cut(xpm_yaml_trouble *trouble, const yaml_event_t *scalar, xp
         return fail_meant(trouble, &meant, xpm_yaml_position(trouble, scalar->start_mark), err);
 }
 
-/* libyaml's words for what people do most, in ours; %zu is the line where what it was reading begins. */
+/* libyaml's words for what people do most, in ours; some end with the line where what it was reading begins. */
 static const struct {
         const char *problem, *ours;
+        bool line;
 } problems[] = {
         {"did not find expected key",
-         "a key and ':' are expected here, indented as the other keys of the mapping that begins at line %zu"},
-        {"could not find expected ':'", "':' is missing after the key that begins at line %zu"},
+         "a key and ':' are expected here, indented as the other keys of the mapping that begins at line ", true},
+        {"could not find expected ':'", "a key ends with ':' and a blank, which are missing here", false},
         {"mapping values are not allowed in this context",
-         "a key cannot stand here: indent it as its neighbours, or put quotes around a value that has ': ' in it"},
+         "a key cannot stand here: indent it as its neighbours, or put quotes around a value that has ': ' in it",
+         false},
         {"did not find expected '-' indicator",
-         "'- ' is expected here, as before the other items of the list that begins "
-         "at line %zu"},
-        {"did not find expected ',' or ']'",
-         "',' or ']' is expected here: the list that begins at line %zu is not closed"},
-        {"did not find expected ',' or '}'",
-         "',' or '}' is expected here: the mapping that begins at line %zu is not closed"},
-        {"found unexpected end of stream", "the quote that opens at line %zu is never closed"},
-        {"found unexpected document indicator", "the quote that opens at line %zu is never closed"},
+         "'- ' is expected here, as before the other items of the list that begins at line ", true},
+        {"did not find expected ',' or ']'", "',' or ']' is expected here, inside the list that begins at line ", true},
+        {"did not find expected ',' or '}'", "',' or '}' is expected here, inside the mapping that begins at line ",
+         true},
+        {"found unexpected end of stream", "the quote that opens here is never closed", false},
+        {"found unexpected document indicator", "the quote that opens here is never closed", false},
         {"block sequence entries are not allowed in this context",
-         "a list item cannot stand here: begin it on a line of its own"},
-        {"did not find expected node content", "a value is expected here"},
+         "a list item cannot stand here: begin it on a line of its own", false},
+        {"did not find expected node content", "a value is expected here", false},
         {"found invalid Unicode character escape code",
-         "this escape is no character: it is half of a surrogate pair, or beyond U+10FFFF"},
-        {"did not find expected <document start>", "the end of the file is expected here: something before it is not "
-                                                   "indented as it should be"},
+         "this escape is no character: it is half of a surrogate pair, or beyond U+10FFFF", false},
+        {"did not find expected <document start>",
+         "the end of the file is expected here: something before it is not indented as it should be", false},
 };
 
 static int fail_escape(const xpm_yaml_trouble *trouble, xpm_pos pos, size_t problem, xpm_error *err)
@@ -458,18 +458,16 @@ static int fail_open(const xpm_yaml_trouble *trouble, const yaml_parser_t *parse
 static int fail_syntax(const xpm_yaml_trouble *trouble, const yaml_parser_t *parser, xpm_error *err)
 {
         yaml_mark_t mark = parser->problem_mark;
-        if (parser->context && strcmp(parser->context, "while scanning a quoted scalar") == 0)
+        if (parser->context && (strcmp(parser->context, "while scanning a quoted scalar") == 0 ||
+                                strcmp(parser->context, "while scanning a simple key") == 0))
                 mark = parser->context_mark;
         xpm_pos pos = xpm_yaml_position(trouble, mark);
         for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
                 if (strcmp(parser->problem, problems[i].problem) != 0)
                         continue;
-                char message[256];
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-                snprintf(message, sizeof message, problems[i].ours, parser->context_mark.line + 1);
-#pragma GCC diagnostic pop
-                return xpm_fail_at(err, pos, "%s", message);
+                if (problems[i].line)
+                        return xpm_fail_at(err, pos, "%s%zu", problems[i].ours, parser->context_mark.line + 1);
+                return xpm_fail_at(err, pos, "%s", problems[i].ours);
         }
         return xpm_fail_at(err, pos, "%s%s%s", parser->problem, parser->context ? " " : "",
                            parser->context ? parser->context : "");

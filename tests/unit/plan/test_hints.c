@@ -111,13 +111,12 @@ static void other_errors_say_what_is_expected(void **state)
         } cases[] = {
                 {"a: [1, 2\n", "x.yaml:1:4: the list that begins here is never closed: ']' is missing"},
                 {"a: {b: c\n", "x.yaml:1:4: the mapping that begins here is never closed: '}' is missing"},
-                {"a: \"abc\n", "x.yaml:1:4: the quote that opens at line 1 is never closed"},
-                {"b: 1\na: 'abc\n---\n", "x.yaml:2:4: the quote that opens at line 2 is never closed"},
+                {"a: \"abc\n", "x.yaml:1:4: the quote that opens here is never closed"},
+                {"b: 1\na: 'abc\n---\n", "x.yaml:2:4: the quote that opens here is never closed"},
                 {"a: 1\n b: 2\n",
                  "x.yaml:2:3: a key cannot stand here: indent it as its neighbours, or put quotes around a "
                  "value that has ': ' in it"},
-                {"a: [1\nb: 2\n",
-                 "x.yaml:2:2: ',' or ']' is expected here: the list that begins at line 1 is not closed"},
+                {"a: [1\nb: 2\n", "x.yaml:2:2: ',' or ']' is expected here, inside the list that begins at line 1"},
                 {"a: 1\n- b\n",
                  "x.yaml:2:1: a key and ':' are expected here, indented as the other keys of the mapping that "
                  "begins at line 1"},
@@ -125,7 +124,7 @@ static void other_errors_say_what_is_expected(void **state)
                  "x.yaml:2:1: '- ' is expected here, as before the other items of the list that begins at "
                  "line 1"},
                 {"a: - b\n", "x.yaml:1:4: a list item cannot stand here: begin it on a line of its own"},
-                {"a: 1\nb\nc: 1\n", "x.yaml:3:1: ':' is missing after the key that begins at line 2"},
+                {"a: 1\nb:2\nc: 1\n", "x.yaml:2:1: a key ends with ':' and a blank, which are missing here"},
                 {"a: 1\n...\nb: 1\n",
                  "x.yaml:3:1: the end of the file is expected here: something before it is not indented "
                  "as it should be"},

@@ -94,7 +94,7 @@ static void a_wrong_setting_is_an_error_with_its_column(void **state)
                  "-c \xc3\xa9:1:3: a value cannot begin with '@' without quotes: write \"@x\""},
                 {"a=[1,\n2", XPM_EPLAN, "-c a:1:3: the list that begins here is never closed: ']' is missing"},
                 {"a=[1,\n2}", XPM_EPLAN,
-                 "-c a:2:2: ',' or ']' is expected here: the list that begins at line 1 is not closed"},
+                 "-c a:2:2: ',' or ']' is expected here, inside the list that begins at line 1"},
                 {"a\xff=1", XPM_EPLAN, "-c a\xff:1:2: the text is not UTF-8 (byte 0xFF): save it in that encoding"},
         };
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
