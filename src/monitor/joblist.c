@@ -187,8 +187,10 @@ static int read_lines(collection *jobs, const source *from)
                 return rc == XPM_ENOMEM ? xpm_fail_memory(jobs->err) : 0;
         for (const char *line = xpm_text_string(&text), *end; rc == 0 && *line; line = end + (*end == '\n')) {
                 end = strchrnul(line, '\n');
-                json_t *json = json_loadb(line, (size_t)(end - line), 0, NULL);
-                rc = read_job(jobs, from, json);
+                json_t *json;
+                rc = xpm_view_parse(line, (size_t)(end - line), &json, jobs->err);
+                if (rc == 0)
+                        rc = read_job(jobs, from, json);
                 json_decref(json);
         }
         xpm_text_release(&text);

@@ -116,7 +116,8 @@ int xpm_view_directories(xpm_view *view, const char *dir, bool links, const char
                 return 0;
         DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
         if (!stream) {
-                int rc = xpm_fail_errno(err, "cannot list '%s/%s'", view->workspace->path, dir);
+                int rc = errno == ENOMEM ? xpm_fail_memory(err)
+                                         : xpm_fail_errno(err, "cannot list '%s/%s'", view->workspace->path, dir);
                 if (fd >= 0)
                         close(fd);
                 return rc;
@@ -126,19 +127,30 @@ int xpm_view_directories(xpm_view *view, const char *dir, bool links, const char
         return rc;
 }
 
+int xpm_view_parse(const char *text, size_t length, json_t **out, xpm_error *err)
+{
+        json_error_t error;
+        *out = json_loadb(text, length, 0, &error);
+        if (!*out && json_error_code(&error) == json_error_out_of_memory)
+                return xpm_fail_memory(err);
+        if (*out && !json_is_object(*out)) {
+                json_decref(*out);
+                *out = NULL;
+        }
+        return 0;
+}
+
 int xpm_view_load(xpm_view *view, const char *path, json_t **out, xpm_error *err)
 {
         xpm_text text = XPM_TEXT_INIT;
         *out = NULL;
         int rc = xpm_file_read(view->workspace->dir, path, FILE_LIMIT, &text, NULL);
         if (rc == 0)
-                *out = json_loadb(xpm_text_string(&text), text.length, 0, NULL);
+                rc = xpm_view_parse(xpm_text_string(&text), text.length, out, err);
+        else
+                rc = rc == XPM_ENOMEM ? xpm_fail_memory(err) : 0;
         xpm_text_release(&text);
-        if (*out && !json_is_object(*out)) {
-                json_decref(*out);
-                *out = NULL;
-        }
-        return rc == XPM_ENOMEM ? xpm_fail_memory(err) : 0;
+        return rc;
 }
 
 int xpm_view_string(xpm_view *view, const json_t *object, const char *key, const char **out, xpm_error *err)

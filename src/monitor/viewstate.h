@@ -21,6 +21,8 @@ struct xpm_view {
 int xpm_view_directories(xpm_view *view, const char *dir, bool links, const char ***names, size_t *count,
                          xpm_error *err);
 
+/* TEXT as a JSON object; NULL in *OUT when it is none. XPM_ENOMEM. */
+int xpm_view_parse(const char *text, size_t length, json_t **out, xpm_error *err);
 /* A JSON object of the workspace; NULL in *OUT when there is none that can be read as one. XPM_ENOMEM. */
 int xpm_view_load(xpm_view *view, const char *path, json_t **out, xpm_error *err);
 

@@ -1,0 +1,142 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/lock.h"
+#include "views.h"
+
+/* What was shown: `o` or `e` before each piece. */
+struct shown {
+        const struct place *place;
+        char text[512];
+        int pieces, lock;
+        void (*then)(struct shown *shown); /* after each piece, what the job does next */
+};
+
+static int show(void *data, int log, const char *bytes, size_t length)
+{
+        struct shown *shown = data;
+        size_t used = strlen(shown->text);
+        snprintf(shown->text + used, sizeof shown->text - used, "%c:%.*s", log ? 'e' : 'o', (int)length, bytes);
+        shown->pieces++;
+        if (shown->then)
+                shown->then(shown);
+        return 0;
+}
+
+static int read_logs(struct shown *shown, bool std, bool follow, xpm_error *err)
+{
+        xpm_view_job job;
+        xpm_view *view = views_open(shown->place);
+        assert_int_equal(xpm_view_find(view, "a", &job, NULL), 0);
+        int rc = xpm_view_logs(view, &job, std, follow, &(xpm_view_sink){shown, show}, err);
+        xpm_view_close(view);
+        return rc;
+}
+
+static void append(const struct place *place, const char *name, const char *text)
+{
+        int fd = openat(place->dir, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+        close(fd);
+}
+
+static const char out[] = "jobs/demo.task/a/task.out", errors[] = "jobs/demo.task/a/task.err";
+
+static void both_logs_are_read_or_one(void **state)
+{
+        struct shown both = {.place = *state}, one = {.place = *state}, followed = {.place = *state};
+        place_put(*state, ".__experimaestro__", "");
+        runs_job_file(*state, "a", "task.done", "");
+        append(*state, out, "said\n");
+        append(*state, errors, "warned\n");
+        assert_int_equal(read_logs(&both, false, false, NULL), 0);
+        assert_string_equal(both.text, "o:said\ne:warned\n");
+        assert_int_equal(read_logs(&one, true, false, NULL), 0);
+        assert_string_equal(one.text, "o:said\n");
+        assert_int_equal(read_logs(&followed, false, true, NULL), 0); /* it has ended: nothing to wait for */
+        assert_string_equal(followed.text, "o:said\ne:warned\n");
+}
+
+static void job_without_a_log_is_an_error(void **state)
+{
+        for (int follow = 0; follow < 2; follow++) {
+                struct shown shown = {.place = *state};
+                xpm_error err = XPM_ERROR_NONE;
+                place_put(*state, ".__experimaestro__", "");
+                runs_job_file(*state, "a", "params.json", "");
+                assert_int_equal(read_logs(&shown, false, follow, &err), XPM_ENOTFOUND);
+                assert_string_equal(err.message, "the job 'demo.task/a' has no log: it is unscheduled");
+        }
+}
+
+/* A new attempt renames the logs and begins others; then the job ends. */
+static void go_on(struct shown *shown)
+{
+        const struct place *place = shown->place;
+        switch (shown->pieces) {
+        case 1: append(place, out, "2\n"); break;
+        case 2:
+                assert_int_equal(renameat(place->dir, out, place->dir, "jobs/demo.task/a/task.out.1"), 0);
+                append(place, out, "3\n");
+                break;
+        case 3: append(place, errors, "4\n"); break;
+        case 4:
+                append(place, out, "5\n");
+                runs_job_file(place, "a", "task.done", "");
+                xpm_lock_release(shown->lock);
+                break;
+        default: break;
+        }
+}
+
+static void job_that_runs_is_followed_to_its_end(void **state)
+{
+        struct shown shown = {.place = *state, .then = go_on};
+        place_put(*state, ".__experimaestro__", "");
+        runs_job_file(*state, "a", NULL, NULL);
+        append(*state, out, "1\n");
+        assert_int_equal(xpm_lock_take(shown.place->dir, "jobs/demo.task/a/task.lock", 0600, false, &shown.lock, NULL),
+                         0);
+        assert_int_equal(read_logs(&shown, false, true, NULL), 0);
+        assert_string_equal(shown.text, "o:1\no:2\no:3\ne:4\no:5\n");
+}
+
+static int refuse(void *data, int log, const char *bytes, size_t length)
+{
+        (void)log;
+        (void)bytes;
+        (void)length;
+        ++*(int *)data;
+        return 1;
+}
+
+static void reader_may_have_enough(void **state)
+{
+        int calls = 0;
+        xpm_view_job job;
+        place_put(*state, ".__experimaestro__", "");
+        runs_job_file(*state, "a", "task.done", "");
+        append(*state, out, "1\n");
+        append(*state, errors, "2\n");
+        xpm_view *view = views_open(*state);
+        assert_int_equal(xpm_view_find(view, "a", &job, NULL), 0);
+        assert_int_equal(xpm_view_logs(view, &job, false, true, &(xpm_view_sink){&calls, refuse}, NULL), 0);
+        assert_int_equal(calls, 1);
+        xpm_view_close(view);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
+                T(both_logs_are_read_or_one),
+                T(job_without_a_log_is_an_error),
+                T(job_that_runs_is_followed_to_its_end),
+                T(reader_may_have_enough),
+#undef T
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
