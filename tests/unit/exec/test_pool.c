@@ -1,0 +1,245 @@
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "exec/pool.h"
+#include "jobs.h"
+
+extern char **environ;
+
+enum { JOBS = 6, EVENTS = 32 };
+
+/* A pool whose events are kept. */
+struct fixture {
+        uv_loop_t loop;
+        xpm_site site;
+        xpm_pool *pool;
+        struct job jobs[JOBS];
+        struct event {
+                enum xpm_launch_event_kind kind;
+                uint64_t tag;
+                bool done;
+                char reason[32];
+        } events[EVENTS];
+        size_t count;
+        char note[1536];
+        void (*react)(struct fixture *fixture, const struct event *event);
+};
+
+static void on_event(void *data, const xpm_launch_event *event, bool broken)
+{
+        struct fixture *fixture = data;
+        assert_false(broken);
+        assert_true(fixture->count < EVENTS);
+        struct event *kept = &fixture->events[fixture->count++];
+        *kept = (struct event){event->kind, event->tag, event->done, ""};
+        snprintf(kept->reason, sizeof kept->reason, "%s", event->reason ? event->reason : "");
+        if (fixture->react)
+                fixture->react(fixture, kept);
+}
+
+static void on_note(void *data, const char *line)
+{
+        struct fixture *fixture = data;
+        snprintf(fixture->note, sizeof fixture->note, "%s", line);
+}
+
+static struct fixture *enter(int slots)
+{
+        struct fixture *fixture = calloc(1, sizeof *fixture);
+        assert_non_null(fixture);
+        const xpm_pool_sink sink = {fixture, on_event, on_note};
+        assert_int_equal(uv_loop_init(&fixture->loop), 0);
+        assert_int_equal(xpm_site_init(&fixture->site, environ, NULL), 0);
+        assert_int_equal(xpm_pool_create(&fixture->loop, &fixture->site, slots, &sink, &fixture->pool, NULL), 0);
+        return fixture;
+}
+
+static void leave(struct fixture *fixture)
+{
+        assert_int_equal(xpm_pool_count(fixture->pool), 0);
+        uv_run(&fixture->loop, UV_RUN_DEFAULT);
+        xpm_pool_destroy(fixture->pool);
+        xpm_site_release(&fixture->site);
+        assert_int_equal(uv_loop_close(&fixture->loop), 0);
+        free(fixture);
+}
+
+/* Job number TAG runs ARGV. */
+static void add(struct fixture *fixture, const struct place *place, uint64_t tag, const char *const *argv)
+{
+        struct job *job = &fixture->jobs[tag];
+        job_init(job, place, argv);
+        strrchr(job->path, '/')[1] = (char)('0' + tag);
+        xpm_launch launch = job_launch(job);
+        launch.tag = tag;
+        assert_int_equal(xpm_pool_add(fixture->pool, job_order(&launch), NULL), 0);
+}
+
+static size_t count(const struct fixture *fixture, enum xpm_launch_event_kind kind)
+{
+        size_t found = 0;
+        for (size_t i = 0; i < fixture->count; i++)
+                found += fixture->events[i].kind == kind;
+        return found;
+}
+
+static void every_job_ends_once(void **state)
+{
+        static const char *const yes[] = {"/bin/true", NULL}, *const no[] = {"/bin/false", NULL};
+        struct fixture *fixture = enter(2);
+        bool seen[JOBS] = {false};
+        for (uint64_t tag = 0; tag < JOBS; tag++)
+                add(fixture, *state, tag, tag % 2 ? yes : no);
+        xpm_pool_fill(fixture->pool);
+        assert_int_equal(xpm_pool_running(fixture->pool), 2);
+        assert_int_equal(xpm_pool_queued(fixture->pool), JOBS - 2);
+        uv_run(&fixture->loop, UV_RUN_DEFAULT);
+        assert_int_equal(count(fixture, XPM_LAUNCH_ENDED), JOBS);
+        for (size_t i = 0; i < fixture->count; i++) {
+                const struct event *event = &fixture->events[i];
+                if (event->kind != XPM_LAUNCH_ENDED)
+                        continue;
+                assert_false(seen[event->tag]);
+                seen[event->tag] = true;
+                assert_int_equal(event->done, event->tag % 2);
+                assert_string_equal(event->reason, event->tag % 2 ? "" : "failed");
+        }
+        leave(fixture);
+}
+
+static void never_more_at_once_than_slots(void **state)
+{
+        /* A job fails when more than two have made their mark at once. */
+        char script[512], root[80];
+        snprintf(root, sizeof root, "%s/marks", ((struct place *)*state)->path);
+        snprintf(script, sizeof script,
+                 "mkdir -p %s; touch %s/$$; test $(ls %s | wc -l) -le 2; s=$?; rm %s/$$; exit $s", root, root, root,
+                 root);
+        const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+        struct fixture *fixture = enter(2);
+        for (uint64_t tag = 0; tag < JOBS; tag++)
+                add(fixture, *state, tag, argv);
+        xpm_pool_fill(fixture->pool);
+        uv_run(&fixture->loop, UV_RUN_DEFAULT);
+        for (size_t i = 0; i < fixture->count; i++)
+                assert_true(fixture->events[i].kind == XPM_LAUNCH_STARTED || fixture->events[i].done);
+        leave(fixture);
+}
+
+static void what_has_not_begun_is_sent_back(void **state)
+{
+        static const char *const argv[] = {"/bin/true", NULL};
+        struct fixture *fixture = enter(1);
+        for (uint64_t tag = 0; tag < 3; tag++)
+                add(fixture, *state, tag, argv);
+        xpm_pool_fill(fixture->pool);
+        xpm_pool_withdraw(fixture->pool);
+        assert_int_equal(count(fixture, XPM_LAUNCH_RETURNED), 2);
+        uv_run(&fixture->loop, UV_RUN_DEFAULT);
+        assert_int_equal(count(fixture, XPM_LAUNCH_ENDED), 1);
+        leave(fixture);
+}
+
+static void kill_when_it_has_started(struct fixture *fixture, const struct event *event)
+{
+        static const uint64_t tags[] = {0};
+        if (event->kind == XPM_LAUNCH_STARTED)
+                xpm_pool_kill(fixture->pool, tags, 1);
+}
+
+static void job_that_lasts_is_said_to_run_and_can_be_killed(void **state)
+{
+        static const char *const argv[] = {"/bin/sleep", "1000", NULL};
+        struct fixture *fixture = enter(1);
+        fixture->react = kill_when_it_has_started;
+        add(fixture, *state, 0, argv);
+        xpm_pool_fill(fixture->pool);
+        uv_run(&fixture->loop, UV_RUN_DEFAULT);
+        assert_int_equal(fixture->count, 2);
+        assert_int_equal(fixture->events[0].kind, XPM_LAUNCH_STARTED);
+        assert_int_equal(fixture->events[1].kind, XPM_LAUNCH_ENDED);
+        assert_string_equal(fixture->events[1].reason, "cancelled");
+        leave(fixture);
+}
+
+static void kill_twice_when_it_is_deaf(struct fixture *fixture, const struct event *event)
+{
+        if (event->kind != XPM_LAUNCH_STARTED)
+                return;
+        xpm_pool_kill(fixture->pool, NULL, 0);
+        xpm_pool_kill(fixture->pool, NULL, 0);
+}
+
+static void second_kill_cannot_be_ignored(void **state)
+{
+        static const char *const argv[] = {"/bin/sh", "-c", "trap '' TERM; while :; do sleep 1000; done", NULL};
+        struct fixture *fixture = enter(1);
+        fixture->react = kill_twice_when_it_is_deaf;
+        add(fixture, *state, 0, argv);
+        add(fixture, *state, 1, argv);
+        xpm_pool_fill(fixture->pool);
+        uv_run(&fixture->loop, UV_RUN_DEFAULT);
+        assert_int_equal(count(fixture, XPM_LAUNCH_RETURNED), 1);
+        assert_int_equal(count(fixture, XPM_LAUNCH_ENDED), 1);
+        assert_string_equal(fixture->events[fixture->count - 1].reason, "cancelled");
+        leave(fixture);
+}
+
+/* Another process has the job; it lets go when this is noticed. */
+static xpm_jobdir other;
+
+static void let_go(struct fixture *fixture, const struct event *event)
+{
+        (void)fixture;
+        (void)event;
+        xpm_jobdir_release(&other);
+}
+
+static void job_that_another_process_has_waits_aside(void **state)
+{
+        static const char *const argv[] = {"/bin/true", NULL};
+        struct fixture *fixture = enter(1);
+        add(fixture, *state, 0, argv);
+        add(fixture, *state, 1, argv);
+        other = XPM_JOBDIR_INIT;
+        other.path = fixture->jobs[0].path;
+        other.script = "work";
+        other.directory_mode = 0700;
+        other.file_mode = 0600;
+        assert_int_equal(xpm_jobdir_open(&other, true, NULL), 0);
+        assert_int_equal(xpm_jobdir_lock(&other, NULL), 0);
+        fixture->react = let_go; /* when the job behind it has ended in the one slot */
+        xpm_pool_fill(fixture->pool);
+        assert_non_null(strstr(fixture->note, fixture->jobs[0].path));
+        assert_int_equal(xpm_pool_running(fixture->pool), 1);
+        uv_run(&fixture->loop, UV_RUN_DEFAULT);
+        assert_int_equal(count(fixture, XPM_LAUNCH_ENDED), 2);
+        assert_int_equal(fixture->events[0].tag, 1);
+        assert_int_equal(fixture->events[fixture->count - 1].tag, 0);
+        leave(fixture);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
+                T(every_job_ends_once),
+                T(never_more_at_once_than_slots),
+                T(what_has_not_begun_is_sent_back),
+                T(job_that_lasts_is_said_to_run_and_can_be_killed),
+                T(second_kill_cannot_be_ignored),
+                T(job_that_another_process_has_waits_aside),
+#undef T
+        };
+        /* The first loop of a process opens what stays. */
+        uv_loop_t loop;
+        if (uv_loop_init(&loop) == 0)
+                uv_loop_close(&loop);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
