@@ -3,9 +3,9 @@
  * kept at all. What comes out must never be PLAIN where bash sees something else, because a value is then quoted for
  * plain text, and its own characters would end the quotes around it; the other way costs the user an error message.
  *
- * Two things cannot be followed without a parser, and lead to LOST when they matter, which is inside of double quotes:
- * `case` in a substitution (its patterns end in an unmatched parenthesis), and single quotes in `${…}` (quotes or not,
- * depending on the operator); so do single quotes in arithmetic, which mean nothing there.
+ * What cannot be followed without a parser is LOST: `case` in a substitution in quotes (its patterns end in an
+ * unmatched parenthesis), single quotes in `"${…}"` (quotes or not, depending on the operator) and in arithmetic (where
+ * they mean nothing), and an array, `x=(…)`, in a substitution, where bash 5.2 takes `'\''` apart.
  *
  * Invariant: the innermost of the stack decides; an empty stack is the script itself. */
 #include "plan/shellword.h"
@@ -92,7 +92,7 @@ static bool is_quoted_outside(const xpm_shell_state *s)
 static void end_word(xpm_shell_state *s)
 {
         bool keyword = s->keyword == 4;
-        s->in_word = s->number = s->keyword = 0;
+        s->in_word = s->number = s->keyword = s->equals = 0;
         if (keyword && is_quoted_outside(s))
                 xpm_shell_lose(s);
 }
@@ -222,6 +222,7 @@ static enum xpm_shell_event step_letter(xpm_shell_state *s, char c)
         else if (!s->in_word)
                 s->number = DIGITS;
         s->in_word = 1;
+        s->equals = c == '=';
         return XPM_SHELL_LETTER;
 }
 
@@ -229,8 +230,19 @@ static enum xpm_shell_event step_letter(xpm_shell_state *s, char c)
 static enum xpm_shell_event go_on(xpm_shell_state *s, enum xpm_shell_event event)
 {
         s->in_word = 1;
-        s->number = s->keyword = 0;
+        s->number = s->keyword = s->equals = 0;
         return event;
+}
+
+static enum xpm_shell_event open_paren(xpm_shell_state *s)
+{
+        bool array = s->equals && memchr(s->stack, SUBST, s->depth);
+        end_word(s);
+        if (array)
+                xpm_shell_lose(s);
+        else if (is_plain(top(s)))
+                s->pending = OPEN;
+        return XPM_SHELL_BREAK;
 }
 
 static enum xpm_shell_event close_paren(xpm_shell_state *s)
@@ -271,11 +283,7 @@ static enum xpm_shell_event step_plain(xpm_shell_state *s, char c)
                         push(s, HEREDOC);
                 s->match = s->joined = 0;
                 return XPM_SHELL_BREAK;
-        case '(':
-                end_word(s);
-                if (is_plain(top(s)))
-                        s->pending = OPEN;
-                return XPM_SHELL_BREAK;
+        case '(': return open_paren(s);
         case ')': return close_paren(s);
         case '<':
         case '>': return redirect(s, c);
@@ -474,7 +482,7 @@ void xpm_shell_value(xpm_shell_state *state)
         }
         state->number = !state->in_word || state->number ? DIGITS_AND_VALUE : 0;
         state->in_word = 1;
-        state->keyword = 0;
+        state->keyword = state->equals = 0;
 }
 
 enum xpm_shell_place xpm_shell_place(const xpm_shell_state *state)
