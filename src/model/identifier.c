@@ -376,6 +376,16 @@ static int encode_list(struct scope *scope, struct frame *frame, const xpm_array
         return rc;
 }
 
+static int encode_file(const struct scope *scope, struct frame *frame, const xpm_file *file, struct buffer *buffer,
+                       xpm_error *err)
+{
+        if (!*file->hash && !scope->lenient)
+                return fail(frame, err, "the file that is its default cannot be read");
+        put_tag(buffer, TAG_STR);
+        put_string(buffer, *file->hash ? file->hash : file->path->data);
+        return 0;
+}
+
 static int encode(struct scope *scope, struct frame *frame, const xpm_value *value, struct buffer *buffer,
                   xpm_error *err)
 {
@@ -403,10 +413,7 @@ static int encode(struct scope *scope, struct frame *frame, const xpm_value *val
                 put_tag(buffer, TAG_STR);
                 put(buffer, value->string->data, value->string->length);
                 return 0;
-        case XPM_FILE:
-                put_tag(buffer, TAG_STR);
-                put_string(buffer, value->file->hash);
-                return 0;
+        case XPM_FILE: return encode_file(scope, frame, value->file, buffer, err);
         case XPM_ENUM:
                 put_tag(buffer, TAG_ENUM);
                 put_string(buffer, value->member->type->name);

@@ -123,6 +123,14 @@ static bool configs_equal(const xpm_config *a, const xpm_config *b)
         return true;
 }
 
+/* By content where it is known. */
+static bool files_equal(const xpm_file *a, const xpm_file *b)
+{
+        if (!*a->hash || !*b->hash)
+                return *a->hash == *b->hash && xpm_string_equal(a->path, b->path);
+        return strcmp(a->hash, b->hash) == 0;
+}
+
 bool xpm_value_equal(const xpm_value *a, const xpm_value *b)
 {
         if (is_number(a) && is_number(b))
@@ -132,7 +140,7 @@ bool xpm_value_equal(const xpm_value *a, const xpm_value *b)
         switch (a->kind) {
         case XPM_STR:
         case XPM_PATH: return xpm_string_equal(a->string, b->string);
-        case XPM_FILE: return strcmp(a->file->hash, b->file->hash) == 0;
+        case XPM_FILE: return files_equal(a->file, b->file);
         case XPM_ENUM: return a->member == b->member;
         case XPM_LIST: return a->array == b->array || lists_equal(a->array, b->array);
         case XPM_SET: return a->array == b->array || sets_equal(a->array, b->array);

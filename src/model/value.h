@@ -41,7 +41,7 @@ typedef struct xpm_string {
 
 typedef struct xpm_file {
         const xpm_string *path;
-        char hash[72]; /* sha256:HEX */
+        char hash[72]; /* sha256:HEX; "" for a default that nobody has used yet */
 } xpm_file;
 
 typedef struct xpm_enum_member {

@@ -5,18 +5,15 @@
  * the node that is wrong and the name of the parameter that wants it. */
 #include "plan/convert.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/number.h"
-#include "base/sha256.h"
 #include "base/words.h"
+#include "plan/content.h"
 
 enum { SHOWN = 60, NAMES = 12 };
 
@@ -196,49 +193,23 @@ static int make_path(const struct site *site, const xpm_node *node, const xpm_ty
         return *out ? 0 : xpm_fail_memory(site->err);
 }
 
-static int hash_here(const char *path, char hex[65], xpm_error *err)
-{
-        struct stat status;
-        uint8_t digest[XPM_SHA256_SIZE];
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        if (fd < 0)
-                return xpm_fail_errno(err, "cannot open '%s'", path);
-        int rc = 0;
-        if (fstat(fd, &status) != 0)
-                rc = xpm_fail_errno(err, "cannot read '%s'", path);
-        else if (!S_ISREG(status.st_mode))
-                rc = xpm_fail(err, XPM_EIO, "'%s' is not a regular file", path);
-        else
-                rc = xpm_sha256_fd(fd, path, digest, err);
-        close(fd);
-        if (rc == 0)
-                xpm_hex(digest, sizeof digest, hex);
-        return rc;
-}
-
 static int convert_file(const struct site *site, const xpm_node *node, const xpm_type *type, xpm_value *out)
 {
-        static const char prefix[] = "sha256:";
-        const xpm_converter *converter = site->converter;
-        xpm_file *file = xpm_arena_alloc(converter->arena, sizeof *file);
-        if (!file)
-                return xpm_fail_memory(site->err);
-        int rc = make_path(site, node, type, &file->path);
+        xpm_error inner = XPM_ERROR_NONE;
+        xpm_file *file = xpm_arena_alloc(site->converter->arena, sizeof *file);
+        int rc = file ? make_path(site, node, type, &file->path) : xpm_fail_memory(site->err);
         if (rc != 0)
                 return rc;
-        xpm_error inner = XPM_ERROR_NONE;
-        memcpy(file->hash, prefix, sizeof prefix);
-        char *hex = file->hash + sizeof prefix - 1;
-        rc = converter->hash_file ? converter->hash_file(converter->hash_data, file->path->data, hex, &inner)
-                                  : hash_here(file->path->data, hex, &inner);
+        *out = (xpm_value){.kind = XPM_FILE, .file = file};
+        if (site->converter->fallback)
+                return 0; /* a default: hashed when it is used */
+        rc = xpm_content_hash(site->converter, file, &inner);
         if (rc == XPM_ENOMEM)
                 return xpm_fail_memory(site->err);
         if (rc != 0)
-                return xpm_fail_at(site->err, node->pos, "%s%s%s%s; a file is part of the identifier by its content",
-                                   site->param ? "'" : "", site->param ? site->param->name : "",
-                                   site->param ? "': " : "", inner.code ? inner.message : xpm_strerror(rc));
-        *out = (xpm_value){.kind = XPM_FILE, .file = file};
-        return 0;
+                rc = xpm_fail_at(site->err, node->pos, "%s%s%s%s", site->param ? "'" : "",
+                                 site->param ? site->param->name : "", site->param ? "': " : "", inner.message);
+        return rc;
 }
 
 static int convert_enum(const struct site *site, const xpm_node *node, const xpm_type *type, xpm_value *out)
@@ -436,7 +407,7 @@ static int choose_type(const struct site *site, const xpm_node *node, const xpm_
         if (!name)
                 return 0;
         if (name->kind != XPM_NODE_SCALAR)
-                return xpm_fail_at(site->err, name->pos, "'type' names a %s: expected a name", type->name);
+                return xpm_fail_at(site->err, name->pos, "'type' is the name of a config type: expected a text");
         const xpm_config_type *named = xpm_map_get_n(&types->configs, name->text, name->length);
         if (named && xpm_config_type_is(named, type)) {
                 *out = named;
@@ -510,14 +481,30 @@ static int set_param(const struct site *site, const xpm_pair *pair, xpm_config *
         return xpm_convert(site->converter, pair->value, param->type, param, &config->values[index], site->err);
 }
 
+/* Where a sweep may set another value, a file that cannot be read is left for the identifier to refuse. */
+static int hash_default(const struct site *site, const xpm_config_type *type, const xpm_param *param, xpm_pos pos)
+{
+        xpm_error inner = XPM_ERROR_NONE;
+        int rc = xpm_content_hash_all(site->converter, &param->fallback, &inner);
+        if (rc == XPM_ENOMEM)
+                return xpm_fail_memory(site->err);
+        if (rc == 0 || site->converter->allow_missing)
+                return 0;
+        return xpm_fail_at(site->err, pos, "the default of '%s' of '%s': %s", param->name, type->name, inner.message);
+}
+
 /* What NODE does not give. *MISSING counts what nothing gives. */
-static int set_default(const struct site *site, xpm_config *config, size_t index, size_t *missing)
+static int set_default(const struct site *site, xpm_config *config, size_t index, xpm_pos pos, size_t *missing)
 {
         const xpm_converter *converter = site->converter;
         const xpm_param *param = &config->type->params[index];
         xpm_value *value = &config->values[index];
         if (converter->fallback) {
                 int rc = converter->fallback(converter->fallback_data, config->type, index, site->err);
+                if (rc != 0)
+                        return rc;
+        } else {
+                int rc = hash_default(site, config->type, param, pos);
                 if (rc != 0)
                         return rc;
         }
@@ -571,7 +558,7 @@ int xpm_convert_config(const xpm_converter *converter, const xpm_node *node, xpm
         size_t missing = 0;
         for (size_t i = 0; i < type->param_count && rc == 0; i++)
                 if (config->values[i].kind == XPM_UNSET)
-                        rc = set_default(&site, config, i, &missing);
+                        rc = set_default(&site, config, i, pos, &missing);
         if (rc == 0 && missing > 0 && !converter->allow_missing)
                 rc = refuse_missing(&site, config, pos, missing);
         if (rc == 0)

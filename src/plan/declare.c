@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/words.h"
+#include "plan/content.h"
 #include "plan/parameter.h"
 #include "plan/setting.h"
 #include "plan/task.h"
@@ -452,6 +453,10 @@ static int make_fallback(void *data, const xpm_config_type *type, size_t index, 
                 rc = inherit_fallback(reader, draft, index, err);
         else if (fallback->node)
                 rc = xpm_convert(reader->converter, fallback->node, param->type, param, &param->fallback, err);
+        /* What is compared with it may have the same content; a file that is not there is equal to none. */
+        if (rc == 0 && param->ignore_default &&
+            xpm_content_hash_all(reader->converter, &param->fallback, NULL) == XPM_ENOMEM)
+                rc = xpm_fail_memory(err);
         fallback->progress = DONE;
         reader->depth--;
         return rc;

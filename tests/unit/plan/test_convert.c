@@ -281,7 +281,7 @@ static void config_is_a_mapping_of_its_parameters(void **state)
                 {"M", "{type: N}", "t.yaml:1:11: 'N' is no 'M' and does not extend it: expected 'M', 'D'"},
                 {"M", "{type: Mm}", "t.yaml:1:11: unknown type 'Mm': did you mean 'M'?"},
                 {"M", "{type: Quux}", "t.yaml:1:11: unknown type 'Quux': expected 'M', 'D'"},
-                {"M", "{type: [M]}", "t.yaml:1:11: 'type' names a M: expected a name"},
+                {"M", "{type: [M]}", "t.yaml:1:11: 'type' is the name of a config type: expected a text"},
                 {"M", "null", "t.yaml:1:4: expected M, found 'null': one with its defaults is written {}"},
                 {"M", "x", "t.yaml:1:4: expected M, found 'x': write a mapping of its parameters"},
                 {"M", "{each: s}",
