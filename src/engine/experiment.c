@@ -114,17 +114,21 @@ static void set_context(xpm_experiment *experiment)
         };
 }
 
-int xpm_experiment_open(const xpm_experiment_options *options, xpm_experiment **out, xpm_error *err)
+/* What templates make of each job's values may be wrong for one job alone: said before anything is written. */
+static int check_jobs(const xpm_experiment *experiment, xpm_error *err)
 {
-        xpm_experiment *experiment = calloc(1, sizeof *experiment);
-        if (!experiment)
-                return xpm_fail_memory(err);
-        experiment->wake = -1;
-        int rc = init(experiment, options, err);
+        int rc = 0;
+        for (size_t i = 0; rc == 0 && i < experiment->plan->job_count; i++)
+                rc = xpm_render_check(&experiment->render, experiment->plan->jobs[i], err);
+        return rc;
+}
+
+static int open_parts(xpm_experiment *experiment, xpm_error *err)
+{
+        const char *config_dir = experiment->options.config_dir;
+        int rc = xpm_settings_load(config_dir, &experiment->settings, err);
         if (rc == 0)
-                rc = xpm_settings_load(options->config_dir, &experiment->settings, err);
-        if (rc == 0)
-                rc = xpm_launcher_file_read(options->config_dir, &experiment->launchers, err);
+                rc = xpm_launcher_file_read(config_dir, &experiment->launchers, err);
         if (rc == 0)
                 rc = xpm_hashcache_open(&experiment->hashes, err);
         if (rc == 0)
@@ -133,11 +137,25 @@ int xpm_experiment_open(const xpm_experiment_options *options, xpm_experiment **
                 rc = xpm_experiment_check_launchers(experiment, err);
         if (rc == 0)
                 rc = find_workspace(experiment, err);
+        if (rc != 0)
+                return rc;
+        set_context(experiment);
+        return check_jobs(experiment, err);
+}
+
+int xpm_experiment_open(const xpm_experiment_options *options, xpm_experiment **out, xpm_error *err)
+{
+        xpm_experiment *experiment = calloc(1, sizeof *experiment);
+        if (!experiment)
+                return xpm_fail_memory(err);
+        experiment->wake = -1;
+        int rc = init(experiment, options, err);
+        if (rc == 0)
+                rc = open_parts(experiment, err);
         if (rc != 0) {
                 xpm_experiment_close(experiment);
                 return rc;
         }
-        set_context(experiment);
         *out = experiment;
         return 0;
 }
@@ -201,14 +219,6 @@ int xpm_experiment_prepare(xpm_experiment *experiment, xpm_error *err)
         experiment->workspace = workspace;
         experiment->render.workspace = workspace->path;
         return 0;
-}
-
-int xpm_experiment_check(xpm_experiment *experiment, xpm_error *err)
-{
-        int rc = 0;
-        for (size_t i = 0; rc == 0 && i < experiment->plan->job_count; i++)
-                rc = xpm_render_check(&experiment->render, experiment->plan->jobs[i], err);
-        return rc;
 }
 
 /* `task/job` of each dependency, in one block. */

@@ -62,7 +62,4 @@ int xpm_experiment_configuration(const xpm_experiment *experiment, xpm_text *jso
 /* The graph of all jobs of the plan. */
 int xpm_experiment_graph(const xpm_experiment *experiment, xpm_graph *graph, xpm_error *err);
 
-/* Render every job once, so that an error of any is known before anything is written. */
-int xpm_experiment_check(xpm_experiment *experiment, xpm_error *err);
-
 #endif

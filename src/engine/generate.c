@@ -56,9 +56,7 @@ static int write_all(xpm_experiment *experiment, size_t *written, xpm_error *err
 int xpm_experiment_generate(xpm_experiment *experiment, size_t *written, xpm_error *err)
 {
         size_t count = 0;
-        int rc = xpm_experiment_check(experiment, err);
-        if (rc == 0)
-                rc = xpm_experiment_prepare(experiment, err);
+        int rc = xpm_experiment_prepare(experiment, err);
         if (rc == 0)
                 rc = xpm_experiment_look(experiment, NULL, err);
         if (rc == 0)

@@ -263,9 +263,7 @@ int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer,
         xpm_error own = XPM_ERROR_NONE;
         xpm_runner runner = {
                 .experiment = experiment, .plan = experiment->plan, .observer = observer, .err = err ? err : &own};
-        int rc = xpm_experiment_check(experiment, runner.err);
-        if (rc == 0)
-                rc = xpm_experiment_prepare(experiment, runner.err);
+        int rc = xpm_experiment_prepare(experiment, runner.err);
         if (rc != 0)
                 return rc;
         rc = start(&runner);
