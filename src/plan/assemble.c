@@ -387,7 +387,7 @@ static int is_excluded(xpm_assembly *a, bool wrong)
 void xpm_assembly_warn(const xpm_assembly *a)
 {
         const xpm_node *exclude = a->detail->exclude;
-        for (size_t i = 0; exclude && i < exclude->item_count; i++) {
+        for (size_t i = 0; a->converter->log && exclude && i < exclude->item_count; i++) {
                 char where[256];
                 xpm_text text = XPM_TEXT_INIT;
                 const xpm_node *entry = exclude->items[i];

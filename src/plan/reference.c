@@ -174,42 +174,50 @@ static int read_keys(xpm_plan *plan, xpm_reference *reference, xpm_error *err)
         return rc;
 }
 
+static int fail_shape(const xpm_reference *reference, const xpm_type *type, xpm_error *err)
+{
+        const xpm_step *first = reference->steps[0];
+        xpm_text text = XPM_TEXT_INIT;
+        int rc;
+        xpm_type_print(type, &text);
+        if (reference->kind == XPM_ALL)
+                rc = xpm_fail_at(err, reference->node->pos,
+                                 "'%s': {all: %s} gives a list, and %s is wanted: use 'each' for one job per job, or "
+                                 "declare a list[%s]",
+                                 reference->place.text, first->name, xpm_text_string(&text), first->task->type->name);
+        else
+                rc = xpm_fail_at(err, reference->node->pos,
+                                 "'%s': {each: %s} gives one job for each job, and %s is wanted: use 'all' for a list "
+                                 "of them",
+                                 reference->place.text, first->name, xpm_text_string(&text));
+        xpm_text_release(&text);
+        return rc;
+}
+
+static int fail_task(const xpm_reference *reference, const xpm_step *step, const xpm_type *wanted, xpm_error *err)
+{
+        xpm_text text = XPM_TEXT_INIT;
+        xpm_type_print(wanted, &text);
+        int rc = xpm_fail_at(err, reference->node->pos, "'%s': {%s: %s} gives jobs of task '%s', and %s is wanted",
+                             reference->place.text, reference->kind == XPM_EACH ? "each" : "all", step->name,
+                             step->task->type->name, xpm_text_string(&text));
+        xpm_text_release(&text);
+        return rc;
+}
+
 /* The jobs of the steps must suit where the reference stands. */
 static int check_type(const xpm_reference *reference, const xpm_type *type, xpm_error *err)
 {
-        const char *key = reference->kind == XPM_EACH ? "each" : "all";
-        const xpm_step *first = reference->steps[0];
-        const xpm_type *wanted = type;
-        xpm_text text = XPM_TEXT_INIT;
-        int rc = 0;
         bool list = type->kind == XPM_LIST || type->kind == XPM_SET;
-        if (reference->kind == XPM_ALL && list)
-                wanted = type->item;
-        xpm_type_print(type, &text);
-        if (reference->kind == XPM_ALL && !list)
-                rc = xpm_fail_at(
-                        err, reference->node->pos,
-                        "'%s': {all: %s} gives a list, and %s is wanted: use 'each' for one job per job, or declare a "
-                        "list[%s]",
-                        reference->place.text, first->name, xpm_text_string(&text), first->task->type->name);
-        else if (reference->kind == XPM_EACH && list)
-                rc = xpm_fail_at(
-                        err, reference->node->pos,
-                        "'%s': {each: %s} gives one job for each job, and %s is wanted: use 'all' for a list of "
-                        "them",
-                        reference->place.text, first->name, xpm_text_string(&text));
-        for (size_t i = 0; i < reference->step_count && rc == 0; i++) {
+        if (list != (reference->kind == XPM_ALL))
+                return fail_shape(reference, type, err);
+        const xpm_type *wanted = list ? type->item : type;
+        for (size_t i = 0; i < reference->step_count; i++) {
                 const xpm_step *step = reference->steps[i];
-                if (wanted->kind == XPM_CONFIG && xpm_config_type_is(step->task->type, wanted->config))
-                        continue;
-                xpm_text_cut(&text, 0);
-                xpm_type_print(wanted, &text);
-                rc = xpm_fail_at(err, reference->node->pos, "'%s': {%s: %s} gives jobs of task '%s', and %s is wanted",
-                                 reference->place.text, key, step->name, step->task->type->name,
-                                 xpm_text_string(&text));
+                if (wanted->kind != XPM_CONFIG || !xpm_config_type_is(step->task->type, wanted->config))
+                        return fail_task(reference, step, wanted, err);
         }
-        xpm_text_release(&text);
-        return rc;
+        return 0;
 }
 
 int xpm_reference_read(void *data, const xpm_node *node, const xpm_type *type, xpm_value *out, xpm_error *err)
