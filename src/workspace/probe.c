@@ -88,15 +88,16 @@ static void set_error(const place *at, enum xpm_failure failure, int code, const
         snprintf(at->out->message, sizeof at->out->message, "%s", message ? message : "");
 }
 
-static enum xpm_failure failure_of(const json_t *object, const char *const keys[])
+/* Our word and the reference's are written together; where they disagree another program wrote the latter. */
+static enum xpm_failure failure_of(const json_t *object, const char *status_key)
 {
-        for (; *keys; keys++) {
-                const char *word = member(object, *keys);
-                int failure = word ? xpm_failure_parse(word) : -1;
-                if (failure > XPM_FAILURE_NONE)
-                        return (enum xpm_failure)failure;
-        }
-        return XPM_FAILURE_FAILED;
+        const char *reason = member(object, "reason"), *status = member(object, status_key);
+        int ours = reason ? xpm_failure_parse(reason) : -1, theirs = status ? xpm_failure_parse(status) : -1;
+        bool agree =
+                ours > XPM_FAILURE_NONE && (!status || strcmp(xpm_failure_status((enum xpm_failure)ours), status) == 0);
+        if (theirs > XPM_FAILURE_NONE && !agree)
+                return (enum xpm_failure)theirs;
+        return ours > XPM_FAILURE_NONE ? (enum xpm_failure)ours : XPM_FAILURE_FAILED;
 }
 
 static int integer_of(const json_t *object, const char *key)
@@ -108,7 +109,6 @@ static int integer_of(const json_t *object, const char *key)
 /* SCRIPT.failed: an object, or as older programs wrote it, a number. */
 static void read_failed(const place *at)
 {
-        static const char *const keys[] = {"reason", "failure_status", NULL};
         char name[NAME_SIZE];
         json_t *json = file_name(at, "failed", name) ? load(at, name, MARKER_LIMIT) : NULL;
         if (json_is_integer(json) && json_integer_value(json) == 0)
@@ -116,14 +116,13 @@ static void read_failed(const place *at)
         else if (json_is_integer(json))
                 set_error(at, XPM_FAILURE_FAILED, (int)json_integer_value(json), NULL);
         else
-                set_error(at, failure_of(json, keys), integer_of(json, "code"), member(json, "message"));
+                set_error(at, failure_of(json, "failure_status"), integer_of(json, "code"), member(json, "message"));
         json_decref(json);
 }
 
 /* What status.json says, when it is committed; else whether an attempt was begun goes to *BEGUN. */
 static bool read_committed(const place *at, bool *begun)
 {
-        static const char *const keys[] = {"reason", "failure_reason", NULL};
         json_t *status = load(at, ".experimaestro/status.json", STATUS_LIMIT);
         const char *word = member(status, "state");
         int state = word ? xpm_job_state_parse(word) : -1;
@@ -131,7 +130,8 @@ static bool read_committed(const place *at, bool *begun)
         if (state == XPM_JOB_DONE)
                 at->out->state = XPM_JOB_DONE;
         else if (state == XPM_JOB_ERROR)
-                set_error(at, failure_of(status, keys), integer_of(status, "exit_code"), member(status, "message"));
+                set_error(at, failure_of(status, "failure_reason"), integer_of(status, "exit_code"),
+                          member(status, "message"));
         *begun = state == XPM_JOB_RUNNING;
         json_decref(status);
         return committed;

@@ -233,7 +233,7 @@ class Foreign(xpmtest.Case):
         self.expect_match(r"theirs +20260102_030405 +interrupted +1 +1 +1 +3 +2026-01-02 03:04:05 +far", result.out)
         jobs = self.xpm("jobs", "list", "--workdir", "ws", "--json").objects()
         self.assertEqual([(job["state"], job["tags"]["lr"]) for job in jobs], [("running", 0.3), ("error", 0.2), ("done", 0.1)])
-        self.assertEqual(jobs[1]["failure"], "failed")
+        self.assertEqual(jobs[1]["failure"], "timeout")
         self.assertEqual(self.xpm("jobs", "path", "d", "--workdir", "ws").out, f"{self.workspace}/jobs/nn.train/{'d' * 64}\n")
         self.assertIn("err\n", self.xpm("jobs", "log", "ab", "--workdir", "ws").out)
 
