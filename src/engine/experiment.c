@@ -13,6 +13,7 @@
 #include "base/sha256.h"
 #include "engine/planprogram.h"
 #include "plan/scalar.h"
+#include "workspace/git.h"
 
 static const char *environment(void *data, const char *name)
 {
@@ -206,13 +207,34 @@ int xpm_experiment_show(const xpm_experiment_options *options, char **json, xpm_
         return rc;
 }
 
+/* `dirty_git: error` has to be known before anything is written. */
+static int check_repository(const xpm_plan *plan, xpm_error *err)
+{
+        enum { PATIENCE = 60000 };
+        const xpm_node *node = plan->dirty_git;
+        if (!node || strcmp(node->text, "error") != 0)
+                return 0;
+        const char *dir = plan->document.source->dir;
+        xpm_git git;
+        xpm_git_open(&git, dir);
+        xpm_git_settle(&git, PATIENCE);
+        if (git.state != XPM_GIT_DIRTY)
+                return 0;
+        return xpm_fail_at(err, node->pos,
+                           "the repository of '%s' has uncommitted changes: commit them, or write 'dirty_git: warn'",
+                           dir);
+}
+
 int xpm_experiment_prepare(xpm_experiment *experiment, xpm_error *err)
 {
         xpm_workspace *workspace;
+        int rc = check_repository(experiment->plan, err);
+        if (rc != 0)
+                return rc;
         if (experiment->choice.by_default)
                 xpm_note(&experiment->log, "no workspace is configured: using '%s' (--workdir chooses another)",
                          experiment->choice.path);
-        int rc = xpm_workspace_open(experiment->choice.path, true, experiment->choice.group_sharing, &workspace, err);
+        rc = xpm_workspace_open(experiment->choice.path, true, experiment->choice.group_sharing, &workspace, err);
         if (rc != 0)
                 return rc;
         xpm_workspace_close(experiment->workspace);
@@ -273,6 +295,7 @@ static int begin(const xpm_experiment *experiment, const char *configuration, xp
                 .experiment_dir = plan->document.source->dir,
                 .argv = experiment->options.command_line,
                 .configuration = configuration,
+                .warn_dirty = !plan->dirty_git || strcmp(plan->dirty_git->text, "warn") == 0,
         };
         return xpm_run_begin(experiment->workspace, &info, true, &experiment->log, run, err);
 }

@@ -147,13 +147,24 @@ void xpm_git_open(xpm_git *git, const char *dir)
                 git->child = (xpm_child){.pidfd = -1};
 }
 
+static bool has_answered(const xpm_git *git, int milliseconds)
+{
+        struct pollfd ended = {.fd = git->child.pidfd, .events = POLLIN};
+        return poll(&ended, 1, milliseconds) > 0;
+}
+
+void xpm_git_ask(xpm_git *git)
+{
+        if (git->child.pid != 0 && has_answered(git, 0))
+                xpm_git_settle(git, 0);
+}
+
 void xpm_git_settle(xpm_git *git, int milliseconds)
 {
         if (git->child.pid == 0)
                 return;
         int status;
-        struct pollfd ended = {.fd = git->child.pidfd, .events = POLLIN};
-        if (poll(&ended, 1, milliseconds) <= 0)
+        if (!has_answered(git, milliseconds))
                 kill(git->child.pid, SIGKILL);
         if (waitpid(git->child.pid, &status, 0) == git->child.pid && WIFEXITED(status) && WEXITSTATUS(status) <= 1)
                 git->state = WEXITSTATUS(status) ? XPM_GIT_DIRTY : XPM_GIT_CLEAN;

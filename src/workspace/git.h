@@ -21,6 +21,8 @@ typedef struct xpm_git {
 
 /* Look for the repository of DIR, there or above. What cannot be read stays unknown. */
 void xpm_git_open(xpm_git *git, const char *dir);
+/* Take the answer about changes if it is there. */
+void xpm_git_ask(xpm_git *git);
 /* Take the answer about changes, waiting for at most MILLISECONDS; whoever is late is killed. */
 void xpm_git_settle(xpm_git *git, int milliseconds);
 

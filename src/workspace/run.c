@@ -76,9 +76,11 @@ static int keep_info(xpm_run *run, const xpm_run_info *info, xpm_error *err)
                 .subtitle = info->subtitle,
                 .description = info->description,
                 .paper = info->paper,
+                .experiment_dir = info->experiment_dir,
+                .warn_dirty = info->warn_dirty,
         };
         const char **const strings[] = {&run->info.experiment_id, &run->info.title, &run->info.subtitle,
-                                        &run->info.description, &run->info.paper};
+                                        &run->info.description,   &run->info.paper, &run->info.experiment_dir};
         for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
                 if (keep(run, strings[i]) != 0)
                         return xpm_fail_memory(err);
@@ -106,6 +108,7 @@ int xpm_run_begin(xpm_workspace *workspace, const xpm_run_info *info, bool wait,
         if (!run)
                 return xpm_fail_memory(err);
         run->workspace = workspace;
+        run->log = log;
         run->lock = run->dir = run->lines_file = run->events_file = -1;
         run->environment = XPM_ENVIRONMENT_INIT;
         run->arena = xpm_arena_create();
@@ -328,8 +331,21 @@ static void sooner(int64_t *next, int64_t when)
                 *next = when;
 }
 
+static void tell_dirty(xpm_run *run)
+{
+        if (run->info.warn_dirty && run->environment.git.state == XPM_GIT_DIRTY) {
+                xpm_warn(run->log,
+                         "the repository of '%s' has uncommitted changes, so its commit does not say what was run "
+                         "('dirty_git: ignore' silences this)",
+                         run->info.experiment_dir);
+                run->info.warn_dirty = false;
+        }
+}
+
 int xpm_run_tick(xpm_run *run, int64_t now, int64_t *next, xpm_error *err)
 {
+        xpm_git_ask(&run->environment.git);
+        tell_dirty(run);
         int rc = tick_events(run, now, err);
         if (rc == 0)
                 rc = xpm_run_make_links(run, LINKS_AT_ONCE, err);
@@ -371,6 +387,7 @@ int xpm_run_end(xpm_run *run, enum xpm_run_outcome outcome, xpm_error *err)
         int64_t now = xpm_time_now(), ended = outcome == XPM_RUN_DETACHED ? 0 : now;
         also(&rc, xpm_run_write_status(run, words[outcome].status, outcome == XPM_RUN_CANCELLED, ended, err));
         xpm_environment_settle(&run->environment);
+        tell_dirty(run);
         also(&rc, write_environment(run, words[outcome].environment, now, err));
         release(run);
         return rc;

@@ -18,14 +18,15 @@ typedef struct xpm_run_info {
         const char *experiment_id;
         const char *title, *subtitle, *description, *paper; /* or NULL */
         const char *experiment_dir;                         /* for git's commit, branch, dirty */
-        const char *const *argv;                            /* command line, NULL-terminated */
-        const char *configuration;                          /* merged, as JSON text, or NULL */
+        bool warn_dirty;           /* through LOG, once git has told, at the end at the latest */
+        const char *const *argv;   /* command line, NULL-terminated */
+        const char *configuration; /* merged, as JSON text, or NULL */
 } xpm_run_info;
 
 enum xpm_run_outcome { XPM_RUN_DONE, XPM_RUN_FAILED, XPM_RUN_CANCELLED, XPM_RUN_DETACHED };
 
 /* Take the experiment's lock (XPM_ELOCKED when another engine has it; with WAIT, wait for it, saying so through LOG),
- * make the RUN with its status.json, point `current` at it. */
+ * make the RUN with its status.json, point `current` at it. LOG is borrowed until the end. */
 int xpm_run_begin(xpm_workspace *workspace, const xpm_run_info *info, bool wait, const xpm_log *log, xpm_run **out,
                   xpm_error *err);
 

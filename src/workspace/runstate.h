@@ -25,6 +25,7 @@ typedef struct xpm_run_task {
 
 struct xpm_run {
         const xpm_workspace *workspace;
+        const xpm_log *log;
         xpm_arena *arena; /* of all strings below */
         xpm_run_info info;
         const char *path, *name; /* absolute; its last component */
