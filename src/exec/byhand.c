@@ -55,7 +55,7 @@ static void on_event(void *data, const xpm_launch_event *event, bool broken)
 static void on_note(void *data, const char *line)
 {
         (void)data;
-        fprintf(stderr, "xpm: %s: waiting for it\n", line);
+        fprintf(stderr, "xpm: %s\n", line);
 }
 
 static void on_signal(uv_signal_t *handle, int number)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -139,23 +140,27 @@ static void end(task *task_, enum xpm_launch_event_kind kind)
         discard(task_);
 }
 
-static void on_exit_(uv_poll_t *handle, int status, int events)
+/* It has ended, or will at once. */
+static void conclude(task *task_)
 {
-        task *task_ = handle->data;
         xpm_pool *pool = task_->pool;
         struct rusage usage;
         int how;
-        (void)status;
-        (void)events;
-        uv_poll_stop(handle);
         uv_timer_stop(&task_->timer);
-        /* Its descriptor said so: it has ended. */
         while (wait4(task_->attempt.child.pid, &how, 0, &usage) < 0 && errno == EINTR)
                 ;
         remove_from(&pool->running, task_);
         xpm_pool_fill(pool);
         xpm_attempt_finish(pool->site, &task_->attempt, how, &usage);
         end(task_, XPM_LAUNCH_ENDED);
+}
+
+static void on_exit_(uv_poll_t *handle, int status, int events)
+{
+        (void)status;
+        (void)events;
+        uv_poll_stop(handle);
+        conclude(handle->data);
 }
 
 static void on_grace(uv_timer_t *timer)
@@ -186,12 +191,21 @@ static void on_patience(uv_timer_t *timer)
         uv_timer_start(timer, on_patience, PATIENCE_FIRST, 0);
 }
 
+static void note_holder(const task *task_)
+{
+        const xpm_jobspec *spec = &task_->attempt.order->spec;
+        char line[2048];
+        snprintf(line, sizeof line, "job '%s/%s' is run by another process, its outcome is waited for: %s",
+                 spec->task_id, spec->job_id, task_->attempt.outcome.message);
+        task_->pool->sink.note(task_->pool->sink.data, line);
+}
+
 static void hold(task *task_)
 {
         xpm_pool *pool = task_->pool;
         if (task_->patience == 0) {
                 task_->patience = PATIENCE_FIRST;
-                pool->sink.note(pool->sink.data, task_->attempt.outcome.message);
+                note_holder(task_);
         } else if (task_->patience < PATIENCE_LAST)
                 task_->patience *= 2;
         append(&pool->held, task_);
@@ -203,11 +217,17 @@ static void watch(task *task_)
         xpm_pool *pool = task_->pool;
         append(&pool->running, task_);
         task_->poll.data = task_;
-        if (uv_poll_init(pool->loop, &task_->poll, task_->attempt.child.pidfd) == 0) {
+        int rc = uv_poll_init(pool->loop, &task_->poll, task_->attempt.child.pidfd);
+        if (rc == 0) {
                 task_->handles = 2;
-                uv_poll_start(&task_->poll, UV_READABLE, on_exit_);
+                rc = uv_poll_start(&task_->poll, UV_READABLE, on_exit_);
         }
         uv_timer_start(&task_->timer, on_lasting, LASTS, 0);
+        if (rc == 0)
+                return;
+        /* What cannot be watched must not run. */
+        xpm_attempt_signal(&task_->attempt, SIGKILL, XPM_FAILURE_LAUNCH);
+        conclude(task_);
 }
 
 /* Into a slot that is free. */

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "exec/runfile.h"
@@ -131,6 +133,18 @@ static void get_all(loader *loader_, xpm_jobspec *spec)
         spec->command = get_or_empty(loader_, "command");
 }
 
+/* WORKSPACE of a directory WORKSPACE/jobs/TASK/JOB; FALLBACK when it has another place. */
+static const char *workspace_of(xpm_arena *arena, const xpm_jobspec *spec, const char *fallback)
+{
+        char *tail = xpm_arena_printf(arena, "/jobs/%s/%s", spec->task_id, spec->job_id);
+        if (!tail)
+                return NULL;
+        size_t length = strlen(spec->path), end = strlen(tail);
+        if (length <= end || strcmp(spec->path + length - end, tail) != 0)
+                return fallback;
+        return xpm_arena_strndup(arena, spec->path, length - end);
+}
+
 static int load(xpm_arena *arena, const json_t *document, const char *job_dir, xpm_jobspec *out, xpm_error *err)
 {
         loader loader_ = {.arena = arena, .run = json_object_get(document, "run")};
@@ -138,9 +152,10 @@ static int load(xpm_arena *arena, const json_t *document, const char *job_dir, x
                 return xpm_fail(err, XPM_EFORMAT,
                                 "'%s/params.json' does not say how the job is run: xpm did not write it", job_dir);
         xpm_jobspec spec = {.path = xpm_arena_strdup(arena, job_dir)};
-        spec.workspace = copy(&loader_, json_object_get(document, "workspace"));
         get_all(&loader_, &spec);
-        if (loader_.failed || !spec.path)
+        const char *workspace = copy(&loader_, json_object_get(document, "workspace"));
+        spec.workspace = spec.path && workspace ? workspace_of(arena, &spec, workspace) : NULL;
+        if (loader_.failed || !spec.path || (workspace && !spec.workspace))
                 return xpm_fail_memory(err);
         if (!*spec.job_id || !*spec.task_id || !spec.workspace || (!spec.argv && !spec.text) ||
             (!spec.argv && !spec.shell[0]))
@@ -150,12 +165,23 @@ static int load(xpm_arena *arena, const json_t *document, const char *job_dir, x
         return 0;
 }
 
+/* What stands in it is going to be run. */
+static int check_owner(const char *path, xpm_error *err)
+{
+        struct stat st;
+        if (stat(path, &st) == 0 && st.st_uid != geteuid())
+                return xpm_fail(err, XPM_EFORMAT, "'%s' belongs to another user and is not run", path);
+        return 0;
+}
+
 int xpm_runfile_load(xpm_arena *arena, const char *job_dir, xpm_jobspec *out, xpm_error *err)
 {
         xpm_text text = XPM_TEXT_INIT;
         json_error_t error;
         char *path = xpm_path_join(job_dir, "params.json");
-        int rc = path ? xpm_file_read(AT_FDCWD, path, LIMIT, &text, err) : xpm_fail_memory(err);
+        int rc = path ? check_owner(path, err) : xpm_fail_memory(err);
+        if (rc == 0)
+                rc = xpm_file_read(AT_FDCWD, path, LIMIT, &text, err);
         if (rc == 0) {
                 json_t *document = json_loadb(xpm_text_string(&text), text.length, 0, &error);
                 rc = document ? load(arena, document, job_dir, out, err)

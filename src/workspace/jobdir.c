@@ -107,9 +107,11 @@ static bool is_the_same(const xpm_jobdir *job, const char *name, const void *dat
 {
         struct stat st;
         xpm_text old = XPM_TEXT_INIT;
+        /* A file of another user could change after this. */
         bool same = fstatat(job->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-                    (size_t)st.st_size == length && xpm_file_read(job->dir, name, length, &old, NULL) == 0 &&
-                    old.length == length && memcmp(xpm_text_string(&old), data, length) == 0;
+                    st.st_uid == geteuid() && (size_t)st.st_size == length &&
+                    xpm_file_read(job->dir, name, length, &old, NULL) == 0 && old.length == length &&
+                    memcmp(xpm_text_string(&old), data, length) == 0;
         xpm_text_release(&old);
         return same;
 }

@@ -83,6 +83,42 @@ static void what_was_written_is_loaded(void **state)
         xpm_arena_destroy(arena);
 }
 
+static void workspace_that_was_moved_is_the_one_it_was_moved_to(void **state)
+{
+        const struct place *place = *state;
+        struct job job;
+        xpm_jobspec spec;
+        char moved[128], path[512];
+        xpm_arena *arena = xpm_arena_create();
+        fill(&job, place);
+        write_params(&job);
+        snprintf(moved, sizeof moved, "%s/moved", place->path);
+        assert_int_equal(rename(job.workspace, moved), 0);
+        snprintf(path, sizeof path, "%s/jobs/t.work/" JOB_ID, moved);
+        assert_int_equal(xpm_runfile_load(arena, path, &spec, NULL), 0);
+        assert_string_equal(spec.workspace, moved);
+        assert_string_equal(spec.path, path);
+        xpm_arena_destroy(arena);
+}
+
+static void params_of_another_user_are_not_run(void **state)
+{
+        struct job job;
+        xpm_jobspec spec;
+        xpm_error err = XPM_ERROR_NONE;
+        char path[512];
+        if (geteuid() != 0)
+                skip();
+        xpm_arena *arena = xpm_arena_create();
+        fill(&job, *state);
+        write_params(&job);
+        snprintf(path, sizeof path, "%s/params.json", job.path);
+        assert_int_equal(chown(path, 65534, (gid_t)-1), 0);
+        assert_int_equal(xpm_runfile_load(arena, job.path, &spec, &err), XPM_EFORMAT);
+        assert_non_null(strstr(err.message, "another user"));
+        xpm_arena_destroy(arena);
+}
+
 static void string_command_stays_a_string(void **state)
 {
         struct job job;
@@ -153,6 +189,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(what_was_written_is_loaded),
+                T(workspace_that_was_moved_is_the_one_it_was_moved_to),
+                T(params_of_another_user_are_not_run),
                 T(string_command_stays_a_string),
                 T(what_is_no_params_file_of_ours_is_refused),
                 T(loading_without_memory_breaks_nothing),
