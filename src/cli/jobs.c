@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/json.h"
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/subcommand.h"
 #include "cli/table.h"
