@@ -356,6 +356,19 @@ static int bind_space(const binder *b, const xpm_mustache_tag *tag, xpm_name *na
         return rc;
 }
 
+/* A secret is passed on and never written; a rendered template is. */
+static int check_secret(const binder *b, const xpm_mustache_tag *tag, const xpm_name *name)
+{
+        const xpm_node *secrets = b->scope->plan->secrets;
+        for (size_t i = 0; secrets && i < secrets->item_count; i++)
+                if (strcmp(secrets->items[i]->text, name->rest) == 0)
+                        return fail(b, tag,
+                                    "'{{%s}}': '%s' is one of the secrets, which are written to no file: write $%s "
+                                    "for the shell",
+                                    tag->text, name->rest, name->rest);
+        return 0;
+}
+
 /* The names that every template has; 1 when part FROM is one of them, 0 when not, or an error. */
 static int bind_root(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, xpm_name_part *parts, size_t from,
                      shape *at)
@@ -379,6 +392,8 @@ static int bind_root(const binder *b, const xpm_mustache_tag *tag, xpm_name *nam
                 *at = (shape){.kind = is(part, "env") ? TEXT : UNKNOWN};
                 if (is(part, "config"))
                         rc = bind_config(b, tag, name, at);
+                else if (is(part, "env"))
+                        rc = check_secret(b, tag, name);
                 else if (is(part, "partials"))
                         rc = bind_partial(b, tag, name, at);
         } else {

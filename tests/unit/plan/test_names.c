@@ -93,6 +93,21 @@ static const xpm_name *binding_of(const struct planned *planned)
         return NULL;
 }
 
+static void secret_is_not_printed(void **state)
+{
+        struct planned planned;
+        xpm_error err = XPM_ERROR_NONE;
+        assert_int_equal(planned_read(*state,
+                                      "id: e\nsecrets: [KEY, TOKEN]\ntasks: {t: {command: 'x {{env.TOKEN}}'}}\n"
+                                      "plan: {p: {task: t}}\n",
+                                      &planned, &err),
+                         XPM_EPLAN);
+        assert_string_equal(err.message,
+                            "e.yaml:3:25: '{{env.TOKEN}}': 'TOKEN' is one of the secrets, which are written to "
+                            "no file: write $TOKEN for the shell");
+        planned_release(&planned);
+}
+
 static void name_of_a_subtype_of_the_task_is_left_to_the_jobs(void **state)
 {
         struct planned planned;
@@ -163,6 +178,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(name_that_does_not_exist_is_an_error_of_the_file),
+                T(secret_is_not_printed),
                 T(name_of_a_subtype_of_the_task_is_left_to_the_jobs),
                 T(binding_says_where_a_name_begins),
 #undef T
