@@ -122,8 +122,8 @@ static int add_inherited(xpm_plan *plan, xpm_step *step, xpm_reference *referenc
         for (size_t i = 0; i < reference->step_count; i++) {
                 const struct xpm_step_detail *above = reference->steps[i]->detail;
                 for (size_t j = 0; j < above->tag_count && rc == 0; j++) {
-                        xpm_tag tag = {.trail = through, .reference = reference, .rest = above->tags[j].name};
-                        tag.name = xpm_arena_printf(plan->arena, "%s.%s", through.text, tag.rest);
+                        xpm_tag tag = {.trail = through, .reference = reference, .rest = &above->tags[j]};
+                        tag.name = xpm_arena_printf(plan->arena, "%s.%s", through.text, tag.rest->name);
                         if (!tag.name)
                                 return xpm_fail_memory(err);
                         if (!get(step, tag.name))
@@ -183,36 +183,30 @@ static const xpm_string *alternative(const xpm_job_view *view, const xpm_trail *
         return NULL;
 }
 
-/* Exactly the tag NAME of JOB, in the first of STEPS that has both. */
-static int exact_in(xpm_step *const *steps, size_t count, const xpm_job *job, const char *name, xpm_value *out,
-                    xpm_error *err)
+/* The tag that TAG leads to, of JOB in the first of the reference's steps that has both. */
+static int value_of_job(const xpm_tag *tag, const xpm_job *job, xpm_value *out, xpm_error *err)
 {
+        const xpm_reference *reference = tag->reference;
         xpm_job_view view;
         int rc = 0;
-        for (size_t i = 0; i < count && rc == 0; i++) {
-                const xpm_tag *tag = get(steps[i], name);
-                if (tag && xpm_job_view_in(job, steps[i], &view))
-                        rc = xpm_tag_value(&view, tag, out, err);
+        for (size_t i = 0; i < reference->step_count && rc == 0; i++) {
+                const xpm_tag *there =
+                        reference->step_count == 1 ? tag->rest : get(reference->steps[i], tag->rest->name);
+                if (there && xpm_job_view_in(job, reference->steps[i], &view))
+                        rc = xpm_tag_value(&view, there, out, err);
         }
         return rc;
 }
 
-static int inherited_value(const xpm_job_view *view, const xpm_tag *tag, xpm_value *out, xpm_error *err)
+/* What all jobs of a list agree on. */
+static int value_of_list(const xpm_tag *tag, const xpm_array *list, xpm_value *out, xpm_error *err)
 {
-        const xpm_reference *reference = tag->reference;
-        const xpm_value *value = xpm_trail_follow(&tag->trail, view->config);
-        if (!value)
-                return 0;
-        if (value->kind == XPM_CONFIG && value->config->job)
-                return exact_in(reference->steps, reference->step_count, value->config->job, tag->rest, out, err);
-        if ((value->kind != XPM_LIST && value->kind != XPM_SET) || value->array->count == 0)
-                return 0;
-        for (size_t i = 0; i < value->array->count; i++) {
-                const xpm_value *item = &value->array->items[i];
+        for (size_t i = 0; i < list->count; i++) {
+                const xpm_value *item = &list->items[i];
                 xpm_value other = {0};
                 if (item->kind != XPM_CONFIG || !item->config->job)
                         return 0;
-                int rc = exact_in(reference->steps, reference->step_count, item->config->job, tag->rest, &other, err);
+                int rc = value_of_job(tag, item->config->job, &other, err);
                 if (rc <= 0)
                         return rc;
                 if (i == 0)
@@ -220,31 +214,47 @@ static int inherited_value(const xpm_job_view *view, const xpm_tag *tag, xpm_val
                 else if (!xpm_value_equal(out, &other))
                         return 0;
         }
-        return 1;
+        return list->count > 0;
 }
 
-int xpm_tag_value(const xpm_job_view *view, const xpm_tag *tag, xpm_value *out, xpm_error *err)
+static int own_value(const xpm_job_view *view, const xpm_tag *tag, xpm_value *out, xpm_error *err)
 {
-        const xpm_trail *trail = &tag->trail;
-        if (tag->literal_node) {
-                *out = tag->literal;
+        const xpm_string *name = tag->named ? alternative(view, &tag->trail) : NULL;
+        if (tag->literal_node || name) {
+                *out = name ? (xpm_value){.kind = XPM_STR, .string = name} : tag->literal;
                 return 1;
         }
-        const xpm_string *name = tag->named ? alternative(view, trail) : NULL;
-        if (name) {
-                *out = (xpm_value){.kind = XPM_STR, .string = name};
-                return 1;
-        }
-        int rc = view->ensure ? view->ensure(view->data, trail, err) : 0;
+        int rc = view->ensure ? view->ensure(view->data, &tag->trail, err) : 0;
         if (rc != 0)
                 return rc;
-        if (tag->reference)
-                return inherited_value(view, tag, out, err);
-        const xpm_value *value = xpm_trail_follow(trail, view->config);
+        const xpm_value *value = xpm_trail_follow(&tag->trail, view->config);
         if (!value || value->kind == XPM_UNSET || value->kind == XPM_HOLE)
                 return 0;
         *out = *value;
         return 1;
+}
+
+/* A chain of jobs may be as long as the file, so it is followed by a loop; only lists and steps that share a reference
+ * are recursed into. */
+int xpm_tag_value(const xpm_job_view *view, const xpm_tag *tag, xpm_value *out, xpm_error *err)
+{
+        xpm_job_view at = *view;
+        while (tag->reference) {
+                int rc = at.ensure ? at.ensure(at.data, &tag->trail, err) : 0;
+                if (rc != 0)
+                        return rc;
+                const xpm_value *value = xpm_trail_follow(&tag->trail, at.config);
+                if (value && (value->kind == XPM_LIST || value->kind == XPM_SET))
+                        return value_of_list(tag, value->array, out, err);
+                if (!value || value->kind != XPM_CONFIG || !value->config->job)
+                        return 0;
+                if (tag->reference->step_count > 1)
+                        return value_of_job(tag, value->config->job, out, err);
+                if (!xpm_job_view_in(value->config->job, tag->reference->steps[0], &at))
+                        return 0;
+                tag = tag->rest;
+        }
+        return own_value(&at, tag, out, err);
 }
 
 /* --- names --- */

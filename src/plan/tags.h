@@ -19,7 +19,7 @@ typedef struct xpm_tag {
         xpm_value literal; /* own, from `tags: {name: value}` */
         const xpm_node *literal_node;
         const xpm_reference *reference; /* inherited: through this one; else NULL */
-        const char *rest;               /* inherited: the full name there */
+        const struct xpm_tag *rest;     /* inherited: the tag there, in the first step that has it */
 } xpm_tag;
 
 /* A job as one of its steps sees it; a job that is being made is looked into through ENSURE, which fills what stands at

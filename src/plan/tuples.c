@@ -50,6 +50,7 @@ typedef struct joiner {
         uint32_t *chosen;
         xpm_text key;
         size_t looks;
+        jobs visiting; /* while ancestors are looked for */
         xpm_error *err;
 } joiner;
 
@@ -57,42 +58,40 @@ typedef struct joiner {
 
 typedef struct climb {
         xpm_arena *arena;
-        const xpm_step *step;
-        xpm_map seen;
-        jobs *found;
+        xpm_map seen;   /* by the bytes of where a job keeps its config: an address of its own */
+        jobs *visiting; /* all that were seen, in order */
 } climb;
 
-static int climb_value(climb *c, const xpm_value *value);
-
-static int climb_config(climb *c, xpm_config *config)
+static int push(xpm_arena *arena, jobs *list, xpm_job *job)
 {
-        xpm_job_view view;
-        xpm_job *job = config->job;
-        if (job) {
-                const char *key = (const char *)&job->config;
-                if (xpm_map_get_n(&c->seen, key, sizeof job->config))
-                        return 0;
-                if (xpm_map_put_n(&c->seen, key, sizeof job->config, job) != 0)
-                        return XPM_ENOMEM;
-                if (xpm_job_view_in(job, c->step, &view)) {
-                        jobs *found = c->found;
-                        if (xpm_arena_reserve(c->arena, &found->items, &found->capacity, found->count + 1,
-                                              sizeof(xpm_job *)) != 0)
-                                return XPM_ENOMEM;
-                        found->items[found->count++] = job;
-                }
-        }
-        int rc = 0;
-        for (size_t i = 0; i < config->type->param_count && rc == 0; i++)
-                rc = climb_value(c, &config->values[i]);
-        return rc;
+        if (xpm_arena_reserve(arena, &list->items, &list->capacity, list->count + 1, sizeof(xpm_job *)) != 0)
+                return XPM_ENOMEM;
+        list->items[list->count++] = job;
+        return 0;
+}
+
+static int climb_to(climb *c, xpm_job *job)
+{
+        const char *key = (const char *)&job->config;
+        if (xpm_map_get_n(&c->seen, key, sizeof job->config))
+                return 0;
+        if (xpm_map_put_n(&c->seen, key, sizeof job->config, job) != 0)
+                return XPM_ENOMEM;
+        return push(c->arena, c->visiting, job);
 }
 
 static int climb_value(climb *c, const xpm_value *value)
 {
         int rc = 0;
+        const xpm_config *config;
         switch (value->kind) {
-        case XPM_CONFIG: return climb_config(c, value->config);
+        case XPM_CONFIG:
+                config = value->config;
+                if (config->job)
+                        return climb_to(c, config->job);
+                for (size_t i = 0; i < config->type->param_count && rc == 0; i++)
+                        rc = climb_value(c, &config->values[i]);
+                return rc;
         case XPM_LIST:
         case XPM_SET:
                 for (size_t i = 0; i < value->array->count && rc == 0; i++)
@@ -112,10 +111,20 @@ static int compare_jobs(const void *a, const void *b)
         return (x > y) - (x < y);
 }
 
+/* JOB and those that it descends from, as far as STEP has them. A chain may be long, so it is not recursed into. */
 static int find_ancestors(joiner *j, const xpm_step *step, xpm_job *job, jobs *out)
 {
-        climb c = {.arena = j->plan->arena, .step = step, .found = out};
-        int rc = climb_config(&c, job->config);
+        climb c = {.arena = j->plan->arena, .visiting = &j->visiting};
+        j->visiting.count = 0;
+        int rc = climb_to(&c, job);
+        for (size_t at = 0; at < j->visiting.count && rc == 0; at++) {
+                const xpm_config *config = j->visiting.items[at]->config;
+                xpm_job_view view;
+                if (xpm_job_view_in(j->visiting.items[at], step, &view))
+                        rc = push(c.arena, out, j->visiting.items[at]);
+                for (size_t i = 0; i < config->type->param_count && rc == 0; i++)
+                        rc = climb_value(&c, &config->values[i]);
+        }
         xpm_map_release(&c.seen);
         if (rc != 0)
                 return xpm_fail_memory(j->err);
