@@ -15,8 +15,8 @@
 
 enum context {
         TOP,
-        PAREN, /* (…), <(…) */
-        SUBST, /* $(…) */
+        PAREN, /* (…) */
+        SUBST, /* $(…), <(…) */
         DOUBLE,
         SINGLE,
         ANSI, /* $'…' */
@@ -34,9 +34,10 @@ enum pending {
         NOTHING,
         ESCAPE,       /* \ */
         DOLLAR,       /* $ */
-        DOLLAR_PAREN, /* $( */
+        DOLLAR_PAREN, /* $(, <( */
         OPEN,         /* ( */
         CLOSE,        /* the first ) of )) */
+        GREATER,      /* > */
         LESS,         /* < */
         LESS_LESS,    /* << */
         DELIMITER,    /* blanks before a delimiter */
@@ -62,9 +63,11 @@ void xpm_shell_lose(xpm_shell_state *state)
         state->depth = 1;
 }
 
+/* A document that begins before a substitution and ends in it, or the other way round, is more than bash and this agree
+ * on. */
 static void push(xpm_shell_state *s, enum context context)
 {
-        if (s->depth == XPM_SHELL_NESTING)
+        if (s->depth == XPM_SHELL_NESTING || (context == SUBST && s->documents > 0))
                 xpm_shell_lose(s);
         else
                 s->stack[s->depth++] = context;
@@ -249,7 +252,9 @@ static enum xpm_shell_event close_paren(xpm_shell_state *s)
 {
         bool word = top(s) == SUBST; /* `$(…)a` is one word */
         end_word(s);
-        if (top(s) == SUBST || top(s) == PAREN)
+        if (word && s->documents > 0)
+                xpm_shell_lose(s);
+        else if (top(s) == SUBST || top(s) == PAREN)
                 pop(s);
         s->in_word = word;
         return XPM_SHELL_BREAK;
@@ -259,8 +264,8 @@ static enum xpm_shell_event redirect(xpm_shell_state *s, char c)
 {
         bool number = s->number == DIGITS_AND_VALUE;
         end_word(s);
-        if (c == '<' && is_plain(top(s)))
-                s->pending = LESS;
+        if (is_plain(top(s)))
+                s->pending = c == '<' ? LESS : GREATER;
         return number ? XPM_SHELL_NUMBER : XPM_SHELL_BREAK;
 }
 
@@ -441,10 +446,14 @@ enum xpm_shell_event xpm_shell_step(xpm_shell_state *s, char c)
                 else
                         xpm_shell_lose(s);
                 return XPM_SHELL_OPAQUE;
+        case GREATER:
         case LESS:
-                if (c != '<')
+                if (c == '(')
+                        s->pending = DOLLAR_PAREN;
+                else if (c == '<' && pending == LESS)
+                        s->pending = LESS_LESS;
+                else
                         return step_context(s, c);
-                s->pending = LESS_LESS;
                 return XPM_SHELL_BREAK;
         case LESS_LESS:
                 if (c == '<') /* a here-string: a word */
@@ -462,6 +471,7 @@ static void settle(xpm_shell_state *s)
         case DOLLAR_PAREN: push(s, SUBST); break;
         case OPEN: push(s, PAREN); break;
         case CLOSE: xpm_shell_lose(s); break;
+        case GREATER:
         case LESS: break;
         case ESCAPE:
         case DOLLAR:
