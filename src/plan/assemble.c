@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "plan/pattern.h"
 #include "plan/scalar.h"
 
 enum hole_state { ABSENT, WAITING, FILLING, FILLED };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "plan/pattern.h"
 #include "plan/setting.h"
 #include "plan/step.h"
 

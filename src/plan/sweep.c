@@ -215,7 +215,7 @@ static int read_product(reader *r, const xpm_node *node, xpm_block *block)
 /* An entry of include may name an alternative of a one_of. */
 static void use_alternative(const reader *r, const xpm_node *node, xpm_swept *swept)
 {
-        for (size_t i = 0; i < r->count && node->kind == XPM_NODE_SCALAR; i++) {
+        for (size_t i = 0; i < r->count && !r->blocks[i].include && node->kind == XPM_NODE_SCALAR; i++) {
                 const xpm_swept *same = find_swept(&r->blocks[i], swept->trail.text);
                 for (size_t j = 0; same && same->names && j < same->count; j++)
                         if (strcmp(same->names[j]->data, node->text) == 0) {

@@ -53,13 +53,6 @@ int xpm_tag_check(xpm_step *const *steps, size_t count, const char *name, xpm_po
 /* `: did you mean 'x'?`, `: its tags are …` or "", appended to TEXT. */
 void xpm_tag_suggest(xpm_step *const *steps, size_t count, const char *name, xpm_text *text);
 
-/* Does VALUE (UNSET: the tag is lacking, which is null) match PATTERN, a value of `where` or `exclude`: any item of a
- * list, mappings partially, numbers by value? */
-bool xpm_tag_matches(const xpm_node *pattern, const xpm_value *value);
-
-/* Text that is equal for equal values, appended. XPM_ENOMEM. */
-int xpm_tag_key(const xpm_value *value, xpm_text *text);
-
 /* JOB as STEP sees it; false when STEP does not have it. */
 bool xpm_job_view_in(const xpm_job *job, const xpm_step *step, xpm_job_view *out);
 

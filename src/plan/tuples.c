@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plan/pattern.h"
 #include "plan/reference.h"
 #include "plan/step.h"
 

@@ -198,71 +198,6 @@ static void visitor_can_stop(void **state)
         expansion_release(&e);
 }
 
-/* How values of `where` and `exclude` compare with those of tags. */
-static void patterns_match(void **state)
-{
-        static const struct {
-                const char *param, *swept, *pattern;
-                bool matches;
-        } cases[] = {
-                {"int", "5", "5", true},
-                {"int", "5", "5.0", true},
-                {"int", "5", "0x5", true},
-                {"int", "5", "'5'", false},
-                {"int", "5", "[4, 5]", true},
-                {"int", "5", "[]", false},
-                {"float", "0.1", "1e-1", true},
-                {"float", "0.1", "0.11", false},
-                {"float", ".inf", ".inf", true},
-                {"bool", "true", "true", true},
-                {"bool", "true", "'true'", false},
-                {"bool", "true", "1", false},
-                {"str", "a b", "a b", true},
-                {"str", "010", "'010'", true},
-                {"str", "010", "10", false},
-                {"str", "no", "no", true},
-                {"str", "no", "[yes, no]", true},
-                {"str", "null", "null", true},
-                {"int?", "null", "null", true},
-                {"int?", "null", "~", true},
-                {"int?", "1", "null", false},
-                {"e", "red", "red", true},
-                {"e", "red", "green", false},
-                {"'list[int]'", "[1, 2]", "[[1, 2]]", true},
-                {"'list[int]'", "[1, 2]", "[1, 2]", false},
-                {"'list[int]'", "[1, 2]", "[[1, 2, 3], [1.0, 2]]", true},
-                {"m", "{h: 4}", "{h: 4}", true},
-                {"m", "{h: 4}", "{h: 4, lr: 0.5}", true},
-                {"m", "{h: 4}", "{h: [3, 4]}", false},
-                {"m", "{h: 4}", "{type: m}", true},
-                {"m", "{h: 4}", "{type: deep}", false},
-                {"m", "{h: 4}", "{l: null}", true},
-                {"m", "{type: deep}", "{type: deep, l: 3}", true},
-                {"m", "{h: 4}", "[{h: 3}, {h: 4}]", true},
-                {"'dict[str, int]'", "{a: 1, b: 2}", "{a: 1}", true},
-                {"'dict[str, int]'", "{a: 1, b: 2}", "{a: 2}", false},
-                {"path", "d/x", "d/x", true},
-                {"path", "d/x", "d/y", false},
-        };
-        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-                char text[1024];
-                struct expansion e;
-                bool path = strcmp(cases[i].param, "path") == 0;
-                snprintf(text, sizeof text,
-                         "id: x\nenums: {e: [red, green]}\nconfigs:\n"
-                         "  m: {params: {h: {type: int, default: 1}, lr: {type: float, default: 0.5}}}\n"
-                         "  deep: {extends: m, params: {l: {type: int, default: 3}}}\n"
-                         "tasks:\n  t: {params: {v: {type: %s%s}}, command: 'true'}\n"
-                         "plan:\n  t: {task: t, %s: {v: %s%s%s}, tags: [v], exclude: [{v: %s}]}\n",
-                         cases[i].param, path ? ", meta: true" : "", path ? "params" : "sweep", path ? "" : "[",
-                         cases[i].swept, path ? "" : "]", cases[i].pattern);
-                expansion_read(*state, text, (xpm_plan_options){0}, &e);
-                if (e.rc != 0 || e.plan->job_count != !cases[i].matches)
-                        fail_msg("%s %s %s: %s", cases[i].param, cases[i].swept, cases[i].pattern, e.err.message);
-                expansion_release(&e);
-        }
-}
-
 static void tags_that_are_wrong(void **state)
 {
         static const struct {
@@ -300,7 +235,6 @@ int main(void)
                 T(reference_sees_the_tags_of_the_step_that_it_names),
                 T(tags_are_an_object_in_json),
                 T(visitor_can_stop),
-                T(patterns_match),
                 T(tags_that_are_wrong),
 #undef T
         };
