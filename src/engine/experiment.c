@@ -94,8 +94,11 @@ static int find_workspace(xpm_experiment *experiment, xpm_error *err)
                                      &experiment->choice, err);
         if (rc != 0)
                 return rc;
-        return xpm_workspace_open(experiment->choice.path, false, experiment->choice.group_sharing,
-                                  &experiment->workspace, err);
+        rc = xpm_workspace_open(experiment->choice.path, false, experiment->choice.group_sharing,
+                                &experiment->workspace, err);
+        if (rc == 0)
+                experiment->workspace->folders = experiment->choice.folders;
+        return rc;
 }
 
 static void set_context(xpm_experiment *experiment)
@@ -238,6 +241,7 @@ int xpm_experiment_prepare(xpm_experiment *experiment, xpm_error *err)
         if (rc != 0)
                 return rc;
         xpm_workspace_close(experiment->workspace);
+        workspace->folders = experiment->choice.folders;
         experiment->workspace = workspace;
         experiment->render.workspace = workspace->path;
         return 0;

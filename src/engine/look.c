@@ -92,7 +92,7 @@ int xpm_experiment_look(xpm_experiment *experiment, size_t *counts, xpm_error *e
                 return xpm_fail_memory(err);
         memset(experiment->outlooks, XPM_OUTLOOK_RUN, count);
         bool failures = false;
-        if (experiment->workspace->dir >= 0)
+        if (experiment->workspace->dir >= 0 || experiment->choice.folders[0])
                 for (size_t i = 0; rc == 0 && i < count; i++) {
                         rc = look_at(experiment, experiment->plan->jobs[i], &experiment->outlooks[i], err);
                         failures |= experiment->outlooks[i] == XPM_OUTLOOK_FAILED;

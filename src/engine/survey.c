@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/runner.h"
+#include "workspace/folder.h"
 
 static int probe(const xpm_runner *runner, size_t job, bool want_recipe, xpm_probe *out, xpm_error *err)
 {
@@ -27,6 +28,14 @@ static int wanted_again(xpm_runner *runner, size_t job, const xpm_probe *found, 
         return rc;
 }
 
+/* What is done elsewhere stays as it is: the next attempt gets a directory here. */
+static int leave_folder(const xpm_runner *runner, size_t job)
+{
+        char id[XPM_JOB_ID_SIZE];
+        xpm_job_identifier(runner->plan->jobs[job], id);
+        return xpm_folder_leave(runner->experiment->workspace, xpm_job_task(runner->plan->jobs[job]), id, runner->err);
+}
+
 static int place(xpm_runner *runner, size_t job)
 {
         xpm_tracked *tracked = &runner->jobs[job];
@@ -38,6 +47,8 @@ static int place(xpm_runner *runner, size_t job)
         tracked->state = XPM_JOB_WAITING;
         if (found.state == XPM_JOB_DONE) {
                 rc = wanted_again(runner, job, &found, &tracked->again);
+                if (rc == 0 && tracked->again)
+                        rc = leave_folder(runner, job);
                 if (!tracked->again) {
                         tracked->state = XPM_JOB_DONE;
                         runner->done_before++;

@@ -42,6 +42,8 @@ int xpm_view_open(const xpm_view_place *place, xpm_view **out, xpm_error *err)
         if (rc == 0)
                 rc = xpm_workspace_open(choice.path, false, choice.group_sharing, &view->workspace, err);
         if (rc == 0)
+                view->workspace->folders = choice.folders;
+        if (rc == 0)
                 rc = check(view, err);
         if (rc != 0)
                 xpm_view_close(view);

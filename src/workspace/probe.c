@@ -21,6 +21,7 @@
 
 #include "base/file.h"
 #include "base/lock.h"
+#include "workspace/folder.h"
 #include "workspace/status.h"
 
 enum { STATUS_LIMIT = 16 << 20, MARKER_LIMIT = 64 << 10, NAME_SIZE = NAME_MAX + 1, PATH_SIZE = 2 * NAME_SIZE + 8 };
@@ -214,13 +215,21 @@ static bool is_plainly_done(const xpm_workspace *workspace, const char *director
         return faccessat(workspace->dir, done, F_OK, 0) == 0 && faccessat(workspace->dir, failed, F_OK, 0) != 0;
 }
 
+static int look_elsewhere(const xpm_workspace *workspace, const char *task_id, const char *script, const char *job_id,
+                          xpm_probe *out)
+{
+        if (xpm_folder_find(workspace, task_id, script, job_id))
+                out->state = XPM_JOB_DONE;
+        return 0;
+}
+
 int xpm_probe_job(const xpm_workspace *workspace, const char *task_id, const char *script, const char *job_id,
                   bool want_recipe, xpm_probe *out, xpm_error *err)
 {
         char path[PATH_SIZE];
         *out = (xpm_probe){.state = XPM_JOB_UNSCHEDULED, .code = -1};
         if (workspace->dir < 0)
-                return 0;
+                return look_elsewhere(workspace, task_id, script, job_id, out);
         if (snprintf(path, sizeof path, "jobs/%s/%s", task_id, job_id) >= PATH_SIZE)
                 return xpm_fail(err, XPM_EIO, "cannot look at 'jobs/%s/%s': the name is too long", task_id, job_id);
         int rc = 0;
@@ -229,8 +238,10 @@ int xpm_probe_job(const xpm_workspace *workspace, const char *task_id, const cha
         } else {
                 place at = {.task_id = task_id, .script = script, .job_id = job_id, .out = out, .err = err};
                 at.dir = openat(workspace->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (at.dir < 0 && errno == ENOENT)
+                        return look_elsewhere(workspace, task_id, script, job_id, out);
                 if (at.dir < 0)
-                        return errno == ENOENT ? 0 : xpm_fail_errno(err, "cannot open '%s/%s'", workspace->path, path);
+                        return xpm_fail_errno(err, "cannot open '%s/%s'", workspace->path, path);
                 rc = look(&at);
                 close(at.dir);
         }

@@ -14,8 +14,9 @@ typedef struct xpm_probe {
         char message[256];        /* of ERROR */
 } xpm_probe;
 
-/* Look at jobs/TASK/JOB. A directory that does not exist is UNSCHEDULED. Order of trust: committed status, markers,
- * lock. Fast when there is nothing: callers go through 100,000 jobs. WANT_RECIPE reads status.json of done jobs. */
+/* Look at jobs/TASK/JOB. A directory that does not exist is UNSCHEDULED, or DONE when the job is done in one of the
+ * other folders. Order of trust: committed status, markers, lock. Fast when there is nothing: callers go through
+ * 100,000 jobs. WANT_RECIPE reads status.json of done jobs. */
 int xpm_probe_job(const xpm_workspace *workspace, const char *task_id, const char *script, const char *job_id,
                   bool want_recipe, xpm_probe *out, xpm_error *err);
 

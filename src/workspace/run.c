@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/lock.h"
+#include "workspace/folder.h"
 #include "workspace/runstate.h"
 #include "workspace/status.h"
 
@@ -202,6 +203,12 @@ static void put_names(xpm_text *text, const char *const *names, size_t count, bo
         xpm_text_putc(text, ']');
 }
 
+static const char *script_of(const char *task_id)
+{
+        const char *dot = strrchr(task_id, '.');
+        return dot ? dot + 1 : task_id;
+}
+
 int xpm_run_add_job(xpm_run *run, const char *task_id, const char *job_id, const char *tags, const char *step,
                     const char *const *dependencies, size_t dependency_count, enum xpm_job_state state, size_t *slot,
                     xpm_error *err)
@@ -210,6 +217,8 @@ int xpm_run_add_job(xpm_run *run, const char *task_id, const char *job_id, const
         int rc = entry.job_id ? grow_entries(run, err) : xpm_fail_memory(err);
         if (rc == 0)
                 rc = find_task(run, task_id, &entry.task, err);
+        if (rc == 0 && state == XPM_JOB_DONE)
+                rc = xpm_folder_adopt(run->workspace, task_id, script_of(task_id), job_id, err);
         if (rc != 0)
                 return rc;
         xpm_text *line = &run->lines;

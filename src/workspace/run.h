@@ -34,7 +34,8 @@ const char *xpm_run_path(const xpm_run *run); /* absolute */
 const char *xpm_run_name(const xpm_run *run); /* 20261123_221930 */
 
 /* Announce a job: its line of jobs.jsonl (buffered) and its entry in status.json. TAGS is a JSON object; DEPENDENCIES
- * are `task/job`. Returns through *SLOT a number for the calls below. */
+ * are `task/job`. Returns through *SLOT a number for the calls below. A job that is DONE in another folder of the
+ * workspace is adopted (folder.h). */
 int xpm_run_add_job(xpm_run *run, const char *task_id, const char *job_id, const char *tags, const char *step,
                     const char *const *dependencies, size_t dependency_count, enum xpm_job_state state, size_t *slot,
                     xpm_error *err);

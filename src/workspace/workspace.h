@@ -13,6 +13,8 @@ typedef struct xpm_workspace {
         char *path;                       /* absolute, as the user named it (links kept) */
         int dir;                          /* open; -1 while the workspace does not exist (dry run) */
         mode_t directory_mode, file_mode; /* by `sharing` */
+        const char *const *folders;       /* set by whoever opened it: other folders with finished jobs, absolute paths,
+                                           * NULL-terminated and borrowed; or NULL */
         mode_t old_umask;                 /* to be put back, when umask_changed */
         bool umask_changed;
 } xpm_workspace;

@@ -149,6 +149,27 @@ class Choice(xpmtest.Case):
         self.assertIn("settings.yaml:2:3: the workspace 'a' has no 'path'", self.xpm("run-experiment", "e.yaml", status=2).err)
 
 
+class Folders(xpmtest.Case):
+    def test_a_job_that_is_done_in_another_folder_is_not_run_again(self):
+        self.write("e.yaml", FILE)
+        self.xpm("run-experiment", "--workdir", "old", "e.yaml")
+        directory = self.home / ".config" / "experimaestro"
+        directory.mkdir()
+        (directory / "settings.yaml").write_text(
+            f"workspaces:\n- {{id: new, path: {self.here}/ws, folders: [{{path: {self.here}/old, mode: use}}]}}\n")
+        self.write("e.yaml", FILE.replace("[1, 2]", "[1, 2, 3]"))
+        before = self.snapshot(self.here / "old")
+        states = [job["state"] for job in self.xpm("run-experiment", "--run-mode", "dry-run", "--json", "e.yaml").objects()]
+        self.assertEqual(sorted(states), ["done", "done", "will run"])
+        self.assertFalse(self.workspace.exists())
+        self.assertIn("2 before", self.xpm("run-experiment", "e.yaml").out)
+        self.assertEqual([job.is_symlink() for job in sorted(self.job_directories("work"), key=lambda job: not job.is_symlink())],
+                         [True, True, False])
+        self.xpm("run-experiment", "--rerun", "all", "e.yaml")
+        self.assertEqual([job.is_symlink() for job in self.job_directories("work")], [False] * 3)
+        self.assertEqual(self.snapshot(self.here / "old"), before)
+
+
 class Refused(xpmtest.Case):
     """Exit 3, and the file is named."""
 
