@@ -39,29 +39,42 @@ void xpm_roster_forget(xpm_roster *roster)
 
 /* --- the table --- */
 
-static size_t slot_of(const xpm_roster *roster, const uint8_t id[32])
+static uint64_t hash_of(const uint8_t id[32])
 {
         uint64_t hash;
         memcpy(&hash, id, sizeof hash);
-        size_t mask = roster->slot_count - 1, at = (size_t)hash & mask;
-        while (roster->slots[at] && memcmp(roster->slots[at]->config->id, id, 32) != 0)
-                at = (at + 1) & mask;
-        return at;
+        return hash;
+}
+
+/* Where the job of this identifier is, or is to be. */
+static struct xpm_roster_slot *slot_of(const xpm_roster *roster, const uint8_t id[32])
+{
+        const uint64_t hash = hash_of(id);
+        const size_t mask = roster->slot_count - 1;
+        for (size_t at = (size_t)hash & mask;; at = (at + 1) & mask) {
+                struct xpm_roster_slot *slot = &roster->slots[at];
+                if (!slot->job || (slot->hash == hash && memcmp(slot->job->config->id, id, 32) == 0))
+                        return slot;
+        }
 }
 
 static int grow(xpm_roster *roster, xpm_error *err)
 {
-        xpm_job **old = roster->slots;
-        size_t old_count = roster->slot_count, count = old_count ? 2 * old_count : FIRST_SLOTS;
-        xpm_job **slots = calloc(count, sizeof *slots);
+        size_t count = roster->slot_count ? 2 * roster->slot_count : FIRST_SLOTS;
+        struct xpm_roster_slot *slots = calloc(count, sizeof *slots);
         if (!slots)
                 return xpm_fail_memory(err);
+        for (size_t i = 0; i < roster->slot_count; i++) {
+                if (!roster->slots[i].job)
+                        continue;
+                size_t at = (size_t)roster->slots[i].hash & (count - 1);
+                while (slots[at].job)
+                        at = (at + 1) & (count - 1);
+                slots[at] = roster->slots[i];
+        }
+        free(roster->slots);
         roster->slots = slots;
         roster->slot_count = count;
-        for (size_t i = 0; i < old_count; i++)
-                if (old[i])
-                        slots[slot_of(roster, old[i]->config->id)] = old[i];
-        free(old);
         return 0;
 }
 
@@ -326,17 +339,18 @@ int xpm_roster_add(xpm_roster *roster, xpm_config *root, uint64_t number, xpm_er
         uint8_t id[32];
         xpm_error wrong = XPM_ERROR_NONE;
         int rc = 0;
-        if (2 * (roster->count + 1) > roster->slot_count && (rc = grow(roster, err)) != 0)
+        if (4 * (roster->count + 1) > 3 * roster->slot_count && (rc = grow(roster, err)) != 0)
                 return rc;
         rc = xpm_identifier(root, id, &wrong);
         if (rc == XPM_EPLAN)
                 return xpm_fail_at(err, roster->step->detail->pos, "step '%s': %s", roster->step->name, wrong.message);
         if (rc != 0)
                 return xpm_fail(err, rc, "%s", wrong.message);
-        size_t slot = slot_of(roster, id);
-        if (roster->slots[slot])
-                return merge(roster, roster->slots[slot], root, id, number, err);
-        rc = create(roster, root, id, number, &roster->slots[slot], err);
+        struct xpm_roster_slot *slot = slot_of(roster, id);
+        if (slot->job)
+                return merge(roster, slot->job, root, id, number, err);
+        rc = create(roster, root, id, number, &slot->job, err);
+        slot->hash = hash_of(id);
         roster->count += rc == 0;
         return rc;
 }

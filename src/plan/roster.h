@@ -8,7 +8,10 @@
 typedef struct xpm_roster {
         xpm_plan *plan;
         const xpm_log *log;
-        xpm_job **slots; /* open addressing, by identifier; at most half full */
+        struct xpm_roster_slot {
+                uint64_t hash; /* the beginning of the identifier: what differs is seen without looking at the job */
+                xpm_job *job;
+        } * slots; /* open addressing; at most three quarters full */
         size_t slot_count, count;
 
         /* of the step that is being expanded */
