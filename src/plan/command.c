@@ -366,6 +366,15 @@ static int visit_assignment(void *data, const xpm_word *word)
         return word->known == e->length ? word->complete : next == '=' || next == '+' || next == '[';
 }
 
+/* An argument may be a script for a shell that the command starts. */
+static bool may_be_set_in(const xpm_template *argument, const expansion *e)
+{
+        for (const char *at = argument->node->text; *at; at++)
+                if (strncmp(at, e->name, e->length) == 0 && at[e->length] == '=')
+                        return true;
+        return false;
+}
+
 static int is_set(const xpm_plan *plan, const xpm_templates *templates, const expansion *e, xpm_error *err)
 {
         for (size_t i = 0; i < templates->env_count; i++)
@@ -375,8 +384,10 @@ static int is_set(const xpm_plan *plan, const xpm_templates *templates, const ex
         int rc = 0;
         if (templates->setup)
                 rc = xpm_command_words(plan, templates->setup, visit_assignment, (void *)e, err);
-        for (size_t i = 0; i < templates->command_count && rc == 0 && !templates->list; i++)
-                rc = xpm_command_words(plan, &templates->command[i], visit_assignment, (void *)e, err);
+        for (size_t i = 0; i < templates->command_count && rc == 0; i++)
+                rc = templates->list
+                             ? may_be_set_in(&templates->command[i], e)
+                             : xpm_command_words(plan, &templates->command[i], visit_assignment, (void *)e, err);
         return rc;
 }
 

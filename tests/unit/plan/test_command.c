@@ -160,6 +160,7 @@ static void configuration_value_is_not_the_shells(void **state)
                 {"    command: read lr; echo ${lr}\n", NULL},
                 {"    command: export lr; echo ${lr}\n", NULL},
                 {"    command: echo ${lr}\n    setup: lr=1\n", NULL},
+                {"    command: [sh, -c, 'lr=1; echo ${lr}']\n", NULL},
                 {"    command: echo ${lr}\n    env: {lr: 1}\n", NULL},
         };
         TASK_CHECK(samples);
