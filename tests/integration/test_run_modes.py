@@ -297,6 +297,7 @@ plan: {s: {task: t, sweep: {n: [1, 2]}}}
     def test_once_waits_for_what_runs_and_starts_nothing(self):
         engine = self.begin()
         engine.send_signal(signal.SIGINT)
+        self.wait_for_line(engine)
         with open(self.here / "go", "w") as go:
             go.write("go\n")
         self.end(engine)
