@@ -8,6 +8,7 @@ import pathlib
 import re
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -110,7 +111,7 @@ class Case(unittest.TestCase):
 
     def start(self, *words, **more):
         """xpm in the background; the caller waits for it."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [str(XPM), *map(str, words)],
             cwd=self.here,
             env=self.env,
@@ -120,6 +121,15 @@ class Case(unittest.TestCase):
             encoding="utf-8",
             **more,
         )
+        self.addCleanup(self.finish, process)
+        return process
+
+    def finish(self, process):
+        for stream in (process.stdout, process.stderr):
+            stream.close()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
     def run_experiment(self, *words, status=0, **more):
         return self.xpm("run-experiment", "--workdir", self.workspace, *words, status=status, **more)
@@ -143,7 +153,8 @@ class Case(unittest.TestCase):
         self.assertTrue(re.search(pattern, text, re.S), f"no {pattern!r} in:\n{text}")
 
     def expect_no_process(self):
-        """Every process that carries this test's token ends by itself."""
+        """Every process that carries this test's token ends by itself; what does not is killed, and the test fails."""
+        left = []
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
@@ -154,7 +165,9 @@ class Case(unittest.TestCase):
             except OSError:
                 continue  # it has ended, or is not ours
             try:
-                ready, _, _ = select.select([descriptor], [], [], 10)
-                self.assertTrue(ready, f"process {entry.name} was left behind")
+                if not select.select([descriptor], [], [], 10)[0]:
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                    left.append(entry.name)
             finally:
                 os.close(descriptor)
+        self.assertEqual(left, [], "processes were left behind")
