@@ -3,6 +3,7 @@
  * the same way. All of this happens under the experiment's lock, so a name that is free stays free. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,24 +16,39 @@
 #include "base/lock.h"
 #include "workspace/runstate.h"
 
-enum { TRIES = 1000 };
+enum { TRIES = 1000, SHORTEST = 20, LONGEST = 640 }; /* milliseconds */
 
 static const char *experiment_path(const xpm_run *run)
 {
         return xpm_arena_printf(run->arena, "%s/experiments/%s", run->workspace->path, run->info.experiment_id);
 }
 
+/* A blocking flock() would be started again after a signal, and Ctrl-C have no effect; poll() never is. */
+static int wait_for_lock(xpm_run *run, int experiment, xpm_error *err)
+{
+        int rc = XPM_ELOCKED;
+        for (int pause = SHORTEST; rc == XPM_ELOCKED; pause = pause < LONGEST ? pause * 2 : pause) {
+                *err = XPM_ERROR_NONE;
+                if (poll(NULL, 0, pause) < 0)
+                        return xpm_fail(err, XPM_EINTERRUPTED, "interrupted while waiting for another run of '%s'",
+                                        run->info.experiment_id);
+                rc = xpm_lock_take(experiment, "lock", run->workspace->file_mode, false, &run->lock, err);
+        }
+        return rc;
+}
+
 static int take_lock(xpm_run *run, int experiment, const char *path, bool wait, const xpm_log *log, xpm_error *err)
 {
         xpm_error inner = XPM_ERROR_NONE;
-        mode_t mode = run->workspace->file_mode;
-        int rc = xpm_lock_take(experiment, "lock", mode, false, &run->lock, &inner);
+        int rc = xpm_lock_take(experiment, "lock", run->workspace->file_mode, false, &run->lock, &inner);
         if (rc == XPM_ELOCKED && wait) {
                 xpm_note(log, "waiting for another run of '%s': %s (in '%s')", run->info.experiment_id, inner.message,
                          path);
                 inner = XPM_ERROR_NONE;
-                rc = xpm_lock_take(experiment, "lock", mode, true, &run->lock, &inner);
+                rc = wait_for_lock(run, experiment, &inner);
         }
+        if (rc == XPM_EINTERRUPTED)
+                return xpm_fail(err, rc, "%s", inner.message);
         if (rc != 0)
                 return xpm_fail(err, rc, "%s (in '%s')", inner.message, path);
         xpm_lock_sign(run->lock, NULL);

@@ -1,6 +1,8 @@
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/time.h>
 
 #include <cmocka.h>
 
@@ -102,6 +104,37 @@ static void two_runs_at_once_are_refused(void **state)
         xpm_workspace_close(workspace);
 }
 
+static void on_signal(int number)
+{
+        (void)number;
+}
+
+static void collect(void *data, enum xpm_log_level level, const char *line)
+{
+        assert_int_equal(level, XPM_LOG_NOTE);
+        snprintf(data, 256, "%s", line);
+        raise(SIGALRM); /* has no effect: it comes before */
+        setitimer(ITIMER_REAL, &(struct itimerval){.it_value.tv_usec = 5000}, NULL); /* nobody waits as short */
+}
+
+static void waiting_is_said_and_ends_with_a_signal(void **state)
+{
+        char note[256] = "";
+        xpm_log log = {collect, note, XPM_LOG_NOTE};
+        xpm_workspace *workspace = runs_workspace(*state);
+        xpm_run *first = runs_begin(workspace, "e"), *second;
+        xpm_run_info info = {.experiment_id = "e"};
+        xpm_error err = XPM_ERROR_NONE;
+        struct sigaction old, action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+        sigaction(SIGALRM, &action, &old);
+        assert_int_equal(xpm_run_begin(workspace, &info, true, &log, &second, &err), XPM_EINTERRUPTED);
+        sigaction(SIGALRM, &old, NULL);
+        assert_string_equal(err.message, "interrupted while waiting for another run of 'e'");
+        assert_non_null(strstr(note, "waiting for another run of 'e': "));
+        xpm_run_end(first, XPM_RUN_DONE, NULL);
+        xpm_workspace_close(workspace);
+}
+
 static void what_stands_in_the_way_is_named(void **state)
 {
         static const char *const names[] = {"experiments", "experiments/e", ".tmp"};
@@ -145,6 +178,7 @@ int main(void)
                 T(name_that_is_taken_gets_a_number),
                 T(run_before_is_kept_in_sight_until_one_ends_well),
                 T(two_runs_at_once_are_refused),
+                T(waiting_is_said_and_ends_with_a_signal),
                 T(what_stands_in_the_way_is_named),
                 T(current_that_is_a_directory_is_not_replaced),
 #undef T
