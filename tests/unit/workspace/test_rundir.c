@@ -113,8 +113,7 @@ static void collect(void *data, enum xpm_log_level level, const char *line)
 {
         assert_int_equal(level, XPM_LOG_NOTE);
         snprintf(data, 256, "%s", line);
-        raise(SIGALRM); /* has no effect: it comes before */
-        setitimer(ITIMER_REAL, &(struct itimerval){.it_value.tv_usec = 5000}, NULL); /* nobody waits as short */
+        setitimer(ITIMER_REAL, &(struct itimerval){{.tv_usec = 5000}, {.tv_usec = 5000}}, NULL);
 }
 
 static void waiting_is_said_and_ends_with_a_signal(void **state)
@@ -128,6 +127,7 @@ static void waiting_is_said_and_ends_with_a_signal(void **state)
         struct sigaction old, action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
         sigaction(SIGALRM, &action, &old);
         assert_int_equal(xpm_run_begin(workspace, &info, true, &log, &second, &err), XPM_EINTERRUPTED);
+        setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
         sigaction(SIGALRM, &old, NULL);
         assert_string_equal(err.message, "interrupted while waiting for another run of 'e'");
         assert_non_null(strstr(note, "waiting for another run of 'e': "));
