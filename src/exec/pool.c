@@ -191,11 +191,14 @@ static void on_patience(uv_timer_t *timer)
         uv_timer_start(timer, on_patience, PATIENCE_FIRST, 0);
 }
 
+/* Once for all that are held together: a second engine on one experiment holds up thousands. */
 static void note_holder(const task *task_)
 {
         const xpm_jobspec *spec = &task_->attempt.order->spec;
         char line[2048];
-        snprintf(line, sizeof line, "job '%s/%s' is run by another process, its outcome is waited for: %s",
+        if (task_->pool->held.count > 0)
+                return;
+        snprintf(line, sizeof line, "another process runs job '%s/%.8s' already, its outcome is waited for: %s",
                  spec->task_id, spec->job_id, task_->attempt.outcome.message);
         task_->pool->sink.note(task_->pool->sink.data, line);
 }
