@@ -1,0 +1,86 @@
+"""The worker from outside: who may start it, what it survives, and two engines that want the same jobs."""
+import os
+import signal
+import subprocess
+import unittest
+
+import xpmtest
+
+PLAN = """
+id: ID
+tasks:
+  t:
+    params: {n: int}
+    command: |
+      COMMAND
+plan:
+  s: {task: t, sweep: {n: {range: [0, 8]}}}
+"""
+
+
+def plan(command, name="e"):
+    return PLAN.replace("ID", name, 1).replace("COMMAND", command)
+
+
+class Worker(xpmtest.Case):
+    def test_it_takes_a_job_or_a_socket_and_nothing_else(self):
+        for words in ([], ["--job", "x", "--fd", "3"], ["--fd", "0"]):
+            self.xpm("worker", *words, status=2)
+        self.assertIn("params.json", self.xpm("worker", "--job", self.here, status=2).err)
+        self.assertIn("--fd", self.xpm("worker", "--fd", "77", status=3).err)
+
+    def test_it_is_in_no_list_of_commands(self):
+        self.assertNotIn("worker", self.xpm("--help").out)
+
+    def test_two_engines_run_each_job_once(self):
+        self.write("a.yaml", plan("echo x >> count; sleep 0.05", "a"))
+        self.write("b.yaml", plan("echo x >> count; sleep 0.05", "b"))
+        engines = [self.start("run-experiment", "--workdir", self.workspace, "-j", 2, name) for name in ("a.yaml", "b.yaml")]
+        for engine in engines:
+            out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+            self.assertEqual(engine.returncode, 0, out + err)
+        self.assertEqual([(job / "count").read_text() for job in self.job_directories("t")], ["x\n"] * 8)
+
+    def test_what_a_dead_worker_had_is_lost_and_runs_again(self):
+        once = self.here / "once"
+        self.write("e.yaml", plan(f"mkdir {once} 2>/dev/null && kill -9 $PPID; true"))
+        died = self.run_experiment("-j", 1, "e.yaml", status=1)
+        self.assertIn("killed by signal 9", died.out + died.err)
+        self.assertIn("8 done", self.run_experiment("-j", 1, "e.yaml").out)
+
+    def test_interrupting_a_run_file_cancels_its_job(self):
+        self.write("e.yaml", plan("echo started; echo > {{job.path}}/fifo; sleep 1000"))
+        self.run_experiment("--run-mode", "generate", "--limit", 1, "e.yaml")
+        (job,) = self.job_directories("t")
+        os.mkfifo(job / "fifo")
+        process = subprocess.Popen(["sh", str(job / "t.sh")], env=self.env, stderr=subprocess.PIPE, encoding="utf-8")
+        self.addCleanup(self.finish_by_hand, process)
+        with open(job / "fifo", encoding="utf-8") as fifo:
+            fifo.read()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        self.assertEqual(process.wait(xpmtest.PATIENCE), 1)
+        self.assertIn("cancelled", said)
+        self.assertIn('"cancelled"', (job / "t.failed").read_text())
+
+    def finish_by_hand(self, process):
+        process.stderr.close()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root may mount a small filesystem")
+    def test_a_workspace_that_becomes_full_ends_the_run_naming_the_file(self):
+        small = self.here / "small"
+        small.mkdir()
+        mounted = self.command("mount", "-t", "tmpfs", "-o", "size=160k", "none", small)
+        if mounted.status != 0:
+            self.skipTest("mounting is not allowed here")
+        self.addCleanup(subprocess.run, ["umount", str(small)], check=True)
+        self.write("e.yaml", plan("head -c 30000 /dev/zero > big"))
+        full = self.xpm("run-experiment", "--workdir", small / "ws", "-j", 1, "e.yaml", status=3)
+        self.assertRegex(full.err, r"'[^']*small/ws.*no space left on device|no space left on device.*small/ws")
+
+
+if __name__ == "__main__":
+    unittest.main()
