@@ -1,5 +1,6 @@
 /* xpm worker: run jobs, for an engine at the other end of a socket, or one job for its own run file. Nobody types it:
  * it is not in the list of commands. */
+#include "exec/guardian.h"
 #include "exec/worker.h"
 
 #include <limits.h>
@@ -7,7 +8,19 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 
-enum { DONE = 0, USAGE = 2 };
+enum { USAGE = 2 };
+
+/* The process that was started guards, its child works. */
+static int work(int fd, int slots, const char *job, xpm_error *err)
+{
+        int status = 0;
+        int rc = xpm_guardian_split(job ? -1 : fd, &status, err);
+        if (rc < 0)
+                return xpm_error_exit_status(rc);
+        if (rc > 0)
+                return xpm_guardian_exit_status(status);
+        return job ? xpm_worker_run_job(job, err) : xpm_worker_serve(fd, slots, err);
+}
 
 int xpm_command_worker(int argc, char **argv)
 {
@@ -29,10 +42,8 @@ int xpm_command_worker(int argc, char **argv)
                 xpm_fail(&err, XPM_EUSAGE, "xpm worker takes either --job DIR or --fd N");
         if (err.code)
                 status = USAGE;
-        else if (job)
-                status = xpm_worker_run_job(job, &err);
         else
-                status = xpm_worker_serve((int)fd, (int)slots, &err);
+                status = work((int)fd, (int)slots, job, &err);
         if (err.code)
                 xpm_report(&err);
         return status;

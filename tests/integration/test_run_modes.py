@@ -311,6 +311,20 @@ plan: {s: {task: t, sweep: {n: [1, 2]}}}
         self.end(engine)
         self.assertNotIn(".done", self.states())
 
+    def test_a_killed_worker_takes_its_jobs_with_it_and_they_run_again(self):
+        self.write("e.yaml", self.FILE.replace("echo {{n}} > started", "setsid sleep 600 &\n      echo $PPID > started"))
+        for name in ("started", "go"):
+            os.mkfifo(self.here / name)
+        engine = self.start("run-experiment", "--workdir", self.workspace, "-j", "1", "--limit", "1", "e.yaml")
+        with open(self.here / "started") as started:
+            os.kill(int(started.read()), signal.SIGKILL)
+        out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(engine.returncode, 1, out + err)
+        self.assertIn("killed by signal 9", err)
+        self.expect_no_process()
+        self.write("e.yaml", self.FILE.replace("read line < go", "true").replace("> started", "> written"))
+        self.run_experiment("--limit", "1", "e.yaml")
+
     def wait_for_line(self, engine):
         """The first signal was taken when its words appear."""
         for line in engine.stderr:
