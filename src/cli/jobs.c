@@ -117,8 +117,11 @@ static int print_table(xpm_view *view, const xpm_view_jobs *jobs, const struct r
                 print_state(job, &text);
                 xpm_table_cell(&table, xpm_text_string(&text));
                 xpm_text_clear(&text);
-                if (request->fullpath)
-                        xpm_text_puts(&text, xpm_view_job_path(view, job));
+                const char *path = request->fullpath ? xpm_view_job_path(view, job) : NULL;
+                if (path)
+                        xpm_text_puts(&text, path);
+                else if (request->fullpath)
+                        text.failed = true;
                 else
                         xpm_text_printf(&text, "%s/%.*s", job->task_id, SHORT_ID, job->job_id);
                 xpm_table_cell(&table, xpm_text_string(&text));

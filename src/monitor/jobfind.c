@@ -1,9 +1,7 @@
 /* From what a person types to one job. Those of the current runs are looked through first, from their lists; the
  * directories only when none of them fits: a job of an earlier run, or of none. */
-#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "base/text.h"
 #include "monitor/viewstate.h"

@@ -3,9 +3,7 @@
  * we wait for inotify, which knows of this host only, and for a timer, which knows of all. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,8 +1,6 @@
 /* Experiments and their runs. One status.json is read for each run that is asked for; two more files are looked at only
  * when it says that the run goes on: the experiment's lock, which tells whether that is so, and environment.json, which
  * tells whether the engine left jobs behind on purpose. */
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>

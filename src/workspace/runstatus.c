@@ -1,7 +1,6 @@
 /* status.json of a run: the fields of the reference implementation, whose readers stumble over a job state that is no
  * string and give other meanings to the names events_count, workdir, total_jobs, finished_jobs, failed_jobs, job_infos
  * and jobs: those are never written. */
-#include <fcntl.h>
 
 #include "base/file.h"
 #include "base/json.h"

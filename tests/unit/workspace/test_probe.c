@@ -76,6 +76,7 @@ static void files_decide(void **state)
                  ""},
                 {NULL, "{\"reason\": \"failed\"}", "{\"state\": \"running\"}", NULL, XPM_JOB_ERROR, XPM_FAILURE_FAILED,
                  -1, ""},
+                {"", "{\"reason\": \"lost\"}", done, NULL, XPM_JOB_DONE, XPM_FAILURE_NONE, -1, ""},
                 /* an attempt that has no end */
                 {NULL, NULL, "{\"state\": \"running\"}", NULL, XPM_JOB_UNSCHEDULED, XPM_FAILURE_LOST, -1, ""},
                 {NULL, NULL, "{\"state\": \"scheduled\"}", NULL, XPM_JOB_UNSCHEDULED, XPM_FAILURE_NONE, -1, ""},
