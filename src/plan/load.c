@@ -335,14 +335,16 @@ static bool has_program(const struct loader *loader)
         return false;
 }
 
+const char *const xpm_language_keys[] = {"id",       "title",   "subtitle", "description",   "paper",
+                                         "parent",   "imports", "file",     "add_timestamp", "dirty_git",
+                                         "enums",    "configs", "tasks",    "plan",          "tokens",
+                                         "launcher", "env",     "secrets",  "services",      "results",
+                                         NULL};
+
 static bool is_language_key(const char *key, size_t length)
 {
-        static const char *const keys[] = {"id",       "title",   "subtitle", "description",   "paper",
-                                           "parent",   "imports", "file",     "add_timestamp", "dirty_git",
-                                           "enums",    "configs", "tasks",    "plan",          "tokens",
-                                           "launcher", "env",     "secrets",  "services",      "results"};
-        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-                if (strlen(keys[i]) == length && memcmp(keys[i], key, length) == 0)
+        for (size_t i = 0; xpm_language_keys[i]; i++)
+                if (strlen(xpm_language_keys[i]) == length && memcmp(xpm_language_keys[i], key, length) == 0)
                         return true;
         return false;
 }

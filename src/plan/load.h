@@ -40,6 +40,9 @@ typedef struct xpm_document {
  * XPM_EPLAN, XPM_ENOTFOUND when the file does not exist, XPM_EIO. */
 int xpm_load(xpm_arena *arena, const xpm_load_options *options, xpm_document *out, xpm_error *err);
 
+/* The top-level keys that are the language's own, NULL-terminated. */
+extern const char *const xpm_language_keys[];
+
 /* Is NAME (a dotted address) a configuration value: is it there, under a top-level key that is none of the language's
  * own? */
 bool xpm_config_value_exists(const xpm_document *document, const char *name, size_t length);

@@ -18,11 +18,6 @@
 
 enum { ID_LENGTH = 200, LETTERS = 4 };
 
-static const char *const known_keys[] = {"id",      "title",    "subtitle", "description", "paper",         "parent",
-                                         "imports", "file",     "enums",    "configs",     "add_timestamp", "dirty_git",
-                                         "tasks",   "plan",     "tokens",   "launcher",    "env",           "secrets",
-                                         "results", "services", NULL};
-
 /* --- the top of the file --- */
 
 static bool is_id(const char *id, size_t length)
@@ -225,16 +220,16 @@ static int read_settings(xpm_plan *plan, xpm_error *err)
 
 static const char *slip(const char *key)
 {
-        for (size_t i = 0; known_keys[i]; i++)
-                if (strlen(known_keys[i]) >= LETTERS && xpm_words_slip(key, known_keys[i]))
-                        return known_keys[i];
+        for (size_t i = 0; xpm_language_keys[i]; i++)
+                if (strlen(xpm_language_keys[i]) >= LETTERS && xpm_words_slip(key, xpm_language_keys[i]))
+                        return xpm_language_keys[i];
         return NULL;
 }
 
 static bool is_known(const char *key)
 {
-        for (size_t i = 0; known_keys[i]; i++)
-                if (strcmp(known_keys[i], key) == 0)
+        for (size_t i = 0; xpm_language_keys[i]; i++)
+                if (strcmp(xpm_language_keys[i], key) == 0)
                         return true;
         return false;
 }
