@@ -95,7 +95,7 @@ static bool is_quoted_outside(const xpm_shell_state *s)
 static void end_word(xpm_shell_state *s)
 {
         bool keyword = s->keyword == 4;
-        s->in_word = s->number = s->keyword = s->equals = 0;
+        s->in_word = s->number = s->keyword = s->last = 0;
         if (keyword && is_quoted_outside(s))
                 xpm_shell_lose(s);
 }
@@ -212,6 +212,12 @@ static void step_document(xpm_shell_state *s, char c)
 
 /* --- the script --- */
 
+static uint8_t class_of(char c)
+{
+        bool word = c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        return word ? 'a' : c == '=' ? '=' : 0;
+}
+
 /* What is nothing but a part of a word. */
 static enum xpm_shell_event step_letter(xpm_shell_state *s, char c)
 {
@@ -225,7 +231,7 @@ static enum xpm_shell_event step_letter(xpm_shell_state *s, char c)
         else if (!s->in_word)
                 s->number = DIGITS;
         s->in_word = 1;
-        s->equals = c == '=';
+        s->last = class_of(c);
         return XPM_SHELL_LETTER;
 }
 
@@ -233,13 +239,13 @@ static enum xpm_shell_event step_letter(xpm_shell_state *s, char c)
 static enum xpm_shell_event go_on(xpm_shell_state *s, enum xpm_shell_event event)
 {
         s->in_word = 1;
-        s->number = s->keyword = s->equals = 0;
+        s->number = s->keyword = s->last = 0;
         return event;
 }
 
 static enum xpm_shell_event open_paren(xpm_shell_state *s)
 {
-        bool array = s->equals && memchr(s->stack, SUBST, s->depth);
+        bool array = s->last == '=' && memchr(s->stack, SUBST, s->depth);
         end_word(s);
         if (array)
                 xpm_shell_lose(s);
@@ -322,6 +328,8 @@ static enum xpm_shell_event step_inside(xpm_shell_state *s, char c)
 
 static enum xpm_shell_event step_arithmetic(xpm_shell_state *s, char c)
 {
+        bool number = s->last == 'a';
+        s->last = class_of(c);
         switch (top(s)) {
         case ARITHMETIC:
                 if (c == '(')
@@ -342,6 +350,8 @@ static enum xpm_shell_event step_arithmetic(xpm_shell_state *s, char c)
                         pop(s);
                 break;
         }
+        if (c == '#' && !number) /* not 16#ff: bash may read a comment */
+                xpm_shell_lose(s);
         return strchr("()[]", c) && c ? XPM_SHELL_OPAQUE : step_inside(s, c);
 }
 
@@ -492,7 +502,7 @@ void xpm_shell_value(xpm_shell_state *state)
         }
         state->number = !state->in_word || state->number ? DIGITS_AND_VALUE : 0;
         state->in_word = 1;
-        state->keyword = state->equals = 0;
+        state->keyword = state->last = 0;
 }
 
 enum xpm_shell_place xpm_shell_place(const xpm_shell_state *state)

@@ -49,7 +49,7 @@ typedef struct xpm_shell_state {
         uint8_t in_word;                       /* the next character does not begin a word */
         uint8_t number;                        /* the word has only digits, or only digits and values */
         uint8_t keyword;                       /* characters of `case` that the word has so far */
-        uint8_t equals;                        /* the last character was an = */
+        uint8_t last;                          /* character: = itself, `a` for letters and digits, else 0 */
         uint8_t documents, used;               /* here-documents that are to come, and bytes of: */
         char delimiters[XPM_SHELL_DELIMITERS]; /* a byte of flags, the delimiter, NUL; for each */
         uint8_t match;                         /* characters of the delimiter that this line of a document has so far */
