@@ -335,11 +335,10 @@ static bool has_program(const struct loader *loader)
         return false;
 }
 
-const char *const xpm_language_keys[] = {"id",       "title",   "subtitle", "description",   "paper",
-                                         "parent",   "imports", "file",     "add_timestamp", "dirty_git",
-                                         "enums",    "configs", "tasks",    "plan",          "tokens",
-                                         "launcher", "env",     "secrets",  "services",      "results",
-                                         NULL};
+const char *const xpm_language_keys[] = {
+        "id",     "title",         "subtitle",  "description", "paper",    "parent",  "imports",
+        "file",   "add_timestamp", "dirty_git", "enums",       "configs",  "tasks",   "plan",
+        "tokens", "launcher",      "env",       "secrets",     "services", "results", NULL};
 
 static bool is_language_key(const char *key, size_t length)
 {
