@@ -5,7 +5,7 @@
  *
  * What cannot be followed without a parser is LOST: `case` in a substitution in quotes (its patterns end in an
  * unmatched parenthesis), single quotes in `"${…}"` (quotes or not, depending on the operator) and in arithmetic (where
- * they mean nothing), and an array, `x=(…)`, in a substitution, where bash 5.2 takes `'\''` apart.
+ * they mean nothing, as comments do), and an array, `x=(…)`, in a substitution, where bash 5.2 takes `'\''` apart.
  *
  * Invariant: the innermost of the stack decides; an empty stack is the script itself. */
 #include "plan/shellword.h"
