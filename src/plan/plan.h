@@ -33,7 +33,7 @@ struct xpm_step {
         /* the step's own settings, replacing the task's; NULL where nothing is said */
         const xpm_node *tokens, *requirements, *launcher, *retry, *env, *max_retries, *transient;
         struct xpm_templates *templates; /* plan/template.h: the task's with the step's settings, compiled */
-        struct xpm_step_detail *detail;  /* plan/expand.c: sweeps, tags */
+        struct xpm_step_detail *detail;  /* plan/step.h: sweeps, references, tags */
         size_t index;
         bool wanted; /* --only */
 };
@@ -65,10 +65,9 @@ typedef struct xpm_plan_options {
 int xpm_plan_read(const xpm_plan_options *options, xpm_plan **out, xpm_error *err);
 void xpm_plan_destroy(xpm_plan *plan);
 
-/* The merged, interpolated configuration only (--show): the same layers and checks of load.h, nothing expanded. */
-
-/* Tags of a job: full name and value (a string, number, bool, null; an unnamed config is its plain tree), own ones
- * first, then inherited. VISIT returns non-zero to stop; that value is returned. */
+/* Tags of a job: full name and value, own ones first, then inherited. The value is the parameter's own (xpm_value_json
+ * prints an enum as its name, an unnamed config as its plain tree), a string for an alternative of a one_of; both are
+ * borrowed from the plan. VISIT returns non-zero to stop; that value is returned. */
 typedef int (*xpm_tag_visitor)(void *data, const char *name, const xpm_value *value);
 int xpm_job_tags(const xpm_plan *plan, const xpm_job *job, xpm_tag_visitor visit, void *data);
 /* The tag that NAME (a full name or an unambiguous suffix) means for JOB: 1 found, 0 lacking, XPM_EPLAN ambiguous with

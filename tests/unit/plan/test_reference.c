@@ -270,6 +270,16 @@ static void include_follows_the_product_for_each_choice(void **state)
                          "u j=#2 v=9 {v=9 j.n=2 j.k=5}\n");
 }
 
+static void references_taken_by_interpolation_are_two(void **state)
+{
+        expect_jobs(*state,
+                    TYPES "  t: {task: two, params: {a: '${any}', b: '${any}'}}\nany: {each: m, where: {k: 5}}\n",
+                    JOBS "t a=#0 b=#0 {a.n=1 a.k=5 b.n=1 b.k=5}\n"
+                         "t a=#0 b=#2 {a.n=1 a.k=5 b.n=2 b.k=5}\n"
+                         "t a=#2 b=#0 {a.n=2 a.k=5 b.n=1 b.k=5}\n"
+                         "t a=#2 b=#2 {a.n=2 a.k=5 b.n=2 b.k=5}\n");
+}
+
 static void references_that_are_wrong(void **state)
 {
         static const struct {
@@ -385,6 +395,7 @@ int main(void)
                 T(from_and_tag_may_stand_in_a_sweep),
                 T(reference_that_a_sweep_replaces_serves_include_alone),
                 T(include_follows_the_product_for_each_choice),
+                T(references_taken_by_interpolation_are_two),
                 T(references_that_are_wrong),
                 T(bounds_hold_for_what_a_reference_gives),
 #undef T

@@ -198,6 +198,24 @@ static void visitor_can_stop(void **state)
         expansion_release(&e);
 }
 
+static void tags_come_down_a_long_chain(void **state)
+{
+        enum { STEPS = 2000 };
+        xpm_text text = XPM_TEXT_INIT;
+        struct expansion e;
+        xpm_value value = {0};
+        xpm_text_puts(&text, "id: x\ntasks: {t: {params: {a: int?, j: t?}, command: 'true'}}\nplan:\n  s0: {task: t, "
+                             "sweep: {a: [7]}}\n");
+        for (int i = 1; i < STEPS; i++)
+                xpm_text_printf(&text, "  s%d: {task: t, params: {j: {each: s%d}}}\n", i, i - 1);
+        expansion_read(*state, xpm_text_string(&text), (xpm_plan_options){0}, &e);
+        assert_string_equal(e.err.message, "");
+        assert_int_equal(xpm_job_tag(e.plan, e.plan->jobs[STEPS - 1], "a", &value, NULL), 1);
+        assert_int_equal(value.integer, 7);
+        expansion_release(&e);
+        xpm_text_release(&text);
+}
+
 static void tags_that_are_wrong(void **state)
 {
         static const struct {
@@ -235,6 +253,7 @@ int main(void)
                 T(reference_sees_the_tags_of_the_step_that_it_names),
                 T(tags_are_an_object_in_json),
                 T(visitor_can_stop),
+                T(tags_come_down_a_long_chain),
                 T(tags_that_are_wrong),
 #undef T
         };
