@@ -1,6 +1,8 @@
 /* xpm: a table of commands. Each is one file of this room, takes its own options, and returns the exit status. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/words.h"
 #include "cli/commands.h"
@@ -32,22 +34,35 @@ static void print_commands(FILE *out)
 
 static int unknown(const char *word)
 {
-        const char *names[COMMANDS];
-        size_t count = 0;
+        const char *names[COMMANDS + 2] = {"--help", "--version"};
+        size_t count = 2;
         for (size_t i = 0; i < COMMANDS; i++)
                 if (commands[i].summary)
                         names[count++] = commands[i].name;
-        const char *near = xpm_words_nearest(word, names, count);
+        const char *near = xpm_words_nearest(word, names, count), *what = *word == '-' ? "option" : "command";
         if (near)
-                fprintf(stderr, "xpm: unknown command '%s': did you mean '%s'?\n", word, near);
+                fprintf(stderr, "xpm: unknown %s '%s': did you mean '%s'?\n", what, word, near);
         else
-                fprintf(stderr, "xpm: unknown command '%s'\n", word);
+                fprintf(stderr, "xpm: unknown %s '%s'\n", what, word);
         fprintf(stderr, "try 'xpm --help'\n");
         return USAGE;
 }
 
+/* What was closed by who started us must not be the number of a file of ours: what is printed would be written to it.
+ */
+static void open_standard(void)
+{
+        int fd;
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd <= STDERR_FILENO);
+        if (fd >= 0)
+                close(fd);
+}
+
 int main(int argc, char **argv)
 {
+        open_standard();
         if (argc < 2) {
                 print_commands(stderr);
                 return USAGE;

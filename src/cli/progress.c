@@ -3,9 +3,11 @@
 #include "cli/progress.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,6 +83,13 @@ static void tell_stop(xpm_progress *progress, const xpm_counts *counts)
                         running, running == 1 ? "" : "s", running == 1 ? "it" : "them");
 }
 
+/* What fits on a line of the terminal: a line that wraps cannot be written over. */
+static int line_width(void)
+{
+        struct winsize size;
+        return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : INT_MAX;
+}
+
 static void on_progress(void *data, const xpm_counts *counts)
 {
         xpm_progress *progress = data;
@@ -93,7 +102,7 @@ static void on_progress(void *data, const xpm_counts *counts)
         xpm_text line = XPM_TEXT_INIT;
         describe(counts, elapsed, &line);
         if (progress->terminal) {
-                fprintf(stderr, "\r%s\033[K", xpm_text_string(&line));
+                fprintf(stderr, "\r%.*s\033[K", line_width(), xpm_text_string(&line));
                 progress->shown = true;
                 progress->next_line = FIRST_LINE + elapsed;
         } else {
@@ -104,10 +113,22 @@ static void on_progress(void *data, const xpm_counts *counts)
         xpm_text_release(&line);
 }
 
+/* Without what a progress bar wrote over, and without what would steer the terminal. */
+static void print_log_line(const char *line, size_t length)
+{
+        while (length > 0 && line[length - 1] == '\r')
+                length--;
+        const char *end = line + length, *over = memrchr(line, '\r', length);
+        fputs("    | ", stderr);
+        for (const char *at = over ? over + 1 : line; at < end; at++)
+                putc(*at != '\t' && ((unsigned char)*at < ' ' || *at == '\177') ? '?' : *at, stderr);
+        putc('\n', stderr);
+}
+
 /* The last lines of a log, or nothing. Returns whether there was something. */
 static bool print_tail(const char *dir, const char *script, const char *ending)
 {
-        char *path = NULL, buffer[TAIL_BYTES + 1];
+        char *path = NULL, buffer[TAIL_BYTES];
         if (asprintf(&path, "%s/%s.%s", dir, script, ending) < 0)
                 return false;
         int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -121,15 +142,14 @@ static bool print_tail(const char *dir, const char *script, const char *ending)
                 length--;
         if (length <= 0)
                 return false;
-        buffer[length] = '\0';
-        const char *start = buffer + length;
+        const char *start = buffer + length, *end = start;
         for (int lines = 0; start > buffer; start--)
                 if (start[-1] == '\n' && ++lines == TAIL_LINES)
                         break;
-        while (*start) {
-                size_t line = strcspn(start, "\n");
-                fprintf(stderr, "    | %.*s\n", (int)line, start);
-                start += line + (start[line] == '\n');
+        while (start < end) {
+                const char *newline = memchr(start, '\n', (size_t)(end - start)), *stop = newline ? newline : end;
+                print_log_line(start, (size_t)(stop - start));
+                start = newline ? newline + 1 : end;
         }
         return true;
 }

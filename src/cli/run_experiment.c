@@ -257,10 +257,13 @@ static int print_table(const xpm_experiment *experiment, xpm_error *err)
 static void print_totals(const xpm_experiment *experiment, const size_t *counts)
 {
         size_t total = xpm_experiment_job_count(experiment);
+        const char *before = ": ";
         printf("%s: %zu job%s", xpm_experiment_id(experiment), total, total == 1 ? "" : "s");
         for (int i = 0; i < XPM_OUTLOOK_COUNT; i++)
-                if (counts[i])
-                        printf("%s%zu %s", i == 0 || total == counts[i] ? ": " : ", ", counts[i], xpm_outlook_word(i));
+                if (counts[i]) {
+                        printf("%s%zu %s", before, counts[i], xpm_outlook_word(i));
+                        before = ", ";
+                }
         printf("; workspace %s\n", xpm_experiment_workspace(experiment));
 }
 

@@ -150,7 +150,7 @@ void xpm_job_status_json(const xpm_job_status *status, xpm_text *text)
         put_time(text, "ended_time", status->ended);
         put_maybe(text, "exit_code", status->code, -1);
         put_int(text, "attempt", status->attempt);
-        put_int(text, "retry_count", (int64_t)status->attempt - 1);
+        put_int(text, "retry_count", status->attempt > 0 ? (int64_t)status->attempt - 1 : 0);
         xpm_json_key(text, "resumable");
         xpm_json_bool(text, status->resumable);
         xpm_json_key(text, "progress");

@@ -38,6 +38,7 @@ class Words(xpmtest.Case):
         for words, near in (
             (["run-experimnt"], "'run-experiment'"),
             (["jbos"], "'jobs'"),
+            (["--versoin"], "'--version'"),
             (["jobs", "lst"], "'list'"),
             (["experiments", "lits"], "'list'"),
             (["run-experiment", "--workdri", "x", "e.yaml"], "'--workdir'"),

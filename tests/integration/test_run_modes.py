@@ -75,6 +75,8 @@ class DryRun(xpmtest.Case):
         self.assertEqual(self.states(), ["will run"] * 4)
         self.run_experiment("e.yaml", status=1)
         self.assertEqual(self.states("--keep-failed"), ["done", "failed before", "done", "blocked"])
+        totals = self.run_experiment("--run-mode", "dry-run", "e.yaml").lines()[-1]
+        self.assertTrue(totals.startswith("chain: 4 jobs: 2 done, 1 failed before, 1 blocked; workspace "), totals)
         self.write("e.yaml", CHAIN)
         states = self.states()
         self.assertEqual((states[0], states[2]), ("done, command changed",) * 2)

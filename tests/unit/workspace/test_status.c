@@ -90,6 +90,19 @@ static void failure_has_our_word_and_the_references(void **state)
         xpm_text_release(&text);
 }
 
+static void job_that_was_never_begun_has_no_retries(void **state)
+{
+        (void)state;
+        xpm_text text = XPM_TEXT_INIT;
+        const xpm_job_status status = {.state = XPM_JOB_ERROR, .failure = XPM_FAILURE_DEPENDENCY, .code = -1};
+        xpm_job_status_json(&status, &text);
+        json_t *json = parse(&text);
+        assert_int_equal(number(json, "attempt"), 0);
+        assert_int_equal(number(json, "retry_count"), 0);
+        json_decref(json);
+        xpm_text_release(&text);
+}
+
 static void running_status_names_its_processes(void **state)
 {
         (void)state;
@@ -201,6 +214,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(time_is_iso_8601_with_microseconds),      T(every_promised_field_is_there),
+                T(failure_has_our_word_and_the_references), T(job_that_was_never_begun_has_no_retries),
                 T(failure_has_our_word_and_the_references), T(running_status_names_its_processes),
                 T(what_was_written_is_read_back),           T(attempt_without_end_is_counted_as_lost),
                 T(status_of_the_reference_is_understood),   T(what_is_no_status_counts_as_none),
