@@ -339,6 +339,7 @@ static enum xpm_attempt_step launch(const xpm_site *site, xpm_attempt *attempt)
 enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attempt, bool waited)
 {
         xpm_error err = XPM_ERROR_NONE;
+        attempt->outcome.message[0] = '\0'; /* who held the lock when it was tried before */
         int rc = enter(site, attempt, waited, &err);
         if (rc == XPM_ELOCKED) {
                 snprintf(attempt->outcome.message, sizeof attempt->outcome.message, "%s", err.message);

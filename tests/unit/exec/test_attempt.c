@@ -226,6 +226,33 @@ static void job_that_another_process_runs_is_held_and_its_outcome_taken(void **s
         xpm_site_release(&site);
 }
 
+static void who_held_the_lock_before_is_no_part_of_the_outcome(void **state)
+{
+        static const char *const argv[] = {"/bin/true", NULL};
+        struct job job;
+        xpm_site site;
+        xpm_attempt attempt;
+        xpm_jobdir other = XPM_JOBDIR_INIT;
+        job_init(&job, *state, argv);
+        other.path = job.path;
+        other.script = "work";
+        other.directory_mode = 0700;
+        other.file_mode = 0600;
+        assert_int_equal(xpm_jobdir_open(&other, true, NULL), 0);
+        assert_int_equal(xpm_jobdir_lock(&other, NULL), 0);
+        begin(&job, &attempt, &site);
+        assert_int_equal(xpm_attempt_start(&site, &attempt, false), XPM_ATTEMPT_HELD);
+        xpm_jobdir_release(&other);
+        assert_int_equal(xpm_attempt_start(&site, &attempt, true), XPM_ATTEMPT_RUNS);
+        wait_for(&site, &attempt);
+        xpm_attempt_release(&attempt);
+        xpm_site_release(&site);
+        json_t *status = status_of(&job);
+        assert_string_equal(json_string_value(json_object_get(status, "state")), "done");
+        assert_true(json_is_null(json_object_get(status, "message")));
+        json_decref(status);
+}
+
 static void lock_is_held_while_it_runs_and_a_leftover_cannot_keep_it(void **state)
 {
         /* The leftover has the descriptor of the lock, and lives until the test lets it go. */
@@ -330,6 +357,7 @@ int main(void)
                 T(old_outputs_are_no_proof_unless_it_resumes),
                 T(job_that_is_done_is_not_run_again_unless_told),
                 T(job_that_another_process_runs_is_held_and_its_outcome_taken),
+                T(who_held_the_lock_before_is_no_part_of_the_outcome),
                 T(lock_is_held_while_it_runs_and_a_leftover_cannot_keep_it),
                 T(signal_reaches_the_whole_group_with_its_reason),
                 T(workspace_that_cannot_be_written_is_never_a_success),
