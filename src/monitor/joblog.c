@@ -128,7 +128,10 @@ int xpm_view_logs(xpm_view *view, xpm_view_job *job, bool std, bool follow_it, c
         if (!in.directory || !in.names[0] || !in.names[1])
                 return xpm_fail_memory(err);
         int rc = follow_it ? follow(&in) : look(&in);
-        if (rc == 0 && !in.found)
+        if (rc == 0 && !in.found && job->state == XPM_JOB_ERROR)
+                rc = xpm_fail(err, XPM_ENOTFOUND, "the job '%s/%s' has no log: it failed before it was started (%s)",
+                              job->task_id, job->job_id, xpm_failure_word(job->failure));
+        else if (rc == 0 && !in.found)
                 rc = xpm_fail(err, XPM_ENOTFOUND, "the job '%s/%s' has no log: it is %s", job->task_id, job->job_id,
                               xpm_job_state_word(job->state));
         return rc > 0 ? 0 : rc;

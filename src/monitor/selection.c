@@ -64,10 +64,39 @@ static const char *property(const xpm_view_job *job, enum property which)
         }
 }
 
+/* `model.lr` ends with `lr`. */
+static bool ends_with(const char *tag, const char *name)
+{
+        size_t whole = strlen(tag), length = strlen(name);
+        return whole > length && tag[whole - length - 1] == '.' && strcmp(tag + whole - length, name) == 0;
+}
+
+/* The tag that NAME means: the full name, or else the only one that ends so. */
+static int find_tag(const xpm_view_job *job, const char *name, xpm_filter_value *out, xpm_error *err)
+{
+        const xpm_view_tag *found = NULL, *other = NULL;
+        for (size_t i = 0; i < job->tag_count; i++) {
+                const xpm_view_tag *tag = &job->tags[i];
+                if (strcmp(tag->name, name) == 0) {
+                        *out = tag->value;
+                        return 0;
+                }
+                if (!ends_with(tag->name, name))
+                        continue;
+                other = found;
+                found = tag;
+        }
+        if (other)
+                return xpm_fail(err, XPM_EUSAGE, "'%s' may be the tag '%s' or '%s' of the job '%s/%.8s'", name,
+                                other->name, found->name, job->task_id, job->job_id);
+        if (found)
+                *out = found->value;
+        return 0;
+}
+
 static int lookup(void *data, const char *name, xpm_filter_value *out, xpm_error *err)
 {
         const xpm_view_job *job = data;
-        (void)err;
         int which = name[0] == '@' ? find_property(name) : -1;
         if (which >= 0) {
                 const char *text = property(job, (enum property)which);
@@ -77,10 +106,7 @@ static int lookup(void *data, const char *name, xpm_filter_value *out, xpm_error
                 out->any_case = true;
                 return 0;
         }
-        for (size_t i = 0; i < job->tag_count; i++)
-                if (strcmp(job->tags[i].name, name) == 0)
-                        *out = job->tags[i].value;
-        return 0;
+        return find_tag(job, name, out, err);
 }
 
 int xpm_view_select(xpm_view *view, const char *text, xpm_view_jobs *jobs, xpm_error *err)

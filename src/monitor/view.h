@@ -101,8 +101,9 @@ typedef struct xpm_view_jobs {
  * several stands there once, as the latest of them knows it. XPM_ENOTFOUND for an unknown experiment. */
 int xpm_view_list_jobs(xpm_view *view, const char *const *experiments, xpm_view_jobs *out, xpm_error *err);
 
-/* Keep those that FILTER (model/filter.h) holds for: tags, and the properties @state @name (of the task) @id @step
- * @experiment @failure. XPM_EUSAGE with the column. */
+/* Keep those that FILTER (model/filter.h) holds for: tags, by their full name or an unambiguous end of it, and the
+ * properties @state @name (of the task) @id @step @experiment @failure. XPM_EUSAGE with the column, or with the tags
+ * that a name may mean. */
 int xpm_view_select(xpm_view *view, const char *filter, xpm_view_jobs *jobs, xpm_error *err);
 
 /* The absolute directory of a job. NULL when out of memory. */

@@ -72,6 +72,17 @@ static void job_without_a_log_is_an_error(void **state)
         }
 }
 
+static void job_that_never_began_is_said_to_have_failed(void **state)
+{
+        struct shown shown = {.place = *state};
+        xpm_error err = XPM_ERROR_NONE;
+        place_put(*state, ".__experimaestro__", "");
+        runs_job_file(*state, "a", "task.failed", "{\"reason\": \"dependency\", \"failure_status\": \"DEPENDENCY\"}");
+        assert_int_equal(read_logs(&shown, false, false, &err), XPM_ENOTFOUND);
+        assert_string_equal(err.message,
+                            "the job 'demo.task/a' has no log: it failed before it was started (dependency)");
+}
+
 /* A new attempt renames the logs and begins others; then the job ends. */
 static void go_on(struct shown *shown)
 {
@@ -134,6 +145,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(both_logs_are_read_or_one),
                 T(job_without_a_log_is_an_error),
+                T(job_that_never_began_is_said_to_have_failed),
                 T(job_that_runs_is_followed_to_its_end),
                 T(reader_may_have_enough),
 #undef T

@@ -40,6 +40,39 @@ static void put_jobs(const struct place *place)
                                               LINE("demo.eval", "d", "{}", "two"));
 }
 
+static void put_inherited(const struct place *place)
+{
+        views_put_run(place, "e", "20260101_000000", "{\"status\": \"done\"}",
+                      LINE("demo.train", "a", "{\"lr\": 0.1, \"net.h\": 1}", "one")
+                              LINE("demo.eval", "b", "{\"model.lr\": 0.1, \"model.net.h\": 2, \"x.y\": 1, \"z.y\": 1}",
+                                   "two") LINE("demo.eval", "c", "{\"lr\": 1, \"model.lr\": 0.1, \"clr\": 5}", "two"));
+}
+
+static void end_of_a_tags_name_means_the_tag(void **state)
+{
+        static const struct {
+                const char *filter, *kept;
+        } cases[] = {
+                {"lr = 0.1", "ab"}, /* of c, the tag of exactly this name */
+                {"model.lr = 0.1", "bc"}, {"h in [1, 2]", "ab"},
+                {"net.h = 2", "b"},       {"r = 5", ""}, /* an end, but not of whole words */
+                {"x.y = 1", "b"},
+        };
+        xpm_error err = XPM_ERROR_NONE;
+        xpm_view_jobs jobs;
+        put_inherited(*state);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                char kept[16];
+                select_jobs(*state, cases[i].filter, kept);
+                assert_string_equal(kept, cases[i].kept);
+        }
+        xpm_view *view = views_open(*state);
+        assert_int_equal(xpm_view_list_jobs(view, NULL, &jobs, NULL), 0);
+        assert_int_equal(xpm_view_select(view, "y = 1", &jobs, &err), XPM_EUSAGE);
+        assert_string_equal(err.message, "'y' may be the tag 'x.y' or 'z.y' of the job 'demo.eval/b'");
+        xpm_view_close(view);
+}
+
 static void tags_and_properties_are_compared(void **state)
 {
         static const struct {
@@ -95,6 +128,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(tags_and_properties_are_compared),
+                T(end_of_a_tags_name_means_the_tag),
                 T(what_is_wrong_is_said),
 #undef T
         };
