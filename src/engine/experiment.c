@@ -84,7 +84,14 @@ static int read_plan(xpm_experiment *experiment, xpm_error *err)
                 .hash_file = xpm_hashcache_file,
                 .hash_data = experiment->hashes,
         };
-        return xpm_plan_read(&plan, &experiment->plan, err);
+        int rc = xpm_plan_read(&plan, &experiment->plan, err);
+        const char *const *args = options->args;
+        if (rc == 0 && args && *args && !experiment->plan->document.code)
+                return xpm_fail(err, XPM_EUSAGE,
+                                "'%s' stands after the experiment file, and what stands there is for a plan as a "
+                                "program, which '%s' does not name: options stand before the file",
+                                *args, options->file);
+        return rc;
 }
 
 static int find_workspace(xpm_experiment *experiment, xpm_error *err)

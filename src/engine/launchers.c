@@ -9,14 +9,21 @@
 static const char *const types[] = {"local", "slurm", "mpi"};
 enum { TYPES = sizeof types / sizeof *types, SUGGESTIONS = 64 };
 
-const char *xpm_experiment_launcher(const xpm_experiment *experiment, const xpm_job *job)
+/* Where a job's launcher is named, or NULL when the option names it, or nothing does. */
+static const xpm_node *named_at(const xpm_experiment *experiment, const xpm_job *job)
 {
         const xpm_node *own = job->step->launcher ? job->step->launcher : job->step->task->launcher;
         if (experiment->options.launcher)
+                return NULL;
+        return own ? own : experiment->plan->launcher;
+}
+
+const char *xpm_experiment_launcher(const xpm_experiment *experiment, const xpm_job *job)
+{
+        const xpm_node *node = named_at(experiment, job);
+        if (experiment->options.launcher)
                 return experiment->options.launcher;
-        if (!own)
-                own = experiment->plan->launcher;
-        return own ? own->text : types[0];
+        return node ? node->text : types[0];
 }
 
 static bool is_type(const char *name)
@@ -56,13 +63,18 @@ int xpm_experiment_module(const xpm_experiment *experiment, const char *name, co
 int xpm_experiment_check_launchers(const xpm_experiment *experiment, xpm_error *err)
 {
         const xpm_step *last = NULL;
-        int rc = 0;
-        for (size_t i = 0; rc == 0 && i < experiment->plan->job_count; i++) {
+        for (size_t i = 0; i < experiment->plan->job_count; i++) {
                 const xpm_job *job = experiment->plan->jobs[i];
-                if (job->step != last)
-                        rc = xpm_experiment_module(experiment, xpm_experiment_launcher(experiment, job), NULL, NULL,
-                                                   err);
+                if (job->step == last)
+                        continue;
                 last = job->step;
+                xpm_error own = XPM_ERROR_NONE;
+                const xpm_node *node = named_at(experiment, job);
+                int rc = xpm_experiment_module(experiment, xpm_experiment_launcher(experiment, job), NULL, NULL, &own);
+                if (rc == XPM_EUSAGE && node)
+                        return xpm_fail_at(err, node->pos, "%s", own.message);
+                if (rc != 0)
+                        return xpm_fail(err, rc, "%s", own.message);
         }
-        return rc;
+        return 0;
 }

@@ -80,6 +80,23 @@ static int claim(struct reader *reader, const xpm_pair *pair, const char *what, 
                            pair->key, other->key, place);
 }
 
+/* Any text that fits a line: `l-bfgs` and `8bit` are names of what exists. */
+static int check_member(const xpm_node *item, const char *enumeration, xpm_error *err)
+{
+        enum { LONGEST = 200 };
+        int rc = xpm_check_text(item, enumeration, err);
+        if (rc != 0)
+                return rc;
+        if (item->length == 0 || item->length > LONGEST)
+                return xpm_fail_at(err, item->pos, "a member of the enum '%s' has a name of 1 to %d bytes", enumeration,
+                                   LONGEST);
+        for (size_t i = 0; i < item->length; i++)
+                if ((unsigned char)item->text[i] < ' ' || item->text[i] == 0x7f)
+                        return xpm_fail_at(err, item->pos, "the name of a member cannot hold the character U+%04X",
+                                           (unsigned char)item->text[i]);
+        return 0;
+}
+
 static int read_members(struct reader *reader, const xpm_pair *pair, xpm_enum_type *enumeration, xpm_error *err)
 {
         const xpm_node *list = pair->value;
@@ -90,11 +107,7 @@ static int read_members(struct reader *reader, const xpm_pair *pair, xpm_enum_ty
         int rc = members ? 0 : xpm_fail_memory(err);
         for (size_t i = 0; rc == 0 && i < list->item_count; i++) {
                 const xpm_node *item = list->items[i];
-                rc = xpm_check_text(item, pair->key, err);
-                if (rc == 0 && strlen(item->text) != item->length)
-                        rc = xpm_fail_at(err, item->pos, "the name of a member cannot hold a NUL");
-                if (rc == 0)
-                        rc = xpm_check_name(item->text, item->pos, false, "a member of an enum", err);
+                rc = check_member(item, pair->key, err);
                 if (rc == 0 && xpm_map_get(&seen, item->text))
                         rc = xpm_fail_at(err, item->pos, "enum '%s' has '%s' twice", pair->key, item->text);
                 members[i] = (xpm_enum_member){.type = enumeration, .name = item->text};

@@ -420,6 +420,12 @@ static const struct {
         {"did not find expected node content", "a value is expected here", false},
         {"found invalid Unicode character escape code",
          "this escape is no character: it is half of a surrogate pair, or beyond U+10FFFF", false},
+        {"did not find expected whitespace or line break",
+         "a tag ends with a blank: put one before the bracket, as in {key: !remove }", false},
+        {"did not find expected comment or line break",
+         "the text after '|' or '>' begins in the next line, indented; a value that begins with one of them needs "
+         "quotes",
+         false},
         {"did not find expected <document start>",
          "the end of the file is expected here: something before it is not indented as it should be", false},
 };

@@ -40,6 +40,7 @@ struct xpm_node {
         enum xpm_node_kind kind;
         bool quoted;          /* a quoted or block scalar: text */
         bool replace, remove; /* the tags !replace and !remove; neither is left after merging */
+        bool aliased;         /* an alias took a copy */
         uint8_t progress;     /* plan/interpolate.c's own; copied with the node */
         uint32_t layer;       /* number of the layer that set it, ascending: later wins */
         xpm_pos pos;

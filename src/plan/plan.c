@@ -234,6 +234,19 @@ static bool is_known(const char *key)
         return false;
 }
 
+/* Has an alias read NODE, or something in it? */
+static bool has_aliased(const xpm_node *node)
+{
+        bool found = node->aliased;
+        if (node->kind == XPM_NODE_SEQUENCE)
+                for (size_t i = 0; !found && i < node->item_count; i++)
+                        found = has_aliased(node->items[i]);
+        else if (node->kind == XPM_NODE_MAPPING)
+                for (size_t i = 0; !found && i < node->pair_count; i++)
+                        found = has_aliased(node->pairs[i].value);
+        return found;
+}
+
 /* Called last: templates read configuration values too. */
 static int check_unread(const xpm_plan *plan, const xpm_log *log, xpm_error *err)
 {
@@ -244,6 +257,8 @@ static int check_unread(const xpm_plan *plan, const xpm_log *log, xpm_error *err
                 if (is_known(pair->key) || xpm_map_get_n(&document->keys_read, pair->key, pair->key_length))
                         continue;
                 const char *near = slip(pair->key);
+                if (!near && has_aliased(pair->value))
+                        continue;
                 if (near)
                         return xpm_fail_at(err, pair->key_pos, "unknown key '%.60s': did you mean '%s'?", pair->key,
                                            near);

@@ -169,7 +169,13 @@ int xpm_program_run(xpm_arena *arena, const xpm_load_options *options, const cha
         if (rc != 0)
                 goto out;
         bool python = ends_with(path, ".py") && access(path, X_OK) != 0;
-        rc = options->run(options->run_data, path, python, dir, &input, &output, err);
+        xpm_error own = XPM_ERROR_NONE;
+        const xpm_node *file = options->code ? NULL : xpm_node_get(configuration, "file");
+        rc = options->run(options->run_data, path, python, dir, &input, &output, &own);
+        if (rc == XPM_EPLAN && file)
+                rc = xpm_fail_at(err, file->pos, "%s", own.message);
+        else if (rc != 0)
+                rc = xpm_fail(err, rc, "%s", own.message);
         if (rc == 0 && output.failed)
                 rc = xpm_fail_memory(err);
         if (rc == 0)

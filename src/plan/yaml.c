@@ -255,7 +255,7 @@ static int read_alias(struct reader *reader, const yaml_event_t *event)
 {
         const char *name = (const char *)event->data.alias.anchor;
         xpm_pos pos = position(reader, event->start_mark);
-        const xpm_node *target = xpm_map_get(&reader->anchors, name);
+        xpm_node *target = xpm_map_get(&reader->anchors, name);
         if (!target)
                 return xpm_fail_at(
                         reader->err, pos,
@@ -271,8 +271,12 @@ static int read_alias(struct reader *reader, const yaml_event_t *event)
         if (reader->depth + levels > XPM_NODE_LEVELS + 1)
                 return xpm_fail_at(reader->err, pos, "nested deeper than 1,000 levels, with the alias '*%s'", name);
         reader->budget -= cost;
+        target->aliased = true;
         xpm_node *copy = xpm_node_copy(reader->arena, target);
-        return copy ? attach(reader, copy) : xpm_fail_memory(reader->err);
+        if (!copy)
+                return xpm_fail_memory(reader->err);
+        copy->aliased = false;
+        return attach(reader, copy);
 }
 
 static int begin_document(struct reader *reader, const yaml_event_t *event)

@@ -302,6 +302,11 @@ plan:
         ["{{config.rate}}"],
     ),
     "parent and imports together": (HEAD + "parent: x.yaml\nimports: [y.yaml]\n", "3:", ["parent"]),
+    "a launcher that does not exist": (HEAD + "launcher: loca\n" + ECHO + "plan: {s: {task: t, params: {n: 1}}}\n", "2:11", ["'loca'", "did you mean 'local'"]),
+    "a launcher of a step that does not exist": (START + "plan: {s: {task: t, params: {n: 1}, launcher: loca}}\n", "6:47", ["'loca'"]),
+    "a tag that runs into a bracket": (START + "plan: {s: {task: t, params: {n: !remove}}}\n", "6:", ["{key: !remove }"]),
+    "a block scalar that begins in the line of its sign": (HEAD + "tasks:\n  t:\n    command: | echo\n", "4:16", ["next line"]),
+    "an enum with an empty name": (HEAD + "enums: {E: [A, '']}\n", "2:16", ["'E'"]),
     "a foreign tag of YAML": (HEAD + "x: !python/object a\n", "2:4", ["!python/object"]),
 }
 
@@ -330,6 +335,15 @@ class BadInput(xpmtest.Case):
         self.write("b.yaml", "imports: [c.yaml]\n")
         self.write("c.yaml", "parent: a.yaml\n")
         self.expect(["a.yaml"], r"\.yaml:\d+:\d+: ", ["a.yaml", "b.yaml", "c.yaml"])
+
+    def test_a_plan_in_code_that_fails_is_named_where_it_is_named(self):
+        self.write("plan.sh", "#!/bin/sh\necho unlucky >&2\nexit 3\n", 0o755)
+        self.write("e.yaml", "id: a\nfile: plan.sh\n")
+        self.expect(["e.yaml"], r"e\.yaml:2:7: ", ["plan.sh", "status 3", "unlucky"])
+
+    def test_words_after_a_file_without_a_program(self):
+        self.write("e.yaml", START + "plan: {s: {task: t, params: {n: 1}}}\n")
+        self.expect(["e.yaml", "--run-mode", "dry-run"], r"--run-mode", ["options stand before the file"])
 
     def test_a_missing_parent_is_named_where_it_is_named(self):
         self.write("a.yaml", "id: a\nparent: b.yaml\n")

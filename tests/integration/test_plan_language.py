@@ -122,6 +122,13 @@ class Layers(Language):
         self.write("e.yaml", TASK + "  s: {task: t}\nunread: 1\n")
         self.expect_match("warning.*'unread'", self.run_experiment("--run-mode", "dry-run", "e.yaml").err)
 
+    def test_what_an_alias_reads_is_read(self):
+        self.write("e.yaml", "base: &base {a: 1}\nunread: {<<: *base}\nlist: [&one 1]\n" + TASK + "  s: {task: t, params: {<<: *base, f: *one}}\n")
+        err = self.run_experiment("--run-mode", "dry-run", "e.yaml").err
+        self.assertIn("'unread'", err)
+        self.assertNotIn("'base'", err)
+        self.assertNotIn("'list'", err)
+
 
 class Interpolation(Language):
     def test_types_text_environment_and_escapes(self):
@@ -146,6 +153,12 @@ class Types(Language):
         self.assertEqual(job["params"]["c"], {"type": "deep", "k": 0, "layers": 3})
         (job,) = self.plan("  s: {task: t, params: {c: {k: 2}}}\n")
         self.assertEqual(job["params"]["c"], {"type": "m", "k": 2})
+
+    def test_members_of_an_enum_have_the_names_of_what_they_stand_for(self):
+        head = "id: p\nenums: {E: [l-bfgs, 8bit, É x]}\ntasks: {t: {params: {e: E}, command: 'echo {{e}}'}}\nplan: {s: {task: t, sweep: {e: [É x, 8bit, l-bfgs]}}}\n"
+        jobs = self.plan("", head=head)
+        self.assertEqual([job["params"]["e"] for job in jobs], ["É x", "8bit", "l-bfgs"])
+        self.assertEqual([job["command"] for job in jobs], ["echo 'É x'", "echo 8bit", "echo l-bfgs"])
 
     def test_collections(self):
         found = self.values(

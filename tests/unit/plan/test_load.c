@@ -353,7 +353,7 @@ static void a_plan_in_code_is_a_layer_of_its_own(void **state)
         check(place, &c, &captured);
 
         captured.rc = XPM_EPLAN;
-        c = (struct load_case){.message = "'plan.py' failed"};
+        c = (struct load_case){.message = "x.yaml:1:15: 'plan.py' failed"};
         check(place, &c, &captured);
 }
 
