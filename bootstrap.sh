@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 build_packages=(build-essential cmake ninja-build pkg-config libyaml-dev libjansson-dev libssl-dev libuv1-dev libpcre2-dev)
-test_packages=(libcmocka-dev python3 clang libclang-rt-14-dev clang-format)
+test_packages=(libcmocka-dev git python3 clang libclang-rt-14-dev clang-format)
 
 say()
 {

@@ -19,11 +19,22 @@
 
 static volatile sig_atomic_t worker;
 
-static void pass_on(int number)
+/* What a terminal sends reaches the worker too, and must not arrive twice. */
+static void pass_on(int number, siginfo_t *info, void *context)
 {
         int saved = errno;
-        kill((pid_t)worker, number);
+        (void)context;
+        if (info->si_code == SI_USER)
+                kill((pid_t)worker, number);
         errno = saved;
+}
+
+static void pass_on_signals(void)
+{
+        static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+        struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO};
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+                sigaction(numbers[i], &action, NULL);
 }
 
 /* SIGKILL to every child. The kernel lists them in a file, separated by blanks. */
@@ -69,10 +80,8 @@ static int guard(pid_t pid, int fd)
 {
         if (fd >= 0)
                 close(fd);
-        signal(SIGINT, SIG_IGN);
-        signal(SIGHUP, SIG_IGN);
         worker = pid;
-        sigaction(SIGTERM, &(struct sigaction){.sa_handler = pass_on}, NULL);
+        pass_on_signals();
         int status = wait_for_worker(pid);
         if (WIFSIGNALED(status))
                 kill_orphans();
