@@ -20,6 +20,7 @@ typedef struct collection {
         xpm_view *view;
         xpm_view_job **jobs;
         size_t count, capacity;
+        size_t order; /* of the last one that was read */
         xpm_map index;
         xpm_error *err;
 } collection;
@@ -144,7 +145,7 @@ static int find_place(collection *jobs, const char *task_id, const char *job_id,
                         return rc;
                 jobs->jobs[jobs->count++] = job;
         }
-        *job = (xpm_view_job){.submitted = submitted, .job_id = strrchr(key, '/') + 1};
+        *job = (xpm_view_job){.submitted = submitted, .order = ++jobs->order, .job_id = strrchr(key, '/') + 1};
         job->task_id = xpm_arena_strndup(jobs->view->arena, key, (size_t)(job->job_id - 1 - key));
         if (!job->task_id)
                 return xpm_fail_memory(jobs->err);
@@ -260,7 +261,7 @@ static int by_time(const void *a, const void *b)
         const xpm_view_job *const *left = a, *const *right = b;
         if ((*left)->submitted != (*right)->submitted)
                 return (*left)->submitted < (*right)->submitted ? 1 : -1;
-        return strcmp((*right)->job_id, (*left)->job_id);
+        return (*left)->order < (*right)->order ? 1 : -1;
 }
 
 static int finish(collection *jobs, xpm_view_jobs *out)

@@ -88,6 +88,7 @@ typedef struct xpm_view_job {
         const char *tags_json;    /* the same as a JSON object */
         const char *dependencies; /* JSON list of `task/job`, or NULL: not known */
         double submitted;         /* seconds since the epoch; 0 unknown */
+        size_t order;             /* in which they were read, which tells apart those of one instant */
         enum xpm_job_state state;
         enum xpm_failure failure; /* of ERROR; LOST of UNSCHEDULED: its process died */
 } xpm_view_job;

@@ -62,6 +62,19 @@ static void jobs_of_ours_are_told_in_full(void **state)
         xpm_view_close(view);
 }
 
+static void of_those_submitted_at_one_instant_the_last_line_is_the_latest(void **state)
+{
+        xpm_view_jobs jobs;
+        views_put_run(*state, "e", "20260101_000000", "{\"status\": \"running\"}",
+                      LINE("b", "{}", "1.5") LINE("c", "{}", "1.5") LINE("a", "{}", "1.5") LINE("d", "{}", "1.25"));
+        xpm_view *view = views_open(*state);
+        assert_int_equal(xpm_view_list_jobs(view, NULL, &jobs, NULL), 0);
+        assert_int_equal(jobs.count, 4);
+        for (size_t i = 0; i < jobs.count; i++)
+                assert_int_equal(jobs.items[i].job_id[0], "acbd"[i]);
+        xpm_view_close(view);
+}
+
 static void ended_run_is_not_asked_about_jobs_that_are_done(void **state)
 {
         views_put_run(*state, "e", "20260101_000000",
@@ -183,6 +196,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(jobs_of_ours_are_told_in_full),
+                T(of_those_submitted_at_one_instant_the_last_line_is_the_latest),
                 T(ended_run_is_not_asked_about_jobs_that_are_done),
                 T(run_that_has_not_ended_is_looked_at),
                 T(job_of_several_experiments_stands_there_once),
