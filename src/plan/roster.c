@@ -128,6 +128,12 @@ static int collect(xpm_roster *roster, const xpm_value *value)
         }
 }
 
+static int fail_total(const xpm_roster *roster, xpm_error *err)
+{
+        return xpm_fail_at(err, roster->step->detail->pos, "the jobs up to step '%s' have more than %d dependencies",
+                           roster->step->name, DEPENDENCIES);
+}
+
 static int find_dependencies(xpm_roster *roster, const xpm_config *root, xpm_error *err)
 {
         const struct xpm_step_detail *detail = roster->step->detail;
@@ -144,8 +150,7 @@ static int find_dependencies(xpm_roster *roster, const xpm_config *root, xpm_err
                 return xpm_fail_memory(err);
         roster->total += roster->found_count;
         if (roster->total > DEPENDENCIES)
-                return xpm_fail_at(err, detail->pos, "the jobs up to step '%s' have more than %d dependencies",
-                                   roster->step->name, DEPENDENCIES);
+                return fail_total(roster, err);
         roster->dependency_count = roster->found_count;
         roster->dependencies = NULL;
         if (roster->found_count > 0) {
@@ -158,8 +163,7 @@ static int find_dependencies(xpm_roster *roster, const xpm_config *root, xpm_err
         return 0;
 }
 
-/* Does a dependency of JOB, however far, depend on it? It may only when JOB was given to an earlier step with `after`.
- */
+/* Does a dependency of JOB, however far, depend on it? It may only when JOB is in several steps, one with `after`. */
 static int reaches_itself(xpm_roster *roster, xpm_job *job)
 {
         int found = 0;
@@ -266,7 +270,49 @@ static int add_also(xpm_roster *roster, xpm_job *job, xpm_step *step, uint64_t n
         return 0;
 }
 
-/* The step stands before the one that JOB belonged to, so its values, its dependencies and its combination count. */
+/* A job of several steps waits for the `after` of each of them, but never for itself. Its dependencies become those of
+ * FIRST, then those of MORE. */
+static int unite_dependencies(xpm_roster *roster, xpm_job *job, const xpm_job *first, const xpm_job *more,
+                              xpm_error *err)
+{
+        xpm_job *const *const lists[] = {first->dependencies, more->dependencies};
+        const size_t counts[] = {first->dependency_count, more->dependency_count};
+        int rc = 0;
+        roster->stamp++;
+        roster->found_count = 0;
+        job->index = roster->stamp;
+        for (size_t k = 0; k < 2; k++)
+                for (size_t i = 0; i < counts[k] && rc == 0; i++)
+                        rc = note(roster, lists[k][i]);
+        size_t count = roster->found_count;
+        xpm_job *const *united =
+                rc != 0 || count == 0 ? NULL
+                                      : xpm_arena_memdup(roster->plan->arena, roster->found, count * sizeof(xpm_job *));
+        if (rc != 0 || (count > 0 && !united))
+                return xpm_fail_memory(err);
+        roster->total += count;
+        if (roster->total > DEPENDENCIES)
+                return fail_total(roster, err);
+        job->dependencies = united;
+        job->dependency_count = count;
+        return 0;
+}
+
+/* JOB, which OTHER has too, has been given to this step; with its `after` it may wait for itself. */
+static int check_waiting(xpm_roster *roster, xpm_job *job, const xpm_step *other, xpm_error *err)
+{
+        int rc = reaches_itself(roster, job);
+        if (rc < 0)
+                return xpm_fail_memory(err);
+        const xpm_step *step = roster->step, *waiting = step->detail->after_count > 0 ? step : other;
+        return rc == 0 ? 0
+                       : xpm_fail_at(err, waiting->detail->pos,
+                                     "steps '%s' and '%s' share a job that would have to wait for itself because of "
+                                     "the 'after' of '%s'",
+                                     step->name, other->name, waiting->name);
+}
+
+/* The step stands before the one that JOB belonged to, so its values and its combination count. */
 static int take_over(xpm_roster *roster, xpm_job *job, const xpm_config *root, uint64_t number, xpm_error *err)
 {
         int rc = add_also(roster, job, job->step, job->combination, err);
@@ -278,18 +324,26 @@ static int take_over(xpm_roster *roster, xpm_job *job, const xpm_config *root, u
         memcpy(job->config->values, root->values, root->type->param_count * sizeof *root->values);
         job->step = roster->step;
         job->combination = number;
-        job->dependencies = roster->dependencies;
-        job->dependency_count = roster->dependency_count;
-        rc = reaches_itself(roster, job);
-        if (rc < 0)
-                return xpm_fail_memory(err);
-        if (rc > 0)
-                return xpm_fail_at(
-                        err, roster->step->detail->pos,
-                        "steps '%s' and '%s' share a job that would have to wait for itself because of the 'after' of "
-                        "'%s'",
-                        roster->step->name, other->name, roster->step->name);
-        return 0;
+        if (job->dependency_count == roster->dependency_count &&
+            (job->dependency_count == 0 ||
+             memcmp(job->dependencies, roster->dependencies, job->dependency_count * sizeof *job->dependencies) == 0))
+                return 0;
+        const xpm_job here = {.dependencies = roster->dependencies, .dependency_count = roster->dependency_count};
+        rc = unite_dependencies(roster, job, &here, job, err);
+        return rc == 0 ? check_waiting(roster, job, other, err) : rc;
+}
+
+/* JOB stays with the step that stands first, and is in this one too. */
+static int join(xpm_roster *roster, xpm_job *job, const xpm_config *root, uint64_t number, xpm_error *err)
+{
+        int rc = add_also(roster, job, roster->step, number, err);
+        if (rc != 0 || roster->step->detail->after_count == 0)
+                return rc;
+        rc = find_dependencies(roster, root, err);
+        const xpm_job here = {.dependencies = roster->dependencies, .dependency_count = roster->dependency_count};
+        if (rc == 0)
+                rc = unite_dependencies(roster, job, job, &here, err);
+        return rc == 0 ? check_waiting(roster, job, job->step, err) : rc;
 }
 
 static int add_to_step(xpm_roster *roster, xpm_job *job, xpm_error *err)
@@ -308,7 +362,7 @@ static int merge(xpm_roster *roster, xpm_job *job, xpm_config *root, const uint8
         if (rc != 0 || xpm_job_view_in(job, roster->step, &view))
                 return rc;
         rc = roster->step->index < job->step->index ? take_over(roster, job, root, number, err)
-                                                    : add_also(roster, job, roster->step, number, err);
+                                                    : join(roster, job, root, number, err);
         return rc != 0 ? rc : add_to_step(roster, job, err);
 }
 

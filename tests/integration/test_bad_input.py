@@ -135,6 +135,11 @@ WRONG = {
     "a circle of interpolations": (HEAD + "x: ${y}\ny: ${z}\nz: ${x}\n", "4:4", ["x → y → z → x"]),
     "an interpolation of what does not exist": (HEAD + "x: ${missing.key}\n", "2:4", ["missing"]),
     "a variable of the environment that is not set": (HEAD + "x: ${oc.env:XPM_SURELY_UNSET}\n", "2:4", ["XPM_SURELY_UNSET"]),
+    "a job of two steps that would wait for itself": (
+        START + "  u: {params: {o: t}, command: 'echo'}\nplan:\n  a: {task: t, params: {n: 1}}\n  b: {task: u, params: {o: {each: a}}}\n  c: {task: t, params: {n: 1}, after: [b]}\n",
+        "10:3",
+        ["'a'", "'c'", "wait for itself"],
+    ),
     "an ambiguous tag": (
         HEAD
         + """\

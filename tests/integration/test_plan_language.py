@@ -396,6 +396,14 @@ class References(Language):
             if job["step"] == "w":
                 self.assertEqual(len(job["dependencies"]), 4)
 
+    def test_a_job_of_several_steps_waits_for_the_after_of_each(self):
+        x, y = "  x: {task: t, params: {a: 7}}\n", "  y: {task: t, params: {a: 8}}\n"
+        shared = ["  z: {task: t, sweep: {a: [1, 7]}}\n", "  v: {task: t, params: {a: 1}, after: [x]}\n", "  w: {task: t, params: {a: 1}, after: [y, z]}\n"]
+        for steps in ([x, y, *shared], [*reversed(shared), y, x]):
+            jobs = {f"t/{job['job_id']}": job for job in self.plan("".join(steps))}
+            waits = {job["params"]["a"]: sorted(jobs[name]["params"]["a"] for name in job["dependencies"]) for job in jobs.values()}
+            self.assertEqual(waits, {1: [7, 8], 7: [], 8: []})
+
     def test_after_is_not_part_of_the_identifier(self):
         first = self.plan("  s: {task: t, params: {a: 1}}\n  w: {task: t, params: {a: 9}, after: [s]}\n")
         second = self.plan("  s: {task: t, params: {a: 1}}\n  w: {task: t, params: {a: 9}}\n")
