@@ -127,7 +127,12 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
                 tracked->elsewhere = true;
                 xpm_queue_push(&runner->elsewhere, job);
                 break;
-        case XPM_EVENT_FREED: queue(runner, job); break;
+        case XPM_EVENT_FREED:
+                if (tracked->seen)
+                        xpm_runner_look(runner, job);
+                else
+                        queue(runner, job);
+                break;
         case XPM_EVENT_RELEASED:
                 tracked->elsewhere = false;
                 queue(runner, job);

@@ -311,8 +311,8 @@ static int begin(const xpm_experiment *experiment, const char *configuration, xp
         return xpm_run_begin(experiment->workspace, &info, true, &experiment->log, run, err);
 }
 
-int xpm_experiment_begin(xpm_experiment *experiment, enum xpm_job_state (*state)(const void *data, size_t job),
-                         const void *data, size_t *slots, xpm_run **out, xpm_error *err)
+int xpm_experiment_begin(xpm_experiment *experiment, const xpm_survey *survey, size_t *slots, xpm_run **out,
+                         xpm_error *err)
 {
         const xpm_plan *plan = experiment->plan;
         xpm_run *run = NULL;
@@ -327,8 +327,10 @@ int xpm_experiment_begin(xpm_experiment *experiment, enum xpm_job_state (*state)
         experiment->run_path = strdup(xpm_run_path(run));
         rc = experiment->run_path ? 0 : xpm_fail_memory(err);
         experiment->render.run = experiment->run_path;
+        if (rc == 0)
+                rc = survey->look(survey->data, err);
         for (size_t i = 0; rc == 0 && i < plan->job_count; i++)
-                rc = announce(experiment, plan->jobs[i], state(data, i), run, &slots[i], err);
+                rc = announce(experiment, plan->jobs[i], survey->state(survey->data, i), run, &slots[i], err);
         if (rc == 0)
                 rc = xpm_run_flush(run, err);
         if (rc != 0)

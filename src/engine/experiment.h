@@ -40,9 +40,17 @@ struct xpm_experiment {
 /* Open the workspace again, making what is missing; before the first write. */
 int xpm_experiment_prepare(xpm_experiment *experiment, xpm_error *err);
 
-/* Begin a RUN with all jobs announced, in the state STATE(data, job). SLOTS gets each job's slot. */
-int xpm_experiment_begin(xpm_experiment *experiment, enum xpm_job_state (*state)(const void *data, size_t job),
-                         const void *data, size_t *slots, xpm_run **run, xpm_error *err);
+/* Where jobs stand when a run begins: LOOK is called once the experiment is ours, so that what another engine did
+ * meanwhile is seen, then STATE for each job. */
+typedef struct xpm_survey {
+        void *data;
+        int (*look)(void *data, xpm_error *err);
+        enum xpm_job_state (*state)(const void *data, size_t job);
+} xpm_survey;
+
+/* Take the experiment's lock, survey its jobs, begin a RUN that announces them all. SLOTS gets each job's slot. */
+int xpm_experiment_begin(xpm_experiment *experiment, const xpm_survey *survey, size_t *slots, xpm_run **run,
+                         xpm_error *err);
 
 /* The name of the launcher of JOB: that of --launcher, else its step's or task's, else the
  * experiment's, else `local`. */

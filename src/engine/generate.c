@@ -33,14 +33,20 @@ static int write_job(const xpm_experiment *experiment, const xpm_job *job, xpm_e
         return rc;
 }
 
+static int look(void *data, xpm_error *err)
+{
+        return xpm_experiment_look(data, NULL, err);
+}
+
 static int write_all(xpm_experiment *experiment, size_t *written, xpm_error *err)
 {
+        const xpm_survey survey = {experiment, look, outlook_state};
         size_t count = experiment->plan->job_count;
         xpm_run *run;
         size_t *slots = calloc(count + 1, sizeof *slots);
         if (!slots)
                 return xpm_fail_memory(err);
-        int rc = xpm_experiment_begin(experiment, outlook_state, experiment, slots, &run, err);
+        int rc = xpm_experiment_begin(experiment, &survey, slots, &run, err);
         free(slots);
         if (rc != 0)
                 return rc;
@@ -57,8 +63,6 @@ int xpm_experiment_generate(xpm_experiment *experiment, size_t *written, xpm_err
 {
         size_t count = 0;
         int rc = xpm_experiment_prepare(experiment, err);
-        if (rc == 0)
-                rc = xpm_experiment_look(experiment, NULL, err);
         if (rc == 0)
                 rc = write_all(experiment, &count, err);
         if (rc == 0 && written)

@@ -1,4 +1,5 @@
-/* Launchers are opened when the first job asks for one, and told apart by name only. */
+/* Launchers are opened before the run begins, so that one that cannot be had leaves nothing behind, and told apart by
+ * name only. */
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,7 @@ static void make_core(xpm_runner *runner)
         xpm_channel_lend(&runner->core);
 }
 
-int xpm_runner_port(xpm_runner *runner, const char *name, uint8_t *port)
+static int open_port(xpm_runner *runner, const char *name, uint8_t *port)
 {
         for (size_t i = 0; i < runner->port_count; i++)
                 if (strcmp(runner->ports[i].name, name) == 0) {
@@ -96,6 +97,15 @@ int xpm_runner_port(xpm_runner *runner, const char *name, uint8_t *port)
         }
         *port = (uint8_t)runner->port_count++;
         return 0;
+}
+
+int xpm_runner_open_ports(xpm_runner *runner)
+{
+        int rc = 0;
+        for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++)
+                rc = open_port(runner, xpm_experiment_launcher(runner->experiment, runner->plan->jobs[job]),
+                               &runner->jobs[job].port);
+        return rc;
 }
 
 void xpm_runner_close_ports(xpm_runner *runner)

@@ -207,8 +207,15 @@ static enum xpm_job_state state_of(const void *data, size_t job)
         return (enum xpm_job_state)((const xpm_runner *)data)->jobs[job].state;
 }
 
+static int look(void *data, xpm_error *err)
+{
+        (void)err; /* the runner's own */
+        return xpm_runner_survey(data);
+}
+
 static int start(xpm_runner *runner)
 {
+        const xpm_survey survey = {runner, look, state_of};
         size_t count = runner->plan->job_count;
         runner->jobs = calloc(count + 1, sizeof *runner->jobs);
         runner->slots = calloc(count + 1, sizeof *runner->slots);
@@ -218,10 +225,9 @@ static int start(xpm_runner *runner)
         if (rc == 0)
                 rc = xpm_experiment_graph(runner->experiment, &runner->graph, runner->err);
         if (rc == 0)
-                rc = xpm_runner_survey(runner);
+                rc = xpm_runner_open_ports(runner);
         if (rc == 0)
-                rc = xpm_experiment_begin(runner->experiment, state_of, runner, runner->slots, &runner->run,
-                                          runner->err);
+                rc = xpm_experiment_begin(runner->experiment, &survey, runner->slots, &runner->run, runner->err);
         if (rc == 0)
                 xpm_runner_release_jobs(runner);
         return rc;

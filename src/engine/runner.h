@@ -29,6 +29,7 @@ typedef struct xpm_tracked { /* one job of this run */
         uint8_t failure;     /* enum xpm_failure, in XPM_JOB_ERROR */
         uint8_t port;
         bool again;     /* --rerun: run although it is done */
+        bool seen;      /* somebody else ran it when this run began */
         bool elsewhere; /* RUNNING by somebody else */
         uint32_t attempt;
 } xpm_tracked;
@@ -54,8 +55,8 @@ typedef struct xpm_runner {
         xpm_error *err;
 } xpm_runner;
 
-/* ports.c: the launcher that NAME means, opened on first use. */
-int xpm_runner_port(xpm_runner *runner, const char *name, uint8_t *port);
+/* ports.c: open the launchers that the jobs name, each once, and note which is whose. */
+int xpm_runner_open_ports(xpm_runner *runner);
 void xpm_runner_close_ports(xpm_runner *runner);
 
 /* advance.c: EVENT happens to JOB; the table decides, counts and files follow, dependents are freed or barred. END (may

@@ -45,6 +45,7 @@ static int place(xpm_runner *runner, size_t job)
         if (rc != 0)
                 return rc;
         tracked->state = XPM_JOB_WAITING;
+        tracked->seen = found.state == XPM_JOB_RUNNING;
         if (found.state == XPM_JOB_DONE) {
                 rc = wanted_again(runner, job, &found, &tracked->again);
                 if (rc == 0 && tracked->again)
@@ -67,10 +68,6 @@ int xpm_runner_survey(xpm_runner *runner)
         for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++) {
                 rc = place(runner, job);
                 runner->by_state[runner->jobs[job].state]++;
-                if (rc == 0 && runner->jobs[job].state == XPM_JOB_WAITING)
-                        rc = xpm_runner_port(runner,
-                                             xpm_experiment_launcher(runner->experiment, runner->plan->jobs[job]),
-                                             &runner->jobs[job].port);
         }
         return rc;
 }
