@@ -71,12 +71,18 @@ static void describe(const xpm_counts *counts, int64_t elapsed, xpm_text *line)
 
 static void tell_stop(xpm_progress *progress, const xpm_counts *counts)
 {
-        if (progress->told_stop || !*progress->interrupts)
-                return;
-        progress->told_stop = true;
+        int heard = *progress->interrupts;
         size_t running = counts->running;
+        bool first = heard > 0 && progress->told == 0, second = heard > 1 && progress->told < 2;
+        if (!first && !second)
+                return;
+        progress->told = second ? 2 : 1;
         xpm_progress_clear(progress);
-        if (running)
+        if (running && second)
+                fprintf(stderr,
+                        "xpm: interrupted again: ending %zu running job%s (Ctrl-C again kills what is left at once)\n",
+                        running, running == 1 ? "" : "s");
+        else if (running)
                 fprintf(stderr,
                         "xpm: interrupted: nothing new is started; waiting for %zu running job%s (Ctrl-C again kills "
                         "%s)\n",

@@ -15,7 +15,7 @@ typedef struct xpm_progress {
         const xpm_experiment *experiment;
         bool terminal;
         bool shown;        /* a live line stands on the terminal */
-        bool told_stop;    /* the words about Ctrl-C were printed */
+        int told;          /* how many words about Ctrl-C were printed */
         int64_t began;     /* CLOCK_MONOTONIC milliseconds */
         int64_t next_line; /* when the next plain line is due, milliseconds after began */
         size_t failures;   /* printed in full so far */

@@ -11,7 +11,7 @@
 
 #include "engine/launch.h"
 
-enum { BATCH = 64, ELSEWHERE_INTERVAL = 500 };
+enum { BATCH = 64, KILLS = 2, ELSEWHERE_INTERVAL = 500 };
 
 static int64_t now_ms(void)
 {
@@ -79,7 +79,7 @@ static int kill_all(xpm_runner *runner)
         if (!tags)
                 return xpm_fail_memory(runner->err);
         int rc = 0;
-        runner->killing = true;
+        runner->kills++;
         for (size_t i = 0; rc == 0 && i < runner->port_count; i++) {
                 count = 0;
                 for (size_t job = 0; job < runner->plan->job_count; job++) {
@@ -103,7 +103,8 @@ static int obey(xpm_runner *runner)
         int rc = 0;
         if (!runner->stopping && (enough || experiment->interrupts > 0))
                 rc = stop(runner);
-        if (rc == 0 && !runner->killing && experiment->interrupts > 1)
+        /* The second time politely, the third time not: launchers kill at once what they were told to end before. */
+        if (rc == 0 && runner->kills < KILLS && experiment->interrupts > runner->kills + 1)
                 rc = kill_all(runner);
         return rc;
 }

@@ -50,8 +50,9 @@ typedef struct xpm_runner {
         size_t by_state[XPM_JOB_TRANSIENT + 1];
         size_t done_before, failed_dependency, kept_failed;
         size_t handed_over; /* SCHEDULED or RUNNING with a launcher of ours */
-        bool stopping, killing;
-        int rc; /* the first error that ends the run; its words are in err */
+        bool stopping;
+        int kills; /* how often what runs was told to end */
+        int rc;    /* the first error that ends the run; its words are in err */
         xpm_error *err;
 } xpm_runner;
 

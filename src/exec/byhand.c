@@ -14,7 +14,7 @@
 #include "exec/runfile.h"
 #include "exec/worker.h"
 
-enum { DONE = 0, FAILED = 1 };
+enum { DONE = 0, FAILED = 1, INTERRUPTED = 130 };
 
 extern char **environ;
 
@@ -26,6 +26,7 @@ typedef struct by_hand {
         const xpm_jobspec *spec;
         xpm_error *err;
         int status;
+        bool interrupted;
 } by_hand;
 
 static void say(const char *text, const char *path)
@@ -44,7 +45,7 @@ static void on_event(void *data, const xpm_launch_event *event, bool broken)
                 hand->status = DONE;
                 say("done: the output is in", hand->spec->path);
         } else {
-                hand->status = FAILED;
+                hand->status = hand->interrupted ? INTERRUPTED : FAILED;
                 fprintf(stderr, "xpm: %s: %s; see '%s/%s.err'\n", event->reason ? event->reason : "not run",
                         event->message ? event->message : "it was not started", hand->spec->path, hand->spec->script);
         }
@@ -62,6 +63,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
         by_hand *hand = handle->data;
         (void)number;
+        hand->interrupted = true;
         xpm_pool_kill(hand->pool, NULL, 0);
 }
 

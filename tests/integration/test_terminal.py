@@ -20,12 +20,16 @@ plan:
 
 
 class Terminal(xpmtest.Case):
-    def on_terminal(self, columns, *words):
-        """Exit status and everything that xpm writes to a terminal of so many columns."""
+    def on_terminal(self, columns, *words, interrupts=()):
+        """Exit status and everything that a command writes to a terminal of so many columns.
+
+        Ctrl-C is typed whenever the next of INTERRUPTS was shown, or is true.
+        """
         child, terminal = pty.fork()
         if child == 0:
             os.chdir(self.here)
-            os.execve(xpmtest.XPM, [str(word) for word in (xpmtest.XPM, *words)], {**self.env, "TERM": "xterm"})
+            os.execvpe(words[0], [str(word) for word in words], {**self.env, "TERM": "xterm"})
+        interrupts = list(interrupts)
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         shown = b""
         try:
@@ -34,6 +38,9 @@ class Terminal(xpmtest.Case):
                 if not piece:
                     break
                 shown += piece
+                if interrupts and (interrupts[0]() if callable(interrupts[0]) else interrupts[0].encode() in shown):
+                    interrupts.pop(0)
+                    os.write(terminal, b"\x03")
         except OSError:
             pass  # the terminal of a process that has ended
         os.close(terminal)
@@ -41,12 +48,44 @@ class Terminal(xpmtest.Case):
 
     def test_the_live_line_fits_a_narrow_terminal(self):
         self.write("e.yaml", SWEEP)
-        status, shown = self.on_terminal(30, "run-experiment", "--workdir", self.workspace, "-j", "1", "e.yaml")
+        status, shown = self.on_terminal(30, xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "-j", "1", "e.yaml")
         self.assertEqual(status, 0, shown)
         live = [piece.split("\x1b")[0] for piece in shown.split("\r") if "running" in piece]
         self.assertTrue(live, shown)
         self.assertLessEqual(max(map(len, live)), 29, live)
         self.expect_match("4 jobs: 4 done", shown)
+
+    def test_the_first_interrupt_waits_and_the_second_ends_what_runs(self):
+        self.write("e.yaml", SWEEP.replace("sleep 0.3", "sleep 600"))
+        status, shown = self.on_terminal(
+            100, xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "-j", "1", "e.yaml", interrupts=("1 running", "nothing new")
+        )
+        self.assertEqual(status, 130, shown)
+        self.assertIn("interrupted: nothing new is started; waiting for 1 running job (Ctrl-C again kills it)", shown)
+        self.assertIn("interrupted again: ending 1 running job", shown)
+        self.assertIn("the same command again continues", shown)
+
+    def test_the_third_interrupt_kills_what_does_not_want_to_end(self):
+        self.write("e.yaml", SWEEP.replace("sleep 0.3", "trap '' TERM; touch ready; sleep 600"))
+        status, shown = self.on_terminal(
+            100,
+            xpmtest.XPM,
+            "run-experiment",
+            "--workdir",
+            self.workspace,
+            "--limit",
+            "1",
+            "e.yaml",
+            interrupts=(lambda: list(self.workspace.glob("jobs/t/*/ready")), "nothing new", "interrupted again"),
+        )
+        self.assertEqual(status, 130, shown)
+        self.assertIn("killed by signal 9 (SIGKILL)", shown)
+
+    def test_an_interrupted_run_file_says_so_by_its_exit_status(self):
+        self.write("e.yaml", SWEEP.replace("sleep 0.3", "sleep 600"))
+        self.run_experiment("--run-mode", "generate", "e.yaml")
+        status, shown = self.on_terminal(100, "sh", self.job_directories("t")[0] / "t.sh", interrupts=("running: logs",))
+        self.assertEqual(status, 130, shown)
 
 
 class Logs(xpmtest.Case):
