@@ -358,6 +358,12 @@ static int convert_null(const struct site *site, const xpm_node *node, const xpm
         }
 }
 
+/* `Null` and `NULL` are words like others where the type is known: only the core schema takes them for null. */
+static bool means_null(const xpm_node *node)
+{
+        return xpm_node_is_null(node) && (node->length == 0 || node->text[0] != 'N');
+}
+
 static int convert_reference(const struct site *site, const xpm_node *node, const xpm_type *type, xpm_value *out)
 {
         const xpm_converter *converter = site->converter;
@@ -368,7 +374,7 @@ static int convert_reference(const struct site *site, const xpm_node *node, cons
 
 static int convert(const struct site *site, const xpm_node *node, const xpm_type *type, xpm_value *out)
 {
-        if (xpm_node_is_null(node))
+        if (means_null(node))
                 return convert_null(site, node, type, out);
         if (type->kind == XPM_DICT)
                 return convert_dict(site, node, type, out);

@@ -296,11 +296,29 @@ static int check_input_file(const xpm_pair *pair, xpm_error *err)
         return value->kind == XPM_NODE_SCALAR ? 0 : refuse(value, "content", "a text", err);
 }
 
+/* A file cannot be the directory of another. */
+static int check_apart(const xpm_node *files, size_t index, xpm_error *err)
+{
+        const xpm_pair *pair = &files->pairs[index];
+        for (size_t i = 0; i < files->pair_count; i++) {
+                const xpm_pair *other = &files->pairs[i];
+                if (other->key_length < pair->key_length && pair->key[other->key_length] == '/' &&
+                    memcmp(other->key, pair->key, other->key_length) == 0)
+                        return xpm_fail_at(err, pair->key_pos,
+                                           "input file '%s' needs a directory '%s', which is an input file itself",
+                                           pair->key, other->key);
+        }
+        return 0;
+}
+
 static int check_files(xpm_arena *arena, const char *key, const xpm_node **node, xpm_error *err)
 {
         int rc = check_mapping(*node, key, err);
-        for (size_t i = 0; rc == 0 && i < (*node)->pair_count; i++)
+        for (size_t i = 0; rc == 0 && i < (*node)->pair_count; i++) {
                 rc = check_input_file(&(*node)->pairs[i], err);
+                if (rc == 0)
+                        rc = check_apart(*node, i, err);
+        }
         (void)arena;
         return rc;
 }

@@ -270,6 +270,11 @@ plan:
         "4:",
         ["'../x'", "director"],
     ),
+    "an input file inside an input file": (
+        HEAD + "tasks:\n  t:\n    files: {a: {content: x}, a/b: {content: y}}\n    command: echo\n",
+        "4:30",
+        ["'a/b'", "'a'"],
+    ),
     "a generated file that is one of the job's own": (
         HEAD + "tasks:\n  t:\n    params: {o: {generated: params.json}}\n    command: echo\n",
         "4:",

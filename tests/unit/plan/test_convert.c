@@ -160,6 +160,8 @@ static void str_takes_the_text_as_written(void **state)
                 {"str", "", "t.yaml:1:3: expected str, found nothing: an empty text is written \"\""},
                 {"str?", "", "null"},
                 {"str?", "null", "null"},
+                {"str?", "Null", "\"Null\""},
+                {"str", "NULL", "\"NULL\""},
                 {"str?", "\"null\"", "\"null\""},
                 {"str", "[a]", "t.yaml:1:4: expected str, found a list"},
         };
