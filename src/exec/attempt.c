@@ -362,13 +362,6 @@ void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt)
         xpm_jobdir_announce(&attempt->dir, &status, NULL);
 }
 
-void xpm_attempt_signal(xpm_attempt *attempt, int signal, enum xpm_failure reason)
-{
-        attempt->asked = reason;
-        if (attempt->child.pid > 0)
-                kill(-attempt->child.pid, signal);
-}
-
 static void judge_outputs(xpm_attempt *attempt)
 {
         const xpm_jobspec *spec = &attempt->order->spec;

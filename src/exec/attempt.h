@@ -55,7 +55,7 @@ typedef struct xpm_attempt {
         int64_t started; /* microseconds since the epoch */
         int64_t begun;   /* CLOCK_MONOTONIC, nanoseconds */
         bool announced;
-        enum xpm_failure asked; /* why we signalled it */
+        enum xpm_failure asked; /* why it was signalled, to be set before finish; NONE: it was not */
         xpm_outcome outcome;
 } xpm_attempt;
 
@@ -71,9 +71,6 @@ enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attem
 
 /* It lasts: say so on disk. */
 void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt);
-
-/* Signal all its processes; REASON is why. */
-void xpm_attempt_signal(xpm_attempt *attempt, int signal, enum xpm_failure reason);
 
 /* It has ended with STATUS (of wait4): record the outcome. */
 void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, const struct rusage *usage);

@@ -59,6 +59,11 @@ static void on_note(void *data, const char *line)
         fprintf(stderr, "xpm: %s\n", line);
 }
 
+static void on_flush(void *data)
+{
+        (void)data;
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
         by_hand *hand = handle->data;
@@ -161,7 +166,7 @@ static int look(const by_hand *hand, bool *done)
 
 static int run(by_hand *hand, xpm_order *order)
 {
-        const xpm_pool_sink sink = {hand, on_event, on_note};
+        const xpm_pool_sink sink = {hand, on_event, on_note, on_flush};
         int rc = xpm_pool_create(&hand->loop, &hand->site, 1, &sink, &hand->pool, hand->err);
         if (rc == 0)
                 rc = xpm_pool_add(hand->pool, order, hand->err);
@@ -169,11 +174,12 @@ static int run(by_hand *hand, xpm_order *order)
                 xpm_order_destroy(order);
         if (rc == 0) {
                 say("running: logs and outcome go to", hand->spec->path);
-                xpm_pool_fill(hand->pool);
                 uv_run(&hand->loop, UV_RUN_DEFAULT);
-                uv_loop_close(&hand->loop);
         }
-        xpm_pool_destroy(hand->pool);
+        xpm_pool_close(hand->pool);
+        uv_run(&hand->loop, UV_RUN_NOWAIT);
+        xpm_pool_free(hand->pool);
+        uv_loop_close(&hand->loop);
         return rc;
 }
 

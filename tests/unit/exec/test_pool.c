@@ -49,11 +49,16 @@ static void on_note(void *data, const char *line)
         snprintf(fixture->note, sizeof fixture->note, "%s", line);
 }
 
+static void on_flush(void *data)
+{
+        (void)data;
+}
+
 static struct fixture *enter(int slots)
 {
         struct fixture *fixture = calloc(1, sizeof *fixture);
         assert_non_null(fixture);
-        const xpm_pool_sink sink = {fixture, on_event, on_note};
+        const xpm_pool_sink sink = {fixture, on_event, on_note, on_flush};
         assert_int_equal(uv_loop_init(&fixture->loop), 0);
         assert_int_equal(xpm_site_init(&fixture->site, environ, NULL), 0);
         assert_int_equal(xpm_pool_create(&fixture->loop, &fixture->site, slots, &sink, &fixture->pool, NULL), 0);
@@ -63,8 +68,9 @@ static struct fixture *enter(int slots)
 static void leave(struct fixture *fixture)
 {
         assert_int_equal(xpm_pool_count(fixture->pool), 0);
+        xpm_pool_close(fixture->pool);
         uv_run(&fixture->loop, UV_RUN_DEFAULT);
-        xpm_pool_destroy(fixture->pool);
+        xpm_pool_free(fixture->pool);
         xpm_site_release(&fixture->site);
         assert_int_equal(uv_loop_close(&fixture->loop), 0);
         free(fixture);
@@ -96,9 +102,7 @@ static void every_job_ends_once(void **state)
         bool seen[JOBS] = {false};
         for (uint64_t tag = 0; tag < JOBS; tag++)
                 add(fixture, *state, tag, tag % 2 ? yes : no);
-        xpm_pool_fill(fixture->pool);
-        assert_int_equal(xpm_pool_running(fixture->pool), 2);
-        assert_int_equal(xpm_pool_queued(fixture->pool), JOBS - 2);
+        assert_int_equal(xpm_pool_count(fixture->pool), JOBS);
         uv_run(&fixture->loop, UV_RUN_DEFAULT);
         assert_int_equal(count(fixture, XPM_LAUNCH_ENDED), JOBS);
         for (size_t i = 0; i < fixture->count; i++) {
@@ -125,23 +129,29 @@ static void never_more_at_once_than_slots(void **state)
         struct fixture *fixture = enter(2);
         for (uint64_t tag = 0; tag < JOBS; tag++)
                 add(fixture, *state, tag, argv);
-        xpm_pool_fill(fixture->pool);
         uv_run(&fixture->loop, UV_RUN_DEFAULT);
         for (size_t i = 0; i < fixture->count; i++)
                 assert_true(fixture->events[i].kind == XPM_LAUNCH_STARTED || fixture->events[i].done);
         leave(fixture);
 }
 
+static void withdraw_when_one_has_started(struct fixture *fixture, const struct event *event)
+{
+        if (event->kind == XPM_LAUNCH_STARTED)
+                xpm_pool_withdraw(fixture->pool);
+        else if (count(fixture, XPM_LAUNCH_RETURNED) == 2)
+                xpm_pool_kill(fixture->pool, NULL, 0);
+}
+
 static void what_has_not_begun_is_sent_back(void **state)
 {
-        static const char *const argv[] = {"/bin/true", NULL};
+        static const char *const argv[] = {"/bin/sleep", "1000", NULL};
         struct fixture *fixture = enter(1);
+        fixture->react = withdraw_when_one_has_started;
         for (uint64_t tag = 0; tag < 3; tag++)
                 add(fixture, *state, tag, argv);
-        xpm_pool_fill(fixture->pool);
-        xpm_pool_withdraw(fixture->pool);
-        assert_int_equal(count(fixture, XPM_LAUNCH_RETURNED), 2);
         uv_run(&fixture->loop, UV_RUN_DEFAULT);
+        assert_int_equal(count(fixture, XPM_LAUNCH_RETURNED), 2);
         assert_int_equal(count(fixture, XPM_LAUNCH_ENDED), 1);
         leave(fixture);
 }
@@ -159,7 +169,6 @@ static void job_that_lasts_is_said_to_run_and_can_be_killed(void **state)
         struct fixture *fixture = enter(1);
         fixture->react = kill_when_it_has_started;
         add(fixture, *state, 0, argv);
-        xpm_pool_fill(fixture->pool);
         uv_run(&fixture->loop, UV_RUN_DEFAULT);
         assert_int_equal(fixture->count, 2);
         assert_int_equal(fixture->events[0].kind, XPM_LAUNCH_STARTED);
@@ -183,7 +192,6 @@ static void second_kill_cannot_be_ignored(void **state)
         fixture->react = kill_twice_when_it_is_deaf;
         add(fixture, *state, 0, argv);
         add(fixture, *state, 1, argv);
-        xpm_pool_fill(fixture->pool);
         uv_run(&fixture->loop, UV_RUN_DEFAULT);
         assert_int_equal(count(fixture, XPM_LAUNCH_RETURNED), 1);
         assert_int_equal(count(fixture, XPM_LAUNCH_ENDED), 1);
@@ -191,7 +199,7 @@ static void second_kill_cannot_be_ignored(void **state)
         leave(fixture);
 }
 
-/* Another process has the job; it lets go when this is noticed. */
+/* Another process has a job; it lets go when the job behind it has ended in the one slot. */
 static xpm_jobdir other;
 
 static void let_go(struct fixture *fixture, const struct event *event)
@@ -205,20 +213,23 @@ static void job_that_another_process_has_waits_aside(void **state)
 {
         static const char *const argv[] = {"/bin/true", NULL};
         struct fixture *fixture = enter(1);
-        add(fixture, *state, 0, argv);
-        add(fixture, *state, 1, argv);
+        struct job job;
+        char path[sizeof job.path];
+        job_init(&job, *state, argv);
+        strrchr(job.path, '/')[1] = '0';
+        snprintf(path, sizeof path, "%s", job.path);
         other = XPM_JOBDIR_INIT;
-        other.path = fixture->jobs[0].path;
+        other.path = path;
         other.script = "work";
         other.directory_mode = 0700;
         other.file_mode = 0600;
         assert_int_equal(xpm_jobdir_open(&other, true, NULL), 0);
         assert_int_equal(xpm_jobdir_lock(&other, NULL), 0);
-        fixture->react = let_go; /* when the job behind it has ended in the one slot */
-        xpm_pool_fill(fixture->pool);
-        assert_non_null(strstr(fixture->note, fixture->jobs[0].path));
-        assert_int_equal(xpm_pool_running(fixture->pool), 1);
+        fixture->react = let_go;
+        add(fixture, *state, 0, argv);
+        add(fixture, *state, 1, argv);
         uv_run(&fixture->loop, UV_RUN_DEFAULT);
+        assert_non_null(strstr(fixture->note, path));
         assert_int_equal(count(fixture, XPM_LAUNCH_ENDED), 2);
         assert_int_equal(fixture->events[0].tag, 1);
         assert_int_equal(fixture->events[fixture->count - 1].tag, 0);
