@@ -387,11 +387,13 @@ size_t xpm_pool_count(const xpm_pool *pool)
         return pool->count;
 }
 
-/* One more slot's thread, when there is work for it. Signals are the loop's. */
+/* One more slot's thread, when there is work for it. Signals are the loop's, but for SIGCHLD: where it is not blocked
+ * it is ignored, where it is blocked it is kept, and wakes the loop for every command. */
 static int add_thread(xpm_pool *pool, xpm_error *err)
 {
         sigset_t all, old;
         sigfillset(&all);
+        sigdelset(&all, SIGCHLD);
         pthread_sigmask(SIG_SETMASK, &all, &old);
         int rc = pthread_create(&pool->threads[pool->thread_count], NULL, serve, pool);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
