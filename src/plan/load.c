@@ -154,7 +154,12 @@ static int read_file(struct loader *loader, struct link *link, xpm_pos pos, xpm_
         if (status.st_size > XPM_YAML_LIMIT)
                 return xpm_yaml_text_check(source, NULL, (size_t)status.st_size, loader->err);
         xpm_text text = XPM_TEXT_INIT;
-        rc = xpm_file_read(AT_FDCWD, source->path, XPM_YAML_LIMIT, &text, loader->err);
+        xpm_error own = XPM_ERROR_NONE;
+        rc = xpm_file_read(AT_FDCWD, source->path, XPM_YAML_LIMIT, &text, &own);
+        if (rc == XPM_EIO) /* a file that cannot be read is a wrong name, not a broken system */
+                rc = xpm_fail_at(loader->err, pos, "%s", own.message);
+        else if (rc != 0)
+                rc = xpm_fail(loader->err, rc, "%s", own.message);
         if (rc == 0)
                 rc = xpm_yaml_parse(loader->arena, source, xpm_text_string(&text), text.length, 0, root, loader->err);
         xpm_text_release(&text);

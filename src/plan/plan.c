@@ -52,7 +52,9 @@ static int read_id(xpm_plan *plan, int64_t now, xpm_error *err)
         const xpm_node *root = plan->document.root, *node = xpm_node_get(root, "id");
         if (!node || xpm_node_is_null(node))
                 return xpm_fail_at(err, root->pos, "the experiment has no id: write 'id: NAME' at the top");
-        if (node->kind != XPM_NODE_SCALAR || !is_id(node->text, node->length))
+        if (node->kind != XPM_NODE_SCALAR)
+                return xpm_fail_at(err, node->pos, "'id' takes one name: write 'id: NAME'");
+        if (!is_id(node->text, node->length))
                 return xpm_fail_at(
                         err, node->pos,
                         "'%.60s' cannot be the id of an experiment: expected letters, digits, '.', '_' and '-', a "

@@ -251,6 +251,8 @@ plan:
         "10:",
         ["'n'", "3", "'s'", "2"],
     ),
+    "an id that is a list": ("id: [a]\n" + ECHO, "1:5", ["'id'"]),
+    "a parent that is no file": (HEAD + "parent: /dev/null\n", "2:9", ["/dev/null"]),
     "an id with a slash": ("id: a/b\n" + ECHO + "plan: {s: {task: t, params: {n: 1}}}\n", "1:5", ["'a/b'"]),
     "an id with a leading dot": ("id: .a\n" + ECHO + "plan: {s: {task: t, params: {n: 1}}}\n", "1:5", ["'.a'"]),
     "two types that differ in case": (

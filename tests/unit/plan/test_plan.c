@@ -70,9 +70,7 @@ static void tops_that_are_wrong(void **state)
                 {"id: ''\n", "e.yaml:1:5: '' cannot be the id of an experiment: expected letters, digits, '.', '_' and "
                              "'-', a letter "
                              "or digit first, at most 200"},
-                {"id: [a]\n",
-                 "e.yaml:1:5: 'id' cannot be the id of an experiment: expected letters, digits, '.', '_' and '-', a "
-                 "letter or digit first, at most 200"},
+                {"id: [a]\n", "e.yaml:1:5: 'id' takes one name: write 'id: NAME'"},
                 {"id: x\nadd_timestamp: 1\n", "e.yaml:2:16: 'add_timestamp': expected true or false, found '1'"},
                 {"id: x\ntitle: [a]\n", "e.yaml:2:8: 'title': expected a text, found a list"},
                 {"id: x\ndirty_git: warning\n", "e.yaml:2:12: 'dirty_git' is one of ignore, warn, error"},
