@@ -111,12 +111,17 @@ enum xpm_outlook xpm_job_outlook(const xpm_experiment *experiment, const xpm_job
         return (enum xpm_outlook)experiment->outlooks[job->index];
 }
 
+/* What would break the line or steer the terminal is not shown as it is. */
 static void print_value(const xpm_value *value, xpm_text *text)
 {
+        size_t before = text->length;
         if (value->kind == XPM_STR)
                 xpm_text_append(text, value->string->data, value->string->length);
         else
                 xpm_value_json(value, NULL, text);
+        for (size_t i = before; i < text->length; i++)
+                if ((unsigned char)text->data[i] < ' ' || text->data[i] == '\177')
+                        text->data[i] = '?';
 }
 
 static int print_tag(void *data, const char *name, const xpm_value *value)

@@ -66,6 +66,14 @@ class DryRun(xpmtest.Case):
         result = self.run_experiment("--run-mode", "dryrun", "e.yaml", status=2)
         self.assertIn("did you mean 'dry-run'", result.err)
 
+    def test_a_tag_does_not_break_its_line(self):
+        self.write(
+            "e.yaml", 'id: raw\ntasks: {t: {params: {s: str}, command: "false"}}\nplan: {s: {task: t, sweep: {s: ["x\\ny", "\\e[2J"]}}}\n'
+        )
+        lines = self.run_experiment("--run-mode", "dry-run", "e.yaml").lines()
+        self.assertEqual([line.split("local")[1].strip() for line in lines[1:3]], ["s=x?y", "s=?[2J"])
+        self.assertNotIn("\x1b", self.run_experiment("e.yaml", status=1).err)
+
     def states(self, *words):
         return [job["state"] for job in self.dry(*words, "e.yaml")]
 
