@@ -83,12 +83,18 @@ static void close_logs(xpm_attempt *attempt)
         }
 }
 
-void xpm_attempt_release(xpm_attempt *attempt)
+void xpm_attempt_close(xpm_attempt *attempt)
 {
         close_logs(attempt);
         if (attempt->child.pidfd >= 0)
                 close(attempt->child.pidfd);
+        attempt->child.pidfd = -1;
         xpm_jobdir_release(&attempt->dir);
+}
+
+void xpm_attempt_release(xpm_attempt *attempt)
+{
+        xpm_attempt_close(attempt);
         xpm_text_release(&attempt->before);
         xpm_order_destroy(attempt->order);
         attempt->order = NULL;

@@ -63,6 +63,8 @@ enum xpm_attempt_step { XPM_ATTEMPT_RUNS, XPM_ATTEMPT_OVER, XPM_ATTEMPT_HELD };
 
 /* Takes ORDER. */
 void xpm_attempt_init(xpm_attempt *attempt, xpm_order *order);
+/* Let go of the lock and all descriptors; the outcome stays. Release does it, too. */
+void xpm_attempt_close(xpm_attempt *attempt);
 void xpm_attempt_release(xpm_attempt *attempt);
 
 /* Make the job's directory, take the lock, start the command. WAITED: it was HELD before, and the outcome of the other

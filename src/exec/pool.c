@@ -7,9 +7,9 @@
  * The loop's thread hears of them when it matters: when the queue gets short, when a slot has nothing to do, when one
  * of them lasts; else it looks every few milliseconds, so that neither it nor the engine is woken for each job.
  *
- * Everything of a task but its attempt is under the mutex; the attempt is the thread's while it is in `running`. A
- * process is signalled under the mutex while it is in `running`, and it leaves that ring before it is waited for: so
- * its number is never another's. */
+ * Everything of a task but its attempt is under the mutex; the attempt is the thread's while the task is in `running`.
+ * A process is signalled under the mutex while `pid` is set, and that is cleared before the process is waited for: so
+ * the number is never another's. */
 #include "exec/pool.h"
 
 #include <errno.h>
@@ -162,6 +162,7 @@ static void run(xpm_pool *pool, task *task_)
         enum xpm_attempt_step step = xpm_attempt_start(pool->site, &task_->attempt, task_->waited);
         if (step == XPM_ATTEMPT_RUNS)
                 run_to_the_end(pool, task_);
+        xpm_attempt_close(&task_->attempt);
         bool wake = true;
         pthread_mutex_lock(&pool->mutex);
         if (step == XPM_ATTEMPT_HELD) {
