@@ -176,15 +176,18 @@ static const char *seen_by_child(const xpm_spawn *spawn, const char *path, int *
         return NULL;
 }
 
-/* 0 when PATH is a file that the child may execute; -1 with errno. */
-static int check_program(const xpm_spawn *spawn, const char *path)
+/* 0 when PATH is a file that the child may execute; -1 with errno, *THERE telling whether there is something of that
+ * name that was seen. */
+static int check_program(const xpm_spawn *spawn, const char *path, bool *there)
 {
         char full[PATH_MAX];
         int dir;
         struct stat status;
+        *there = false;
         path = seen_by_child(spawn, path, &dir, full);
         if (!path || fstatat(dir, path, &status, 0) != 0)
                 return -1;
+        *there = true;
         if (!S_ISREG(status.st_mode)) {
                 errno = EACCES;
                 return -1;
@@ -196,7 +199,7 @@ static int check_program(const xpm_spawn *spawn, const char *path)
 static int find_program(const xpm_spawn *spawn, char *const *env, char found[PATH_MAX])
 {
         const char *name = spawn->argv[0];
-        bool denied = false;
+        bool denied = false, there; /* a directory that may not be searched hides nothing that was meant */
         if (*name == '\0') {
                 errno = ENOENT;
                 return -1;
@@ -205,9 +208,9 @@ static int find_program(const xpm_spawn *spawn, char *const *env, char found[PAT
                 size_t length = strcspn(entry, ":");
                 int size = snprintf(found, PATH_MAX, "%.*s%s%s", (int)length, entry, length ? "/" : "./", name);
                 if (size > 0 && size < PATH_MAX) {
-                        if (check_program(spawn, found) == 0)
+                        if (check_program(spawn, found, &there) == 0)
                                 return 0;
-                        denied = denied || errno == EACCES;
+                        denied = denied || (there && errno == EACCES);
                 }
                 entry += length;
                 if (*entry == '\0')
@@ -228,7 +231,7 @@ static int explain(const xpm_spawn *spawn, const char *program, enum xpm_spawn_s
                 return xpm_fail_errno(err, "cannot enter the directory to run '%s' in", name);
         if (step == XPM_SPAWN_FORK)
                 return xpm_fail_errno(err, "cannot start a process for '%s'", name);
-        bool exists = program && check_program(spawn, program) == 0;
+        bool there, exists = program && check_program(spawn, program, &there) == 0;
         errno = reason;
         if (reason == ENOEXEC)
                 return xpm_fail(

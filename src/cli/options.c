@@ -3,6 +3,7 @@
 #include "cli/options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,9 +105,9 @@ static int read_count(const xpm_usage *usage, const xpm_option *option, const ch
         char *end;
         errno = 0;
         long number = strtol(value, &end, 10);
-        if (end == value || *end || errno || number < 1) {
+        if (end == value || *end || errno || number < 1 || number > INT_MAX) {
                 char remedy[128];
-                snprintf(remedy, sizeof remedy, ": %s takes a whole number from 1", option->name);
+                snprintf(remedy, sizeof remedy, ": %s takes a whole number from 1 to %d", option->name, INT_MAX);
                 return refuse(usage, "cannot use", value, remedy);
         }
         *(long *)option->target = number;

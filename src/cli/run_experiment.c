@@ -124,6 +124,14 @@ static int save_command_line(struct request *request, int argc, char **argv)
         return XPM_OPTIONS_GO;
 }
 
+static int check_workdir(const struct request *request)
+{
+        if (!request->options.workdir || *request->options.workdir)
+                return XPM_OPTIONS_GO;
+        fprintf(stderr, "xpm run-experiment: --workdir is empty: is the variable set?\n");
+        return xpm_error_exit_status(XPM_EUSAGE);
+}
+
 static int read_request(struct request *request, int argc, char **argv)
 {
         xpm_experiment_options *options = &request->options;
@@ -185,6 +193,8 @@ static int read_request(struct request *request, int argc, char **argv)
                 status = read_rerun(request);
         if (status == XPM_OPTIONS_GO)
                 status = read_env(request);
+        if (status == XPM_OPTIONS_GO)
+                status = check_workdir(request);
         if (status == XPM_OPTIONS_GO)
                 status = save_command_line(request, argc, argv);
         return status;
@@ -339,6 +349,8 @@ static int act(struct request *request)
         request->options.log_data = &progress;
         if (request->show)
                 return show(request);
+        if (request->json && request->mode != MODE_DRY_RUN)
+                fprintf(stderr, "xpm: note: --json is for --run-mode dry-run\n");
         if (request->host || request->port)
                 fprintf(stderr, "xpm: note: this version serves no web page: --host and --port do nothing\n");
         if (xpm_experiment_open(&request->options, &experiment, &err) != 0)

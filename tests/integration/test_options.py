@@ -175,6 +175,14 @@ class Options(xpmtest.Case):
         result = self.run_experiment("--host", "localhost", "--port", "0", "--run-mode", "dry-run", "e.yaml")
         self.assertIn("--host", result.err)
 
+    def test_an_empty_workdir_and_a_count_out_of_range_are_refused(self):
+        self.assertIn("is the variable set", self.xpm("run-experiment", "--workdir", "", "e.yaml", status=2).err)
+        self.assertIn("2147483647", self.run_experiment("-j", "3000000000", "e.yaml", status=2).err)
+        self.assertEqual(os.listdir(self.here), ["e.yaml"])
+
+    def test_json_belongs_to_the_dry_run(self):
+        self.assertIn("--run-mode dry-run", self.run_experiment("--json", "--run-mode", "generate", "e.yaml").err)
+
     def test_debug_says_more(self):
         quiet = self.run_experiment("--run-mode", "dry-run", "e.yaml").err
         self.assertEqual(quiet, "")
