@@ -2,7 +2,8 @@
 """How fast jobs run: xpm against a bare loop, ninja and make, on the same commands.
 
 Rounds are interleaved and each run has a directory of its own, because shortly after a large tree was removed everything on its
-filesystem is slower; the trees are removed at the end. Printed are medians, and medians of the ratios within a round.
+filesystem is slower, and the more so the more files are made; the trees are removed at the end, and the first round is not counted.
+Printed are medians, and medians of the ratios within a round. A machine with other work gives no figures that mean anything.
 """
 
 import argparse
@@ -69,13 +70,13 @@ def measure(argv):
 
 def collect(options, names, root):
     figures = {name: [] for name in names}
-    for turn in range(options.rounds):
+    for turn in range(options.rounds + 1):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
             directory = f"{root}/{name}-{turn}"
             os.mkdir(directory)
             figures[name].append(measure(RUNNERS[name](options, directory)))
-    return figures
+    return {name: values[1:] for name, values in figures.items()}
 
 
 def report(options, figures):
