@@ -14,6 +14,7 @@
 #include "plan/select.h"
 #include "plan/setting.h"
 #include "plan/step.h"
+#include "plan/task.h"
 #include "plan/template.h"
 
 enum { ID_LENGTH = 200, LETTERS = 4 };
@@ -285,6 +286,8 @@ static int compile_templates(xpm_plan *plan, const xpm_log *log, xpm_error *err)
                         used = plan->steps[j].task == type->task;
                 if (!used)
                         rc = xpm_templates_compile(plan, type->task, NULL, log, err);
+                if (rc == 0 && type->is_task)
+                        rc = xpm_task_check_nested(&plan->types, type, err);
         }
         return rc;
 }

@@ -179,6 +179,61 @@ static int check_files(const xpm_config_type *type, xpm_error *err)
         return rc;
 }
 
+/* May a config of TARGET stand somewhere inside of FROM? 1, 0 or XPM_ENOMEM. VISITED has the types that were asked. */
+static int reaches(const xpm_types *types, const xpm_config_type *from, const xpm_config_type *target, xpm_map *visited)
+{
+        int found = 0;
+        for (size_t i = 0; i < from->param_count && found == 0; i++) {
+                const xpm_type *type = from->params[i].type;
+                while (type->item)
+                        type = type->item;
+                if (type->kind != XPM_CONFIG || type->config->is_task)
+                        continue;
+                if (xpm_config_type_is(target, type->config))
+                        return 1;
+                for (size_t j = 0; j < types->configs.count && found == 0; j++) {
+                        const xpm_config_type *inner = types->configs.entries[j].value;
+                        if (inner->is_task || !xpm_config_type_is(inner, type->config) ||
+                            xpm_map_get(visited, inner->name))
+                                continue;
+                        if (xpm_map_put(visited, inner->name, (void *)inner) != 0)
+                                return XPM_ENOMEM;
+                        found = reaches(types, inner, target, visited);
+                }
+        }
+        return found;
+}
+
+static int check_nested(const xpm_types *types, const xpm_config_type *task, const xpm_config_type *config,
+                        const char *name, xpm_error *err)
+{
+        xpm_map visited = XPM_MAP_INIT;
+        int found = reaches(types, task, config, &visited);
+        xpm_map_release(&visited);
+        if (found < 0)
+                return xpm_fail_memory(err);
+        return found == 0 ? 0
+                          : xpm_fail_at(err, task->task->node->pos,
+                                        "a job of '%s' keeps '%s' for itself, and '%s', which it may hold, generates a "
+                                        "file of that name: choose another name there",
+                                        task->name, name, config->name);
+}
+
+int xpm_task_check_nested(const xpm_types *types, const xpm_config_type *task, xpm_error *err)
+{
+        int rc = 0;
+        for (size_t i = 0; i < types->configs.count && rc == 0; i++) {
+                const xpm_config_type *config = types->configs.entries[i].value;
+                for (size_t j = 0; j < config->param_count && rc == 0 && !config->is_task; j++) {
+                        const char *name = config->params[j].generated;
+                        const xpm_pos nowhere = {0};
+                        if (name && xpm_check_inside(name, strlen(name), "", xpm_task_script(task), nowhere, NULL) != 0)
+                                rc = check_nested(types, task, config, name, err);
+                }
+        }
+        return rc;
+}
+
 int xpm_task_read(xpm_arena *arena, const xpm_pair *pair, xpm_config_type *type, xpm_error *err)
 {
         int rc = read_partials(arena, pair, type, err);

@@ -423,5 +423,24 @@ class References(Language):
         self.assertEqual([job["tags"] for job in jobs], [{"a": 1, "b": "q"}, {"kind": "extra"}])
 
 
+class NestedGenerated(xpmtest.Case):
+    FILE = """\
+id: n
+configs:
+  c: {params: {g: {generated: NAME}}}
+  b: {params: {x: "list[c]?"}}
+tasks:
+  u: {params: {b: b}, command: echo}
+plan:
+  s: {task: u, params: {b: {}}}
+"""
+
+    def test_a_config_s_generated_file_is_none_of_the_jobs_own(self):
+        self.write("e.yaml", self.FILE.replace("NAME", "u.out"))
+        self.assertIn("e.yaml:6:6: ", self.run_experiment("--run-mode", "dry-run", "e.yaml", status=2).err)
+        self.write("e.yaml", self.FILE.replace("NAME", "w.out"))
+        self.run_experiment("--run-mode", "dry-run", "e.yaml")
+
+
 if __name__ == "__main__":
     unittest.main()
