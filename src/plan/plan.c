@@ -250,6 +250,11 @@ static bool has_aliased(const xpm_node *node)
         return found;
 }
 
+static int fail_slip(const xpm_pair *pair, const char *near, xpm_error *err)
+{
+        return xpm_fail_at(err, pair->key_pos, "unknown key '%.60s': did you mean '%s'?", pair->key, near);
+}
+
 /* Called last: templates read configuration values too. */
 static int check_unread(const xpm_plan *plan, const xpm_log *log, xpm_error *err)
 {
@@ -263,12 +268,35 @@ static int check_unread(const xpm_plan *plan, const xpm_log *log, xpm_error *err
                 if (!near && has_aliased(pair->value))
                         continue;
                 if (near)
-                        return xpm_fail_at(err, pair->key_pos, "unknown key '%.60s': did you mean '%s'?", pair->key,
-                                           near);
+                        return fail_slip(pair, near, err);
                 xpm_pos_print(pair->key_pos, where, sizeof where);
                 xpm_warn(log, "%s: nothing reads the key '%.60s'", where, pair->key);
         }
         return 0;
+}
+
+/* Where a key that others are looked up in is missing, and one that nothing read is a slip for it, what fails is a
+ * consequence: a task that is not there because it stands under `taks`. Told in place of that. */
+static int fail_misled(const xpm_plan *plan, int rc, xpm_error *err)
+{
+        static const char *const roots[] = {"parent", "imports", "enums", "configs", "tasks", "tokens", "plan"};
+        const xpm_document *document = &plan->document;
+        if (rc != XPM_EPLAN || !document->root || document->code)
+                return rc;
+        for (size_t i = 0; i < document->root->pair_count; i++) {
+                const xpm_pair *pair = &document->root->pairs[i];
+                const char *near = slip(pair->key);
+                bool misleads = false;
+                for (size_t j = 0; near && j < sizeof roots / sizeof *roots; j++)
+                        misleads = misleads || strcmp(near, roots[j]) == 0;
+                if (!misleads || is_known(pair->key) || xpm_node_get(document->root, near) ||
+                    xpm_map_get_n(&document->keys_read, pair->key, pair->key_length))
+                        continue;
+                if (err)
+                        *err = XPM_ERROR_NONE;
+                return fail_slip(pair, near, err);
+        }
+        return rc;
 }
 
 /* --- all of it --- */
@@ -318,8 +346,7 @@ static int read_plan(xpm_plan *plan, const xpm_plan_options *options, xpm_error 
                 rc = check_results(plan, plan->results, err);
         if (rc == 0)
                 rc = compile_templates(plan, log, err);
-        if (rc == 0)
-                rc = check_unread(plan, log, err);
+        rc = rc == 0 ? check_unread(plan, log, err) : fail_misled(plan, rc, err);
         if (rc == 0)
                 rc = xpm_steps_expand(plan, order, &converter, err);
         return rc != 0 ? rc : xpm_plan_select(plan, options, err);

@@ -20,6 +20,11 @@ WRONG = {
     "a duplicate key": ("id: a\ntitle: x\nid: b\n", "3:1", ["duplicate", "'id'"]),
     "a duplicate key in a flow mapping": (START + "plan: {s: {task: t, params: {n: 1, n: 2}}}\n", "6:36", ["'n'"]),
     "a slip in a top-level key": (HEAD + "taks: {}\n", "2:1", ["'taks'", "did you mean 'tasks'"]),
+    "a slip in a top-level key that the steps need": (
+        START.replace("tasks:", "taks:") + "plan: {s: {task: t, params: {n: 1}}}\n",
+        "2:1",
+        ["'taks'", "did you mean 'tasks'"],
+    ),
     "a slip in a key of a step": (START + "plan:\n  s:\n    taks: t\n", "8:5", ["'taks'", "did you mean 'task'"]),
     "a slip in a key of a task": (HEAD + "tasks:\n  t:\n    comand: echo\n", "4:5", ["did you mean 'command'"]),
     "a slip in a key of a parameter": (

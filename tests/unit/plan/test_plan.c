@@ -151,6 +151,28 @@ static void key_that_nothing_reads_warns(void **state)
         expect_warning(*state, "id: x\nend: 3\n", "e.yaml:2:1: nothing reads the key 'end'\n");
 }
 
+static void slip_is_told_rather_than_what_it_causes(void **state)
+{
+        static const struct {
+                const char *text, *message;
+        } cases[] = {
+                {"id: x\ntaks: {t: {command: 'true'}}\nplan: {s: {task: t}}\n",
+                 "e.yaml:2:1: unknown key 'taks': did you mean 'tasks'?"},
+                {"id: x\nimport: [a.yaml]\nplan: {s: {task: t}}\n",
+                 "e.yaml:2:1: unknown key 'import': did you mean 'imports'?"},
+                {"parnet: a.yaml\n", "e.yaml:1:1: unknown key 'parnet': did you mean 'parent'?"},
+                /* Both there, or read: the slip has not caused it. */
+                {"id: x\ntaks: {}\ntasks: {}\nplan: {s: {task: t}}\n", "e.yaml:4:18: there is no task 't'"},
+                {"id: ${taks}\ntaks: x\nplan: {s: {task: t}}\n", "e.yaml:3:18: there is no task 't'"},
+        };
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                struct expansion e;
+                expansion_read(*state, cases[i].text, (xpm_plan_options){0}, &e);
+                assert_string_equal(e.err.message, cases[i].message);
+                expansion_release(&e);
+        }
+}
+
 static void templates_of_tasks_without_a_step_are_checked(void **state)
 {
         struct expansion e;
@@ -181,6 +203,7 @@ int main(void)
                 T(tops_that_are_wrong),
                 T(results_that_are_wrong),
                 T(key_that_nothing_reads_warns),
+                T(slip_is_told_rather_than_what_it_causes),
                 T(templates_of_tasks_without_a_step_are_checked),
                 T(file_that_does_not_exist_is_told),
 #undef T
