@@ -1,6 +1,5 @@
 /* xpm run-experiment: from an experiment file to finished jobs, to run files, or to a list of what would be done. */
 #include <ctype.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,15 +225,7 @@ static int show(const struct request *request)
                 return xpm_report(&err);
         printf("%s\n", json);
         free(json);
-        return 0;
-}
-
-static int flush_output(int status)
-{
-        if (fflush(stdout) == 0 && !ferror(stdout))
-                return status;
-        fprintf(stderr, "xpm: cannot write to standard output: %s\n", strerror(errno));
-        return xpm_error_exit_status(XPM_EIO);
+        return xpm_flush_output(0);
 }
 
 static int print_table(const xpm_experiment *experiment, xpm_error *err)
@@ -290,7 +281,7 @@ static int dry_run(const struct request *request, xpm_experiment *experiment)
                 return xpm_report(&err);
         if (!request->json)
                 print_totals(experiment, counts);
-        return flush_output(0);
+        return xpm_flush_output(0);
 }
 
 static int generate(xpm_experiment *experiment)
@@ -303,7 +294,7 @@ static int generate(xpm_experiment *experiment)
                written == 1 ? "" : "s", xpm_experiment_workspace(experiment));
         if (written)
                 printf("run them by hand, dependencies first: sh SCRIPT.sh\n");
-        return flush_output(0);
+        return xpm_flush_output(0);
 }
 
 static void listen(xpm_experiment *experiment)
@@ -338,7 +329,7 @@ static int run(xpm_experiment *experiment, xpm_progress **shown)
         if (rc != 0)
                 return xpm_report(&err);
         xpm_progress_end(&progress, &counts, verdict);
-        return flush_output(statuses[verdict]);
+        return xpm_flush_output(statuses[verdict]);
 }
 
 static int act(struct request *request)
