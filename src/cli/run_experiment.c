@@ -1,10 +1,12 @@
 /* xpm run-experiment: from an experiment file to finished jobs, to run files, or to a list of what would be done. */
 #include <ctype.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "base/words.h"
@@ -21,6 +23,7 @@ struct request {
         long slots, limit, max_fails;
         bool fail_fast, keep_failed, show, json, debug;
         enum mode mode;
+        char executable[PATH_MAX];
         xpm_experiment_options options;
 };
 
@@ -199,9 +202,20 @@ static int read_request(struct request *request, int argc, char **argv)
         return status;
 }
 
+/* Workers and run files call this very file, whatever it was renamed to: `xpm-0.1` beside another version. */
+static const char *find_self(char *path, size_t size)
+{
+        ssize_t length = readlink("/proc/self/exe", path, size);
+        if (length <= 0 || (size_t)length == size)
+                return NULL;
+        path[length] = '\0';
+        return access(path, X_OK) == 0 ? path : NULL;
+}
+
 static void complete(struct request *request)
 {
         xpm_experiment_options *options = &request->options;
+        options->executable = find_self(request->executable, sizeof request->executable);
         options->file = request->words.items[0];
         options->args = request->words.items + 1;
         options->pre_yaml = request->pre_yaml.items;
