@@ -6,6 +6,7 @@
 
 #include "base/words.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 
 typedef struct command {
         const char *name;
@@ -69,11 +70,11 @@ int main(int argc, char **argv)
         }
         if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
                 print_commands(stdout);
-                return 0;
+                return xpm_flush_output(0);
         }
         if (strcmp(argv[1], "--version") == 0) {
                 printf("xpm %s\n", XPM_VERSION);
-                return 0;
+                return xpm_flush_output(0);
         }
         for (size_t i = 0; i < COMMANDS; i++)
                 if (strcmp(argv[1], commands[i].name) == 0)

@@ -39,6 +39,14 @@ int xpm_report(const xpm_error *err)
         return xpm_error_exit_status(err->code);
 }
 
+int xpm_flush_output(int status)
+{
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return status;
+        fprintf(stderr, "xpm: cannot write to standard output: %s\n", strerror(errno));
+        return xpm_error_exit_status(XPM_EIO);
+}
+
 static int refuse(const xpm_usage *usage, const char *what, const char *word, const char *remedy)
 {
         fprintf(stderr, "xpm %s: %s '%s'%s\ntry 'xpm %s --help'\n", usage->command, what, word, remedy, usage->command);
@@ -76,7 +84,7 @@ static int print_help(const xpm_usage *usage)
         for (const xpm_option *option = usage->options; option->name; option++)
                 print_option(option->name, option->alias, option->value, option->help);
         print_option("--help", "-h", NULL, "show this text");
-        return 0;
+        return xpm_flush_output(0);
 }
 
 /* The option that WORD names; *INLINED is its value when it came in the same word. */

@@ -64,4 +64,7 @@ int xpm_options_parse(const xpm_usage *usage, int argc, char **argv, xpm_strings
 struct xpm_error;
 int xpm_report(const struct xpm_error *err);
 
+/* STATUS when all that was printed has been written; else say why not and return that of an error of the system. */
+int xpm_flush_output(int status);
+
 #endif

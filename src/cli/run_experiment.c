@@ -1,11 +1,12 @@
 /* xpm run-experiment: from an experiment file to finished jobs, to run files, or to a list of what would be done. */
 #include <ctype.h>
-#include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "base/words.h"
@@ -22,6 +23,7 @@ struct request {
         long slots, limit, max_fails;
         bool fail_fast, keep_failed, show, json, debug;
         enum mode mode;
+        char executable[PATH_MAX];
         xpm_experiment_options options;
 };
 
@@ -200,9 +202,20 @@ static int read_request(struct request *request, int argc, char **argv)
         return status;
 }
 
+/* Workers and run files call this very file, whatever it was renamed to: `xpm-0.1` beside another version. */
+static const char *find_self(char *path, size_t size)
+{
+        ssize_t length = readlink("/proc/self/exe", path, size);
+        if (length <= 0 || (size_t)length == size)
+                return NULL;
+        path[length] = '\0';
+        return access(path, X_OK) == 0 ? path : NULL;
+}
+
 static void complete(struct request *request)
 {
         xpm_experiment_options *options = &request->options;
+        options->executable = find_self(request->executable, sizeof request->executable);
         options->file = request->words.items[0];
         options->args = request->words.items + 1;
         options->pre_yaml = request->pre_yaml.items;
@@ -226,15 +239,7 @@ static int show(const struct request *request)
                 return xpm_report(&err);
         printf("%s\n", json);
         free(json);
-        return 0;
-}
-
-static int flush_output(int status)
-{
-        if (fflush(stdout) == 0 && !ferror(stdout))
-                return status;
-        fprintf(stderr, "xpm: cannot write to standard output: %s\n", strerror(errno));
-        return xpm_error_exit_status(XPM_EIO);
+        return xpm_flush_output(0);
 }
 
 static int print_table(const xpm_experiment *experiment, xpm_error *err)
@@ -290,7 +295,7 @@ static int dry_run(const struct request *request, xpm_experiment *experiment)
                 return xpm_report(&err);
         if (!request->json)
                 print_totals(experiment, counts);
-        return flush_output(0);
+        return xpm_flush_output(0);
 }
 
 static int generate(xpm_experiment *experiment)
@@ -303,7 +308,7 @@ static int generate(xpm_experiment *experiment)
                written == 1 ? "" : "s", xpm_experiment_workspace(experiment));
         if (written)
                 printf("run them by hand, dependencies first: sh SCRIPT.sh\n");
-        return flush_output(0);
+        return xpm_flush_output(0);
 }
 
 static void listen(xpm_experiment *experiment)
@@ -338,7 +343,7 @@ static int run(xpm_experiment *experiment, xpm_progress **shown)
         if (rc != 0)
                 return xpm_report(&err);
         xpm_progress_end(&progress, &counts, verdict);
-        return flush_output(statuses[verdict]);
+        return xpm_flush_output(statuses[verdict]);
 }
 
 static int act(struct request *request)

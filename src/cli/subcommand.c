@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/words.h"
+#include "cli/options.h"
 #include "experimaestro/error.h"
 
 enum { MOST = 16 };
@@ -60,7 +61,7 @@ int xpm_subcommand_run(const xpm_subcommand *commands, int argc, char **argv)
         }
         if (argv[at][0] == '-' || strcmp(argv[at], "help") == 0) {
                 print_commands(commands, argv[0], stdout);
-                return 0;
+                return xpm_flush_output(0);
         }
         const xpm_subcommand *command = find(commands, argv[at]);
         if (!command)

@@ -114,7 +114,8 @@ static void count_jobs(const json_t *status, xpm_view_run *out)
         out->total = count_of(status, "total_jobs");
 }
 
-/* The jobs are announced before the first status that knows of them. */
+/* The jobs are announced before the first status that knows of them; the reference implementation writes a status when
+ * a run begins and when it ends, so that of a run under way knows few of them. */
 static int count_lines(xpm_view *view, const char *directory, xpm_view_run *out, xpm_error *err)
 {
         const char *path = xpm_arena_printf(view->arena, "%s/jobs.jsonl", directory);
@@ -122,10 +123,18 @@ static int count_lines(xpm_view *view, const char *directory, xpm_view_run *out,
         if (!path)
                 return xpm_fail_memory(err);
         int rc = xpm_file_read(view->workspace->dir, path, 0, &text, NULL);
+        size_t lines = 0;
         for (size_t i = 0; i < text.length; i++)
-                out->total += text.data[i] == '\n';
+                lines += text.data[i] == '\n';
+        if (lines > out->total)
+                out->total = lines;
         xpm_text_release(&text);
         return rc == XPM_ENOMEM ? xpm_fail_memory(err) : 0;
+}
+
+static bool is_over(enum xpm_run_status status)
+{
+        return status == XPM_RUN_IS_DONE || status == XPM_RUN_IS_FAILED || status == XPM_RUN_IS_CANCELLED;
 }
 
 int xpm_view_read_run(xpm_view *view, const char *experiment, const char *name, bool current, xpm_view_run *out,
@@ -139,7 +148,7 @@ int xpm_view_read_run(xpm_view *view, const char *experiment, const char *name, 
         if (rc == 0)
                 rc = find_status(view, experiment, directory, status, out, err);
         count_jobs(status, out);
-        if (rc == 0 && out->total == 0)
+        if (rc == 0 && (out->total == 0 || (!is_over(out->status) && !json_object_get(status, "counts"))))
                 rc = count_lines(view, directory, out, err);
         if (rc == 0)
                 rc = xpm_view_string(view, status, "hostname", &out->host, err);

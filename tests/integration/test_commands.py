@@ -48,6 +48,13 @@ class Words(xpmtest.Case):
             self.assertIn(f"did you mean {near}", result.err)
             self.assertEqual(result.out, "")
 
+    def test_what_cannot_be_printed_is_said(self):
+        self.write("e.yaml", FILE)
+        for words in (["--help"], ["--version"], ["jobs", "--help"], ["jobs", "list", "--help"], ["run-experiment", "--show", "e.yaml"]):
+            result = self.command("sh", "-c", '"$0" "$@" >/dev/full', xpmtest.XPM, *words)
+            self.assertEqual(result.status, 3, f"{words}\n{result}")
+            self.assertIn("cannot write to standard output", result.err)
+
     def test_no_command_and_no_file(self):
         self.assertIn("usage", self.xpm(status=2).err)
         self.assertIn("usage", self.xpm("run-experiment", status=2).err)

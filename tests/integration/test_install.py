@@ -69,6 +69,16 @@ class Install(xpmtest.Case):
             self.assertIn(str(moved), text.replace("'", "").replace("\\", ""))
             self.assertEqual(self.command("sh", job / "t.sh").status, 0)
 
+    def test_an_executable_that_was_renamed_runs_itself(self):
+        renamed = self.install() / "bin" / "xpm-old"
+        (renamed.parent / "xpm").rename(renamed)
+        self.write("e.yaml", EXPERIMENT)
+        result = self.command(renamed, "run-experiment", "--workdir", self.workspace, "e.yaml")
+        self.assertEqual(result.status, 0, result)
+        self.command(renamed, "run-experiment", "--run-mode", "generate", "--workdir", "other", "e.yaml")
+        scripts = list((self.here / "other" / "jobs" / "t").glob("*/t.sh"))
+        self.assertEqual([self.command("sh", script).status for script in scripts], [0, 0])
+
     def test_nothing_in_it_names_the_build_tree(self):
         prefix = self.install()
         for path in prefix.rglob("*"):

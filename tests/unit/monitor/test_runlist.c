@@ -90,6 +90,8 @@ static void run_of_the_reference_is_counted(void **state)
                  5, 1, 2},
                 {"{\"status\": \"done\", \"total_jobs\": 7, \"finished_jobs\": 4, \"failed_jobs\": 1}", 7, 4, 1},
                 {"{\"status\": \"running\"}", 2, 0, 0}, /* the lines of jobs.jsonl */
+                {"{\"status\": \"running\", \"job_states\": {\"a\": \"done\"}}", 2, 1, 0},
+                {"{\"status\": \"done\", \"job_states\": {\"a\": \"done\"}}", 1, 1, 0}, /* one was submitted twice */
         };
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
                 xpm_view_experiments list;
