@@ -59,10 +59,9 @@ static size_t pending(const local *self)
 static size_t local_room(void *instance, const xpm_shape *shape)
 {
         const local *self = instance;
-        size_t slots = (size_t)self->core->slots, have = pending(self);
-        (void)shape;
-        if (self->core->cautious)
-                return have < slots ? slots - have : 0;
+        size_t slots = (size_t)self->core->slots, have = pending(self), occupied = (size_t)self->core->occupied;
+        if (self->core->cautious || occupied > 0 || (shape && shape->at_once))
+                return have + occupied < slots ? slots - have - occupied : 0;
         return 2 * have <= slots * DEPTH ? slots * DEPTH - have : 0;
 }
 

@@ -21,7 +21,7 @@ struct request {
         xpm_strings pre_yaml, post_yaml, settings, env, env_names, words;
         xpm_strings command_line; /* as it is saved: without the values of --env */
         long slots, limit, max_fails;
-        bool fail_fast, keep_failed, show, json, debug;
+        bool fail_fast, keep_failed, no_wait, show, json, debug;
         enum mode mode;
         char executable[PATH_MAX];
         xpm_experiment_options options;
@@ -173,6 +173,8 @@ static int read_request(struct request *request, int argc, char **argv)
                  "run finished jobs again: changed (another command than then) or all"},
                 {"--keep-failed", NULL, XPM_OPTION_FLAG, &request->keep_failed, NULL,
                  "leave jobs alone that failed before"},
+                {"--no-wait", NULL, XPM_OPTION_FLAG, &request->no_wait, NULL,
+                 "leave when the experiment runs already, rather than wait"},
                 {"--show", NULL, XPM_OPTION_FLAG, &request->show, NULL,
                  "print the merged experiment file as JSON, and leave"},
                 {"--json", NULL, XPM_OPTION_FLAG, &request->json, NULL, "dry-run: one JSON object per job and line"},
@@ -226,6 +228,7 @@ static void complete(struct request *request)
         options->limit = (size_t)request->limit;
         options->max_fails = request->fail_fast ? 1 : (size_t)request->max_fails;
         options->keep_failed = request->keep_failed;
+        options->no_wait = request->no_wait;
         options->command_line = request->command_line.items;
         options->log = print_log;
         options->log_level = request->debug ? 3 : 2;

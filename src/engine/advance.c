@@ -35,6 +35,13 @@ static void tell(const xpm_runner *runner, size_t job, const xpm_job_end *end)
 
 static void queue(xpm_runner *runner, size_t job)
 {
+        const xpm_job *one = runner->plan->jobs[job];
+        if (xpm_claims_wanted(one)) {
+                int rc = xpm_claims_queue(&runner->claims, one, runner->jobs[job].port, runner->err);
+                if (rc != 0)
+                        fail_run(runner, rc);
+                return;
+        }
         xpm_queue_push(&runner->ports[runner->jobs[job].port].ready, job);
 }
 
@@ -102,6 +109,16 @@ static void ended(xpm_runner *runner, size_t job, enum xpm_job_event event, cons
                 xpm_runner_bar_dependents(runner, job);
 }
 
+/* Nobody runs JOB any more. Its tokens were given back by whoever ran it. */
+static void hand_back(xpm_runner *runner, size_t job)
+{
+        xpm_tracked *tracked = &runner->jobs[job];
+        if (tracked->elsewhere && tracked->seen)
+                runner->core.occupied--;
+        tracked->elsewhere = tracked->seen = false;
+        xpm_claims_release(&runner->claims, job, false);
+}
+
 void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event, const xpm_job_end *end)
 {
         xpm_tracked *tracked = &runner->jobs[job];
@@ -111,20 +128,33 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
                           xpm_job_state_word((enum xpm_job_state)tracked->state), xpm_job_event_word(event));
                 return;
         }
-        bool ours = !tracked->elsewhere;
+        bool handed = tracked->state == XPM_JOB_SCHEDULED || (tracked->state == XPM_JOB_RUNNING && !tracked->elsewhere);
+        bool begun = tracked->state == XPM_JOB_SCHEDULED || tracked->state == XPM_JOB_RUNNING;
+        if (event == XPM_EVENT_FAILED && begun && xpm_runner_retries(runner, job, end)) {
+                event = XPM_EVENT_RETRIED;
+                next = XPM_JOB_READY;
+        }
         if (event == XPM_EVENT_FAILED)
                 tracked->failure = (uint8_t)end->failure;
         enter(runner, job, (enum xpm_job_state)next);
+        if (handed && event != XPM_EVENT_STARTED)
+                runner->handed_over--;
 
         switch (event) {
         case XPM_EVENT_SUBMITTED: runner->handed_over++; break;
         case XPM_EVENT_RETURNED:
-                runner->handed_over--;
+                xpm_claims_release(&runner->claims, job, true);
                 xpm_runner_look(runner, job);
+                break;
+        case XPM_EVENT_RETRIED:
+                hand_back(runner, job);
+                queue(runner, job);
                 break;
         case XPM_EVENT_STARTED: tell(runner, job, NULL); break;
         case XPM_EVENT_ELSEWHERE:
+                xpm_claims_release(&runner->claims, job, true);
                 tracked->elsewhere = true;
+                runner->core.occupied += tracked->seen;
                 xpm_queue_push(&runner->elsewhere, job);
                 break;
         case XPM_EVENT_FREED:
@@ -134,14 +164,13 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
                         queue(runner, job);
                 break;
         case XPM_EVENT_RELEASED:
-                tracked->elsewhere = false;
+                hand_back(runner, job);
                 queue(runner, job);
                 break;
         case XPM_EVENT_DONE:
         case XPM_EVENT_FAILED:
-                if (ours && runner->handed_over > 0)
-                        runner->handed_over--;
-                tracked->elsewhere = false;
+                hand_back(runner, job);
+                runner->fruitless = 0;
                 ended(runner, job, event, end);
                 break;
         default: break;

@@ -308,7 +308,7 @@ static int begin(const xpm_experiment *experiment, const char *configuration, xp
                 .configuration = configuration,
                 .warn_dirty = !plan->dirty_git || strcmp(plan->dirty_git->text, "warn") == 0,
         };
-        return xpm_run_begin(experiment->workspace, &info, true, &experiment->log, run, err);
+        return xpm_run_begin(experiment->workspace, &info, !experiment->options.no_wait, &experiment->log, run, err);
 }
 
 int xpm_experiment_begin(xpm_experiment *experiment, const xpm_survey *survey, size_t *slots, xpm_run **out,

@@ -27,17 +27,17 @@ static int add_settings_env(xpm_rendered *rendered, const xpm_experiment *experi
         return 0;
 }
 
-static int render(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_job *job,
-                  const char *template_name, xpm_error *err)
+static int render(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_render_context *context,
+                  const xpm_job *job, const char *template_name, xpm_error *err)
 {
         xpm_text objects = XPM_TEXT_INIT, tree = XPM_TEXT_INIT;
-        int rc = xpm_render_job(&experiment->render, rendered->arena, job, &rendered->spec, err);
+        int rc = xpm_render_job(context, rendered->arena, job, &rendered->spec, err);
         if (rc == 0)
                 rc = add_settings_env(rendered, experiment, err);
         if (rc == 0)
-                rc = xpm_render_objects(&experiment->render, job, &objects, err);
+                rc = xpm_render_objects(context, job, &objects, err);
         if (rc == 0)
-                rc = xpm_render_params(&experiment->render, job, &tree, err);
+                rc = xpm_render_params(context, job, &tree, err);
         if (rc == 0)
                 rc = xpm_runfile_params(&rendered->spec, xpm_text_string(&objects), xpm_text_string(&tree),
                                         &rendered->params, err);
@@ -50,16 +50,25 @@ static int render(xpm_rendered *rendered, const xpm_experiment *experiment, cons
         return rc;
 }
 
-int xpm_rendered_init(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_job *job,
-                      const char *template_name, xpm_error *err)
+int xpm_rendered_init_scaled(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_job *job,
+                             const char *template_name, double memory, double duration, xpm_error *err)
 {
+        xpm_render_context context = experiment->render;
+        context.scale_memory = memory;
+        context.scale_duration = duration;
         *rendered = (xpm_rendered){.arena = xpm_arena_create()};
         if (!rendered->arena)
                 return xpm_fail_memory(err);
-        int rc = render(rendered, experiment, job, template_name, err);
+        int rc = render(rendered, experiment, &context, job, template_name, err);
         if (rc != 0)
                 xpm_rendered_release(rendered);
         return rc;
+}
+
+int xpm_rendered_init(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_job *job,
+                      const char *template_name, xpm_error *err)
+{
+        return xpm_rendered_init_scaled(rendered, experiment, job, template_name, 1, 1, err);
 }
 
 void xpm_rendered_release(xpm_rendered *rendered)

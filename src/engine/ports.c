@@ -31,7 +31,10 @@ static void on_event(const xpm_core *core, const xpm_launch_event *event)
         case XPM_LAUNCH_RETURNED: xpm_runner_advance(runner, event->tag, XPM_EVENT_RETURNED, NULL); break;
         case XPM_LAUNCH_ENDED:
                 end.failure = event->done ? XPM_FAILURE_NONE : failure_of(event);
-                xpm_runner_advance(runner, event->tag, event->done ? XPM_EVENT_DONE : XPM_EVENT_FAILED, &end);
+                if (end.failure == XPM_FAILURE_LOST)
+                        xpm_runner_lost(runner, event->tag, &end);
+                else
+                        xpm_runner_advance(runner, event->tag, event->done ? XPM_EVENT_DONE : XPM_EVENT_FAILED, &end);
                 break;
         case XPM_LAUNCH_REFUSED:
                 end.failure = XPM_FAILURE_LAUNCH;
@@ -41,7 +44,7 @@ static void on_event(const xpm_core *core, const xpm_launch_event *event)
         case XPM_LAUNCH_LOST:
                 end.failure = XPM_FAILURE_LOST;
                 end.code = -1;
-                xpm_runner_advance(runner, event->tag, XPM_EVENT_FAILED, &end);
+                xpm_runner_lost(runner, event->tag, &end);
                 break;
         }
 }
@@ -64,6 +67,7 @@ static void make_core(xpm_runner *runner)
                 .slots = experiment->options.slots > 0 ? experiment->options.slots : allowed_cores(),
                 .directory_mode = experiment->workspace->directory_mode,
                 .file_mode = experiment->workspace->file_mode,
+                .durable = experiment->choice.durable,
                 .cautious = experiment->options.max_fails > 0,
                 .event = on_event,
                 .log = on_log,

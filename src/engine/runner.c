@@ -11,13 +11,27 @@
 
 #include "engine/launch.h"
 
-enum { BATCH = 64, KILLS = 2, ELSEWHERE_INTERVAL = 500 };
+/* Milliseconds between looks at what others run, for few jobs and for many, and at the tokens that others hold. */
+enum { BATCH = 64, KILLS = 2, FEW = 64, FEW_INTERVAL = 100, ELSEWHERE_INTERVAL = 500, TOKENS_INTERVAL = 200 };
 
 static int64_t now_ms(void)
 {
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
         return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int render(const xpm_runner *runner, const xpm_port *port, size_t job, xpm_rendered *rendered)
+{
+        return xpm_rendered_init_scaled(rendered, runner->experiment, runner->plan->jobs[job], port->ops->script,
+                                        xpm_runner_memory_scale(runner, job), xpm_runner_duration_scale(runner, job),
+                                        runner->err);
+}
+
+static xpm_launch launch_of(xpm_runner *runner, const xpm_rendered *rendered, size_t job)
+{
+        xpm_tracked *tracked = &runner->jobs[job];
+        return xpm_rendered_launch(rendered, job, ++tracked->attempt, tracked->again);
 }
 
 /* Render the next COUNT ready jobs of PORT and hand them over. */
@@ -30,12 +44,10 @@ static int submit(xpm_runner *runner, xpm_port *port, size_t count)
         int rc = 0;
         while (rc == 0 && made < count) {
                 size_t job = xpm_queue_pop(&port->ready);
-                xpm_tracked *tracked = &runner->jobs[job];
-                rc = xpm_rendered_init(&rendered[made], runner->experiment, runner->plan->jobs[job], port->ops->script,
-                                       runner->err);
+                rc = render(runner, port, job, &rendered[made]);
                 if (rc != 0)
                         break;
-                launches[made] = xpm_rendered_launch(&rendered[made], job, ++tracked->attempt, tracked->again);
+                launches[made] = launch_of(runner, &rendered[made], job);
                 batch[made] = &launches[made];
                 made++;
                 xpm_runner_advance(runner, job, XPM_EVENT_SUBMITTED, NULL);
@@ -47,12 +59,50 @@ static int submit(xpm_runner *runner, xpm_port *port, size_t count)
         return rc;
 }
 
+/* The same for JOB, which wants tokens or partials, if it gets them. */
+static int submit_claimant(xpm_runner *runner, xpm_port *port, size_t job)
+{
+        xpm_rendered rendered;
+        bool taken;
+        int rc = render(runner, port, job, &rendered);
+        if (rc != 0)
+                return rc;
+        rc = xpm_claims_take(&runner->claims, job, &rendered.spec, &taken, runner->err);
+        if (rc == 0 && taken) {
+                xpm_launch launch = launch_of(runner, &rendered, job);
+                const xpm_launch *batch = &launch;
+                xpm_runner_advance(runner, job, XPM_EVENT_SUBMITTED, NULL);
+                rc = port->ops->submit(port->instance, &batch, 1, runner->err);
+        }
+        xpm_rendered_release(&rendered);
+        return rc;
+}
+
+/* What a job holds should not lie idle, so those that want something go first, and only when they can start at once:
+ * for a moment no other is handed over. */
+static int fill_claimants(xpm_runner *runner, size_t number, bool *wait)
+{
+        static const xpm_shape at_once = {.at_once = true};
+        xpm_port *port = &runner->ports[number];
+        int64_t job = -1;
+        int rc = 0;
+        while (rc == 0 && !runner->stopping && (job = xpm_claims_next(&runner->claims, number)) >= 0) {
+                if (port->ops->room(port->instance, &at_once) == 0)
+                        break;
+                rc = submit_claimant(runner, port, (size_t)job);
+        }
+        *wait = job >= 0;
+        return rc;
+}
+
 static int fill(xpm_runner *runner)
 {
         int rc = 0;
-        for (size_t i = 0; i < runner->port_count; i++) {
+        for (size_t i = 0; rc == 0 && i < runner->port_count; i++) {
                 xpm_port *port = &runner->ports[i];
-                while (rc == 0 && !runner->stopping && xpm_queue_length(&port->ready) > 0) {
+                bool wait;
+                rc = fill_claimants(runner, i, &wait);
+                while (rc == 0 && !wait && !runner->stopping && xpm_queue_length(&port->ready) > 0) {
                         size_t count = port->ops->room(port->instance, NULL), ready = xpm_queue_length(&port->ready);
                         count = count < ready ? count : ready;
                         if (count == 0)
@@ -115,7 +165,16 @@ static void look_elsewhere(xpm_runner *runner, int64_t now)
                 return;
         for (size_t n = xpm_queue_length(&runner->elsewhere); n > 0; n--)
                 xpm_runner_look(runner, xpm_queue_pop(&runner->elsewhere));
-        runner->look_again = now + ELSEWHERE_INTERVAL;
+        runner->look_again = now + (xpm_queue_length(&runner->elsewhere) <= FEW ? FEW_INTERVAL : ELSEWHERE_INTERVAL);
+}
+
+/* Others may have given back tokens, or changed their number. */
+static void ask_for_tokens(xpm_runner *runner, int64_t now)
+{
+        if (runner->claims.waiting == 0 || now < runner->ask_again)
+                return;
+        xpm_claims_unblock(&runner->claims);
+        runner->ask_again = now + TOKENS_INTERVAL;
 }
 
 static void earlier(int64_t *deadline, int64_t other)
@@ -136,6 +195,8 @@ static int wait(xpm_runner *runner, int64_t deadline, bool *ready)
         }
         if (xpm_queue_length(&runner->elsewhere) > 0)
                 earlier(&deadline, runner->look_again);
+        if (runner->claims.waiting > 0)
+                earlier(&deadline, runner->ask_again);
         int64_t now = now_ms();
         int timeout = deadline < 0 ? -1 : deadline <= now ? 0 : deadline - now > 60000 ? 60000 : (int)(deadline - now);
         if (poll(fds, runner->port_count + 1, timeout) < 0 && errno != EINTR)
@@ -184,6 +245,7 @@ static int loop(xpm_runner *runner)
         while (rc == 0) {
                 int64_t next = -1, now = now_ms();
                 rc = obey(runner);
+                ask_for_tokens(runner, now);
                 if (rc == 0)
                         rc = fill(runner);
                 look_elsewhere(runner, now);
@@ -230,6 +292,8 @@ static int start(xpm_runner *runner)
         if (rc == 0)
                 rc = xpm_experiment_begin(runner->experiment, &survey, runner->slots, &runner->run, runner->err);
         if (rc == 0)
+                rc = xpm_claims_open(&runner->claims, runner->experiment, xpm_run_name(runner->run), runner->err);
+        if (rc == 0)
                 xpm_runner_release_jobs(runner);
         return rc;
 }
@@ -252,6 +316,9 @@ static int finish(xpm_runner *runner, int rc, enum xpm_verdict verdict)
                 [XPM_VERDICT_INTERRUPTED] = XPM_RUN_CANCELLED,
         };
         xpm_runner_close_ports(runner);
+        if (rc == 0 && runner->run)
+                rc = xpm_runner_remove_transients(runner);
+        xpm_claims_close(&runner->claims);
         if (runner->run) {
                 int ended = xpm_run_end(runner->run, rc == 0 ? outcomes[verdict] : XPM_RUN_FAILED,
                                         rc == 0 ? runner->err : NULL);

@@ -8,6 +8,7 @@
 
 #include <poll.h>
 
+#include "engine/claim.h"
 #include "engine/experiment.h"
 #include "engine/graph.h"
 #include "engine/states.h"
@@ -28,10 +29,13 @@ typedef struct xpm_tracked { /* one job of this run */
         uint8_t state;       /* enum xpm_job_state */
         uint8_t failure;     /* enum xpm_failure, in XPM_JOB_ERROR */
         uint8_t port;
-        bool again;     /* --rerun: run although it is done */
-        bool seen;      /* somebody else ran it when this run began */
-        bool elsewhere; /* RUNNING by somebody else */
+        bool again;                     /* --rerun: run although it is done */
+        bool seen;                      /* somebody else ran it when this run began */
+        bool elsewhere;                 /* RUNNING by somebody else */
+        uint8_t restarts, times;        /* in this run: all, those that `times` of its `retry` counts */
+        uint8_t over_memory, over_time; /* how often it had too little of it */
         uint32_t attempt;
+        uint32_t lost_attempt; /* number in its directory of the last one that was lost */
 } xpm_tracked;
 
 typedef struct xpm_runner {
@@ -45,14 +49,17 @@ typedef struct xpm_runner {
         xpm_core core;
         xpm_port ports[XPM_PORTS];
         size_t port_count;
+        xpm_claims claims;
+        int64_t ask_again;   /* for tokens, CLOCK_MONOTONIC milliseconds */
         xpm_queue elsewhere; /* jobs that somebody else runs, looked at now and then */
         int64_t look_again;  /* when, CLOCK_MONOTONIC milliseconds */
         size_t by_state[XPM_JOB_TRANSIENT + 1];
         size_t done_before, failed_dependency, kept_failed;
         size_t handed_over; /* SCHEDULED or RUNNING with a launcher of ours */
         bool stopping;
-        int kills; /* how often what runs was told to end */
-        int rc;    /* the first error that ends the run; its words are in err */
+        size_t fruitless; /* jobs that came back from dead workers unbegun, since one ended */
+        int kills;        /* how often what runs was told to end */
+        int rc;           /* the first error that ends the run; its words are in err */
         xpm_error *err;
 } xpm_runner;
 
@@ -67,8 +74,19 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
 void xpm_runner_bar_dependents(xpm_runner *runner, size_t failed);
 /* How many jobs stand where, now. */
 xpm_counts xpm_runner_counts(const xpm_runner *runner);
+/* retry.c: JOB ended without success. Whether it has another try, which is then counted. */
+bool xpm_runner_retries(xpm_runner *runner, size_t job, const xpm_job_end *end);
+/* How much more than asked for JOB gets at its next try. */
+double xpm_runner_memory_scale(const xpm_runner *runner, size_t job);
+double xpm_runner_duration_scale(const xpm_runner *runner, size_t job);
+/* transient.c: what is transient and needed by nothing that is to run stands in XPM_JOB_TRANSIENT, after the survey. */
+int xpm_runner_spare_transients(xpm_runner *runner);
+/* The directories of what was to be removed and is needed no more go. */
+int xpm_runner_remove_transients(xpm_runner *runner);
 /* Where each job stands before anything is started, from what its directory says. */
 int xpm_runner_survey(xpm_runner *runner);
+/* JOB's worker is gone: what its directory says counts, else it is run again, or has failed. */
+void xpm_runner_lost(xpm_runner *runner, size_t job, const xpm_job_end *end);
 /* Look at a job that somebody else ran or runs. */
 void xpm_runner_look(xpm_runner *runner, size_t job);
 /* The file of a job that failed for want of a dependency: barred.c. */

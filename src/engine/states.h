@@ -12,6 +12,7 @@ enum xpm_job_event {
         XPM_EVENT_BARRED, /* a dependency failed */
         XPM_EVENT_SUBMITTED,
         XPM_EVENT_RETURNED, /* the launcher gave it back unstarted */
+        XPM_EVENT_RETRIED,  /* it ended without success, and has another try */
         XPM_EVENT_STARTED,
         XPM_EVENT_ELSEWHERE, /* somebody else runs it */
         XPM_EVENT_RELEASED,  /* somebody else let go of it without a result */

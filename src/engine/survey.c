@@ -4,7 +4,12 @@
 #include <string.h>
 
 #include "engine/runner.h"
+#include "exec/leftover.h"
 #include "workspace/folder.h"
+#include "workspace/jobdir.h"
+
+/* So many jobs come back from dead workers before that is taken for their fault. */
+enum { FRUITLESS = 256 };
 
 static int probe(const xpm_runner *runner, size_t job, bool want_recipe, xpm_probe *out, xpm_error *err)
 {
@@ -65,11 +70,81 @@ static int place(xpm_runner *runner, size_t job)
 int xpm_runner_survey(xpm_runner *runner)
 {
         int rc = 0;
-        for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++) {
+        for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++)
                 rc = place(runner, job);
+        if (rc == 0)
+                rc = xpm_runner_spare_transients(runner);
+        for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++)
                 runner->by_state[runner->jobs[job].state]++;
-        }
         return rc;
+}
+
+/* It came back from its launcher. */
+static void queue_again(xpm_runner *runner, size_t job)
+{
+        xpm_tracked *tracked = &runner->jobs[job];
+        const xpm_job *one = runner->plan->jobs[job];
+        if (!xpm_claims_wanted(one))
+                xpm_queue_push_front(&runner->ports[tracked->port].ready, job);
+        else if (xpm_claims_queue(&runner->claims, one, tracked->port, runner->err) != 0) {
+                runner->rc = XPM_ENOMEM;
+                runner->stopping = true;
+        }
+}
+
+static void put_path(const xpm_runner *runner, size_t job, xpm_text *path)
+{
+        char id[XPM_JOB_ID_SIZE];
+        const xpm_job *one = runner->plan->jobs[job];
+        xpm_job_identifier(one, id);
+        xpm_text_printf(path, "%s/jobs/%s/%s", runner->experiment->workspace->path, xpm_job_task(one), id);
+}
+
+/* The guardian of a killed worker kills what that orphaned; so do we, in case that it was killed, too. */
+static bool sweep(const xpm_runner *runner, size_t job)
+{
+        xpm_text path = XPM_TEXT_INIT;
+        put_path(runner, job, &path);
+        bool swept = !path.failed && xpm_sweep_job(path.data, xpm_job_script(runner->plan->jobs[job]));
+        xpm_text_release(&path);
+        return swept;
+}
+
+/* Whether an attempt was lost, and not only its place in the queue of a worker. */
+static bool has_begun(xpm_runner *runner, size_t job)
+{
+        xpm_tracked *tracked = &runner->jobs[job];
+        xpm_text path = XPM_TEXT_INIT;
+        put_path(runner, job, &path);
+        xpm_jobdir dir = XPM_JOBDIR_INIT;
+        dir.path = xpm_text_string(&path);
+        dir.script = xpm_job_script(runner->plan->jobs[job]);
+        uint32_t last = path.failed ? 0 : xpm_jobdir_last_attempt(&dir);
+        bool begun = tracked->state == XPM_JOB_RUNNING || last > tracked->lost_attempt;
+        tracked->lost_attempt = last;
+        xpm_text_release(&path);
+        return begun;
+}
+
+/* A worker may have recorded the end before it died; what it left may still run. */
+void xpm_runner_lost(xpm_runner *runner, size_t job, const xpm_job_end *end)
+{
+        xpm_probe found;
+        bool known = probe(runner, job, false, &found, runner->err) == 0;
+        if (known && found.state == XPM_JOB_RUNNING && sweep(runner, job))
+                known = probe(runner, job, false, &found, runner->err) == 0;
+        if (known && found.state == XPM_JOB_RUNNING) {
+                xpm_runner_advance(runner, job, XPM_EVENT_ELSEWHERE, NULL);
+                return;
+        }
+        if (known && found.state == XPM_JOB_DONE && !runner->jobs[job].again) {
+                xpm_runner_advance(runner, job, XPM_EVENT_DONE, &(xpm_job_end){0});
+                return;
+        }
+        /* Nobody holds the job's lock, so its tokens are of no use to anybody. */
+        xpm_claims_release(&runner->claims, job, true);
+        bool begun = has_begun(runner, job) || runner->fruitless++ > FRUITLESS;
+        xpm_runner_advance(runner, job, begun ? XPM_EVENT_FAILED : XPM_EVENT_RETURNED, end);
 }
 
 void xpm_runner_look(xpm_runner *runner, size_t job)
@@ -84,7 +159,7 @@ void xpm_runner_look(xpm_runner *runner, size_t job)
                 else
                         xpm_queue_push(&runner->elsewhere, job);
         } else if (ready) {
-                xpm_queue_push_front(&runner->ports[runner->jobs[job].port].ready, job);
+                queue_again(runner, job);
         } else if (found.state == XPM_JOB_DONE && !again) {
                 xpm_runner_advance(runner, job, XPM_EVENT_DONE, &(xpm_job_end){0});
         } else if (found.state == XPM_JOB_ERROR && !again) {

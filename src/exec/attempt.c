@@ -1,5 +1,6 @@
-/* Order of what is done to a directory: lock, look for an outcome, replace the status of the attempt before, remove its
- * marker and outputs, run, check outputs, commit (status, then marker), let go of the lock.
+/* Order of what is done to a directory: lock (after whatever a dead worker left has been killed), look for an outcome,
+ * replace the status of the attempt before, remove its marker and outputs, run, check outputs, commit (status, then
+ * marker), give the tokens back, let go of the lock.
  *
  * A failure to start is an outcome like another: it is written to SCRIPT.err for the user and committed. Only what
  * cannot be written at all is the workspace's fault, and marked as such: it must never look like a success, nor be
@@ -8,17 +9,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "exec/hold.h"
+#include "exec/leftover.h"
 
-enum { NANO = 1000000000 };
+enum { NANO = 1000000000, MICRO = 1000000, GRACE = 30, ORPHAN_TRIES = 20 };
 
 static int64_t monotonic(void)
 {
@@ -27,23 +32,22 @@ static int64_t monotonic(void)
         return (int64_t)now.tv_sec * NANO + now.tv_nsec;
 }
 
-/* The 22nd field of /proc/self/stat; the second is in parentheses and may hold anything. */
-static uint64_t read_start_time(void)
+static int read_grace(void)
 {
-        char text[1024] = "";
-        int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-        ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-        if (fd >= 0)
-                close(fd);
-        char *at = length > 0 ? strrchr(text, ')') : NULL;
-        for (int field = 2; at && field < 22; field++)
-                at = strchr(at + 1, ' ');
-        return at ? strtoull(at, NULL, 10) : 0;
+        const char *text = getenv("XPM_GRACE");
+        char *end;
+        long seconds = text ? strtol(text, &end, 10) : -1;
+        return text && *text && !*end && seconds >= 0 && seconds < 1 << 20 ? (int)seconds : GRACE;
 }
 
 int xpm_site_init(xpm_site *site, char *const *environment, xpm_error *err)
 {
-        *site = (xpm_site){.pid = getpid(), .start_time = read_start_time(), .directory_mode = 0700, .file_mode = 0600};
+        pid_t pid = getpid();
+        *site = (xpm_site){.pid = pid,
+                           .start_time = xpm_process_start_time(pid),
+                           .grace = read_grace(),
+                           .directory_mode = 0700,
+                           .file_mode = 0600};
         if (gethostname(site->host, sizeof site->host - 1) != 0)
                 strcpy(site->host, "localhost");
         return xpm_environ_init(&site->environment, environment, err);
@@ -89,6 +93,7 @@ void xpm_attempt_close(xpm_attempt *attempt)
         if (attempt->child.pidfd >= 0)
                 close(attempt->child.pidfd);
         attempt->child.pidfd = -1;
+        xpm_hold_release(attempt);
         xpm_jobdir_release(&attempt->dir);
 }
 
@@ -133,14 +138,6 @@ static int write_content(const xpm_attempt *attempt, xpm_error *err)
         return rc;
 }
 
-static int make_partials(const xpm_site *site, const xpm_jobspec *spec, xpm_error *err)
-{
-        int rc = 0;
-        for (size_t i = 0; rc == 0 && i < spec->partial_count; i++)
-                rc = xpm_mkdir_p(AT_FDCWD, spec->partials[i], site->directory_mode, err);
-        return rc;
-}
-
 static xpm_job_status status_of(const xpm_site *site, const xpm_attempt *attempt)
 {
         const xpm_jobspec *spec = &attempt->order->spec;
@@ -153,6 +150,7 @@ static xpm_job_status status_of(const xpm_site *site, const xpm_attempt *attempt
                 .submitted = attempt->order->submitted,
                 .started = attempt->started,
                 .attempt = attempt->number,
+                .nonce = attempt->nonce,
                 .resumable = spec->resumable,
                 .recipe = spec->recipe,
                 .command = spec->command,
@@ -168,7 +166,8 @@ static xpm_job_status status_of(const xpm_site *site, const xpm_attempt *attempt
 
 static xpm_job_process process_of(const xpm_site *site, const xpm_attempt *attempt)
 {
-        return (xpm_job_process){site->host, site->pid, attempt->child.pid, site->start_time};
+        return (xpm_job_process){site->host,         xpm_boot_id(),    site->pid,
+                                 attempt->child.pid, site->start_time, attempt->command_start};
 }
 
 /* Commit the outcome that stands. */
@@ -183,7 +182,14 @@ static void commit(const xpm_site *site, xpm_attempt *attempt, const xpm_job_usa
         status.message = *outcome->message ? outcome->message : NULL;
         status.ended = attempt->started + (int64_t)(outcome->wall * 1e6);
         status.usage = usage;
-        if (xpm_jobdir_commit(&attempt->dir, &status, attempt->announced, &err) != 0)
+        if (xpm_jobdir_commit(&attempt->dir, &status, attempt->announced, &err) == 0)
+                return;
+        if (xpm_jobdir_is_gone(&attempt->dir)) {
+                /* The job's own doing, or its user's: no reason to stop the others. */
+                outcome->code = -1;
+                over(attempt, outcome->done ? XPM_FAILURE_OUTPUT : outcome->failure,
+                     "its directory was deleted while it ran");
+        } else
                 broken(attempt, outcome->done ? XPM_FAILURE_OUTPUT : outcome->failure, &err);
 }
 
@@ -195,12 +201,45 @@ static bool settled(xpm_attempt *attempt, const xpm_job_past *past, bool waited)
                 over(attempt, XPM_FAILURE_NONE, NULL);
                 return true;
         }
-        if (past->state == XPM_JOB_ERROR && waited) {
+        /* The failure of an attempt before the one that was waited for is none of today's. */
+        bool stale = attempt->holder.failed && past->attempt == attempt->holder.attempt;
+        if (past->state == XPM_JOB_ERROR && waited && !stale) {
                 attempt->outcome.code = past->code;
                 over(attempt, past->failure, past->message);
                 return true;
         }
         return false;
+}
+
+/* What is left of an attempt without an end, as far as PAST tells where that ran. */
+static int sweep(const xpm_site *site, xpm_attempt *attempt, const xpm_job_past *past)
+{
+        const xpm_jobspec *spec = &attempt->order->spec;
+        const char *lock = xpm_arena_printf(attempt->order->arena, "%s/%s.lock", spec->path, spec->script);
+        bool here = past && strcmp(past->host, site->host) == 0 && strcmp(past->boot, xpm_boot_id()) == 0;
+        const xpm_leftover leftover = {spec->path, lock, here ? past->command : 0, here ? past->command_start : 0};
+        return lock ? xpm_sweep(&leftover) : 0;
+}
+
+/* The lock is held: remember what stands there; when its holder is dead, kill what holds it. */
+static int see_holder(xpm_attempt *attempt, xpm_error *err)
+{
+        const xpm_jobspec *spec = &attempt->order->spec;
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        if (xpm_job_past_read(attempt->dir.dir, &past, NULL) == 0 && !attempt->holder.looked) {
+                attempt->holder.looked = true;
+                attempt->holder.failed = past.state == XPM_JOB_ERROR;
+                attempt->holder.attempt = past.attempt;
+        }
+        xpm_job_past_release(&past);
+        int rc = XPM_ELOCKED;
+        if (xpm_sweep_job(spec->path, spec->script)) {
+                for (int i = 0; i < ORPHAN_TRIES && rc == XPM_ELOCKED; i++)
+                        rc = xpm_jobdir_lock(&attempt->dir, NULL);
+                if (rc == 0 && err)
+                        *err = XPM_ERROR_NONE;
+        }
+        return rc;
 }
 
 /* Another attempt in a directory that was there: 1 when there is nothing to run. */
@@ -213,8 +252,13 @@ static int take_over(const xpm_site *site, xpm_attempt *attempt, bool waited, xp
                 rc = 1;
         if (rc != 0 || (attempt->dir.fresh && past.state == XPM_JOB_UNSCHEDULED))
                 goto out;
+        bool begun = xpm_jobdir_has_begun(&attempt->dir);
+        if (begun && past.attempt == 0)
+                past.attempt = 1; /* it left no status */
         if (past.attempt >= attempt->number)
                 attempt->number = past.attempt + 1;
+        if (past.state != XPM_JOB_DONE && past.state != XPM_JOB_ERROR && begun)
+                sweep(site, attempt, &past);
         attempt->before = past.attempts;
         past.attempts = XPM_TEXT_INIT;
         /* Somebody may have come between the making of the directory and the lock. */
@@ -272,8 +316,10 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
 {
         const xpm_jobspec *spec = &attempt->order->spec;
         const char *const *env;
-        int rc = xpm_environ_make(&site->environment, attempt->order->arena, spec, !xpm_order_is_direct(spec), &env,
-                                  err);
+        attempt->started = xpm_time_now();
+        int64_t deadline = spec->need.duration > 0 ? attempt->started / MICRO + spec->need.duration : 0;
+        int rc = xpm_environ_make(&site->environment, attempt->order->arena, spec, !xpm_order_is_direct(spec), deadline,
+                                  &env, err);
         if (rc != 0)
                 return rc;
         if (!(*argv = command_of(attempt, err)))
@@ -288,7 +334,6 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         child.keep_fd = attempt->dir.lock;
         child.keep_as = XPM_LOCK_FD;
         child.session = true;
-        attempt->started = xpm_time_now();
         attempt->begun = monotonic();
         return xpm_spawn_start(&child, &attempt->child, step, err);
 }
@@ -307,20 +352,35 @@ static enum xpm_attempt_step not_started(const xpm_site *site, xpm_attempt *atte
         return XPM_ATTEMPT_OVER;
 }
 
+static int draw_nonce(char nonce[XPM_NONCE_SIZE], xpm_error *err)
+{
+        uint64_t number;
+        if (getrandom(&number, sizeof number, 0) != sizeof number)
+                return xpm_fail_errno(err, "cannot get random bytes");
+        snprintf(nonce, XPM_NONCE_SIZE, "%016" PRIx64, number);
+        return 0;
+}
+
 /* All that the directory has when the command starts: 0, or 1 when there is nothing to run, or an error. */
 static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_error *err)
 {
         attempt->dir.directory_mode = site->directory_mode;
         attempt->dir.file_mode = site->file_mode;
-        int rc = xpm_jobdir_open(&attempt->dir, true, err);
+        int rc = draw_nonce(attempt->nonce, err);
+        if (rc == 0)
+                rc = xpm_jobdir_open(&attempt->dir, true, err);
         if (rc == 0)
                 rc = xpm_jobdir_lock(&attempt->dir, err);
+        if (rc == XPM_ELOCKED)
+                rc = see_holder(attempt, err);
+        if (rc == 0)
+                rc = xpm_hold_take(site, attempt, err);
+        if (rc == 1)
+                return over(attempt, XPM_FAILURE_LOST, "its tokens were given to others before it began"), 1;
         if (rc == 0)
                 rc = take_over(site, attempt, waited, err);
         if (rc == 0)
                 rc = write_content(attempt, err);
-        if (rc == 0)
-                rc = make_partials(site, &attempt->order->spec, err);
         if (rc == 0)
                 rc = xpm_jobdir_logs(&attempt->dir, attempt->number - 1, attempt->logs, err);
         return rc;
@@ -348,17 +408,30 @@ enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attem
         int rc = enter(site, attempt, waited, &err);
         if (rc == XPM_ELOCKED) {
                 snprintf(attempt->outcome.message, sizeof attempt->outcome.message, "%s", err.message);
+                xpm_hold_release(attempt);
                 xpm_jobdir_release(&attempt->dir);
                 return XPM_ATTEMPT_HELD;
         }
-        if (rc == 1)
-                return XPM_ATTEMPT_OVER;
-        return rc == 0 ? launch(site, attempt) : broken(attempt, XPM_FAILURE_LAUNCH, &err);
+        enum xpm_attempt_step step = XPM_ATTEMPT_OVER;
+        if (rc < 0)
+                broken(attempt, XPM_FAILURE_LAUNCH, &err);
+        else if (rc == 0)
+                step = launch(site, attempt);
+        if (step == XPM_ATTEMPT_OVER)
+                xpm_hold_give_back(attempt);
+        return step;
+}
+
+int64_t xpm_attempt_limit(const xpm_attempt *attempt)
+{
+        int64_t seconds = attempt->order->spec.need.duration;
+        return seconds > 0 && seconds < INT64_MAX / 1000 ? seconds * 1000 : -1;
 }
 
 void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt)
 {
         xpm_job_status status = status_of(site, attempt);
+        attempt->command_start = xpm_process_start_time(attempt->child.pid);
         xpm_job_process process = process_of(site, attempt);
         status.process = &process;
         attempt->announced = true;
@@ -396,10 +469,34 @@ static void judge(xpm_attempt *attempt, int status)
                 snprintf(outcome->message, sizeof outcome->message, "killed by signal %d (SIG%s)", number,
                          name ? name : "?");
         }
+        /* Who was told to end has not finished, whatever he says. */
+        outcome->done = outcome->done && !attempt->asked;
+        if (attempt->why[0])
+                snprintf(outcome->message, sizeof outcome->message, "%s", attempt->why);
         if (outcome->done)
                 judge_outputs(attempt);
         else
                 outcome->failure = attempt->asked ? attempt->asked : XPM_FAILURE_FAILED;
+}
+
+/* More memory than it asked for is never a success, whether or not somebody saw it in time. */
+static void judge_memory(xpm_attempt *attempt, int64_t max_rss)
+{
+        xpm_outcome *outcome = &attempt->outcome;
+        uint64_t limit = attempt->order->spec.need.memory;
+        if (limit == 0 || (uint64_t)max_rss <= limit || outcome->failure == XPM_FAILURE_MEMORY)
+                return;
+        outcome->done = false;
+        outcome->failure = XPM_FAILURE_MEMORY;
+        snprintf(outcome->message, sizeof outcome->message, "it used %" PRId64 " MiB of memory, and asked for %" PRIu64,
+                 max_rss >> 20, limit >> 20);
+}
+
+/* Somebody else runs it, or has run it: what we saw counts for nothing. */
+static void yield_to_other(xpm_attempt *attempt)
+{
+        attempt->outcome.done = false;
+        over(attempt, XPM_FAILURE_LOST, "this host was cut off, and the job was given to somebody else");
 }
 
 static double seconds(struct timeval time)
@@ -413,7 +510,21 @@ void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, 
         attempt->outcome.wall = (double)((monotonic() - attempt->begun) / 1000) / 1e6;
         xpm_job_usage used = {seconds(usage->ru_utime), seconds(usage->ru_stime), attempt->outcome.wall,
                               (int64_t)usage->ru_maxrss * 1024};
+        /* Who was killed could not end what he had started. */
+        if (WIFSIGNALED(status) || attempt->asked) {
+                xpm_job_past here = XPM_JOB_PAST_INIT;
+                snprintf(here.host, sizeof here.host, "%s", site->host);
+                snprintf(here.boot, sizeof here.boot, "%s", xpm_boot_id());
+                here.command = attempt->child.pid;
+                here.command_start = attempt->command_start;
+                sweep(site, attempt, &here);
+        }
         attempt->child.pid = -1;
         judge(attempt, status);
-        commit(site, attempt, &used);
+        judge_memory(attempt, used.max_rss);
+        if (attempt->doubtful && !xpm_jobdir_is_ours(&attempt->dir, attempt->nonce))
+                yield_to_other(attempt);
+        else
+                commit(site, attempt, &used);
+        xpm_hold_give_back(attempt);
 }

@@ -25,8 +25,10 @@ typedef struct xpm_site {
         char host[65];
         pid_t pid;
         uint64_t start_time; /* of this process, in clock ticks since boot */
+        int grace;           /* seconds between SIGTERM and SIGKILL: XPM_GRACE, else 30 */
         xpm_environ environment;
         mode_t directory_mode, file_mode;
+        bool durable; /* what is reported survives the loss of power */
 } xpm_site;
 
 /* ENVIRONMENT (environ) must stay. */
@@ -50,12 +52,21 @@ typedef struct xpm_attempt {
         xpm_jobdir dir;
         xpm_child child;
         int logs[2];
+        int *partials;   /* locks of the partials, one each, -1: not held */
         uint32_t number; /* counted on from the attempts of earlier runs */
+        char nonce[XPM_NONCE_SIZE];
         xpm_text before; /* those, for status.json */
         int64_t started; /* microseconds since the epoch */
         int64_t begun;   /* CLOCK_MONOTONIC, nanoseconds */
+        uint64_t command_start;
+        struct {
+                bool looked, failed; /* at the status of whoever held the lock; which said that it had failed */
+                uint32_t attempt;
+        } holder;
         bool announced;
         enum xpm_failure asked; /* why it was signalled, to be set before finish; NONE: it was not */
+        char why[256];          /* in words, "": none */
+        bool doubtful;          /* the lock may have been given away meanwhile: look before speaking for the job */
         xpm_outcome outcome;
 } xpm_attempt;
 
@@ -70,6 +81,9 @@ void xpm_attempt_release(xpm_attempt *attempt);
 /* Make the job's directory, take the lock, start the command. WAITED: it was HELD before, and the outcome of the other
  * holder is taken for ours. On HELD the outcome's message says by whom. */
 enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attempt, bool waited);
+
+/* The duration that the job may take, in milliseconds; -1: no limit. */
+int64_t xpm_attempt_limit(const xpm_attempt *attempt);
 
 /* It lasts: say so on disk. */
 void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt);

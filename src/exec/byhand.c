@@ -192,6 +192,7 @@ static int load(const char *job_dir, xpm_order *order, xpm_error *err)
         free(cwd);
         order->submitted = xpm_time_now();
         order->attempt = 1;
+        order->by_hand = true;
         return rc;
 }
 

@@ -56,6 +56,7 @@ static int greet(xpm_channel *channel, xpm_error *err)
         xpm_frame_put_u32(&channel->out, XPM_FRAME_PROTOCOL);
         xpm_frame_put_u32(&channel->out, channel->core->directory_mode);
         xpm_frame_put_u32(&channel->out, channel->core->file_mode);
+        xpm_frame_put_u32(&channel->out, channel->core->durable);
         xpm_frame_end(&channel->out, begin);
         return channel->out.failed ? xpm_fail_memory(err) : 0;
 }

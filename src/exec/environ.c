@@ -12,7 +12,7 @@
 #include "base/text.h"
 
 /* Room for what every job gets beyond the base. */
-enum { OWN = 13 };
+enum { OWN = 14 };
 
 bool xpm_environ_is_scrubbed(const char *variable)
 {
@@ -50,6 +50,7 @@ bool xpm_environ_is_scrubbed(const char *variable)
                 "XPM_WORKSPACE=",
                 "XPM_CORES=",
                 "XPM_GPUS=",
+                "XPM_DEADLINE=",
         };
         for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
                 if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
@@ -210,7 +211,7 @@ static void add_plan(variables *vars, const xpm_jobspec *spec)
 }
 
 int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jobspec *spec, bool by_run_file,
-                     const char *const **out, xpm_error *err)
+                     int64_t deadline, const char *const **out, xpm_error *err)
 {
         variables vars = {.arena = arena};
         vars.items = xpm_arena_calloc(arena, environ_->count + spec->env_count + OWN, sizeof *vars.items);
@@ -219,6 +220,8 @@ int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jo
         memcpy(vars.items, environ_->base, environ_->count * sizeof *vars.items);
         vars.count = environ_->count;
         add_own(&vars, spec);
+        if (deadline)
+                add_int(&vars, "XPM_DEADLINE", deadline);
         if (by_run_file)
                 add(&vars, "XPM_WORKER", spec->job_id);
         else

@@ -27,9 +27,9 @@ void xpm_environ_release(xpm_environ *environ_);
 bool xpm_environ_is_scrubbed(const char *variable);
 
 /* The environment of a job for exec, made in ARENA. With BY_RUN_FILE the plan's `env` is left to the run file, which
- * gets XPM_WORKER. */
+ * gets XPM_WORKER. DEADLINE (seconds since the epoch, 0: none) is XPM_DEADLINE. */
 int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jobspec *spec, bool by_run_file,
-                     const char *const **out, xpm_error *err);
+                     int64_t deadline, const char *const **out, xpm_error *err);
 
 /* VALUE of the plan's `env` as a word for a POSIX shell, which makes the same of it as xpm_environ_make. */
 void xpm_environ_quote(xpm_text *out, const char *value);

@@ -1,5 +1,5 @@
 /* Encoding and decoding stand side by side, field by field, so that they are seen to agree. Only what a worker uses is
- * sent: tokens, retries and requirements but for the need are the engine's. */
+ * sent: retries and requirements but for the need are the engine's. */
 #include "exec/order.h"
 
 #include <string.h>
@@ -146,6 +146,7 @@ static void put_need(xpm_text *text, const xpm_jobspec *spec)
         xpm_frame_put_u64(text, (uint64_t)spec->need.cores);
         xpm_frame_put_u64(text, spec->need.memory);
         xpm_frame_put_u64(text, (uint64_t)spec->need.ranks);
+        xpm_frame_put_u64(text, (uint64_t)spec->need.duration);
         xpm_frame_put_u64(text, (uint64_t)gpus);
         xpm_frame_put_u8(text, spec->resumable);
 }
@@ -155,6 +156,7 @@ static void get_need(xpm_frame_reader *reader, xpm_arena *arena, xpm_jobspec *sp
         spec->need.cores = (int64_t)xpm_frame_u64(reader);
         spec->need.memory = xpm_frame_u64(reader);
         spec->need.ranks = (int64_t)xpm_frame_u64(reader);
+        spec->need.duration = (int64_t)xpm_frame_u64(reader);
         int64_t gpus = (int64_t)xpm_frame_u64(reader);
         spec->resumable = xpm_frame_u8(reader);
         if (gpus <= 0)
@@ -167,6 +169,27 @@ static void get_need(xpm_frame_reader *reader, xpm_arena *arena, xpm_jobspec *sp
         need->count = gpus;
         spec->need.gpus = need;
         spec->need.gpu_count = 1;
+}
+
+static void put_tokens(xpm_text *text, const xpm_jobspec *spec)
+{
+        xpm_frame_put_u32(text, (uint32_t)spec->token_count);
+        for (size_t i = 0; i < spec->token_count; i++) {
+                xpm_frame_put_string(text, spec->tokens[i].name);
+                xpm_frame_put_u64(text, (uint64_t)spec->tokens[i].count);
+        }
+}
+
+static void get_tokens(xpm_frame_reader *reader, xpm_arena *arena, xpm_jobspec *spec)
+{
+        xpm_count *tokens = get_array(reader, arena, &spec->token_count, sizeof *tokens, 12);
+        for (size_t i = 0; i < spec->token_count; i++) {
+                tokens[i].name = xpm_frame_string(reader);
+                tokens[i].count = (int64_t)xpm_frame_u64(reader);
+                if (!tokens[i].name)
+                        reader->bad = true;
+        }
+        spec->tokens = tokens;
 }
 
 void xpm_order_put(xpm_text *text, const xpm_launch *launch, int64_t submitted)
@@ -184,6 +207,7 @@ void xpm_order_put(xpm_text *text, const xpm_launch *launch, int64_t submitted)
         put_list(text, spec->outputs, spec->output_count);
         put_list(text, spec->partials, spec->partial_count);
         put_need(text, spec);
+        put_tokens(text, spec);
         xpm_frame_put_bytes(text, launch->params, launch->params_length);
         xpm_frame_put_bytes(text, launch->script, launch->script_length);
         xpm_frame_end(text, begin);
@@ -203,6 +227,7 @@ static bool read_order(xpm_frame_reader *reader, xpm_order *order)
         spec->outputs = get_list(reader, order->arena, &spec->output_count);
         spec->partials = get_list(reader, order->arena, &spec->partial_count);
         get_need(reader, order->arena, spec);
+        get_tokens(reader, order->arena, spec);
         order->params = xpm_frame_bytes(reader, &order->params_length);
         order->script = xpm_frame_bytes(reader, &order->script_length);
         return !reader->bad && (spec->argv || spec->text);

@@ -14,6 +14,7 @@ typedef struct xpm_order {
         uint64_t tag;
         uint32_t attempt;  /* the engine's number */
         bool again;        /* run although it is done */
+        bool by_hand;      /* from its run file: no engine took its tokens */
         int64_t submitted; /* microseconds since the epoch */
         xpm_jobspec spec;
         const char *params, *script; /* contents to write; NULL: they are there */

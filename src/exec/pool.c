@@ -13,6 +13,7 @@
 #include "exec/pool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -20,16 +21,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
-/* Milliseconds: when a command is said to run, between looks at what has ended, between a polite signal and the other
- * one, and between looks at a lock that is held. And how many ends are collected at most. */
-enum { LASTS = 50, TICK = 5, GRACE = 30000, PATIENCE = 200, MANY = 64 };
+#include "exec/memory.h"
+
+/* Milliseconds: when a command is said to run, between looks at what has ended, at a lock that is held, and at a
+ * command that lasts. And how many ends are collected at most. */
+enum { LASTS = 50, TICK = 5, PATIENCE = 200, LOOK = 500, MANY = 64 };
+
+/* A lock may be given away when its holder was cut off for longer than the lease of the filesystem (NFS: 90 s). */
+enum { LEASE = 60000 };
 
 typedef struct task {
         struct task *next, *previous;
         xpm_attempt attempt;
         pid_t pid;               /* while its command runs, else 0 */
         enum xpm_failure reason; /* why it was signalled; NONE: it was not */
+        int64_t kill_at;         /* when SIGKILL follows, CLOCK_MONOTONIC milliseconds */
         bool waited;             /* it was held */
         bool lasting, told;      /* STARTED is due; was reported */
 } task;
@@ -48,7 +57,7 @@ struct xpm_pool {
         pthread_t *threads;
         size_t thread_count;
         uv_async_t wake;
-        uv_timer_t tick, patience, grace;
+        uv_timer_t tick, patience;
         size_t count; /* the loop's: tasks that have not been reported */
 
         pthread_mutex_t mutex;
@@ -98,10 +107,28 @@ static void move_all(ring *from, ring *to)
 
 /* In a slot's thread. */
 
+static int64_t now_ms(clockid_t clock)
+{
+        struct timespec now;
+        clock_gettime(clock, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Under the mutex. */
 static void signal_task(const task *task_, int number)
 {
         if (task_->pid > 0)
                 kill(-task_->pid, number);
+}
+
+/* Under the mutex: SIGTERM, and SIGKILL once the grace is over; SIGKILL at once for whom was asked before. */
+static void end_task(const xpm_pool *pool, task *task_, enum xpm_failure reason)
+{
+        signal_task(task_, task_->reason ? SIGKILL : SIGTERM);
+        if (task_->reason)
+                return;
+        task_->reason = reason;
+        task_->kill_at = now_ms(CLOCK_MONOTONIC) + (int64_t)pool->site->grace * 1000;
 }
 
 /* The command has ended, or DEADLINE milliseconds (-1: none) have passed: then false. */
@@ -124,6 +151,63 @@ static void say_that_it_lasts(xpm_pool *pool, task *task_)
         uv_async_send(&pool->wake);
 }
 
+/* Why a command that lasts should end now, if it should; *WHY says it in words. */
+static enum xpm_failure find_fault(task *task_, int64_t running, char why[static 256])
+{
+        const xpm_attempt *attempt = &task_->attempt;
+        const xpm_need *need = &attempt->order->spec.need;
+        int64_t limit = xpm_attempt_limit(attempt);
+        uint64_t used;
+        if (limit >= 0 && running >= limit) {
+                snprintf(why, 256, "it ran for longer than the %lld s that it asked for", (long long)need->duration);
+                return XPM_FAILURE_TIMEOUT;
+        }
+        if (need->memory > 0 && xpm_memory_over(attempt->child.pid, need->memory, &used)) {
+                snprintf(why, 256, "it used %llu MiB of memory, and asked for %llu", (unsigned long long)(used >> 20),
+                         (unsigned long long)(need->memory >> 20));
+                return XPM_FAILURE_MEMORY;
+        }
+        if (xpm_jobdir_is_to_be_killed(&attempt->dir))
+                return XPM_FAILURE_CANCELLED;
+        return XPM_FAILURE_NONE;
+}
+
+/* One look at a command that lasts, which has run for RUNNING milliseconds. */
+static void look_after(xpm_pool *pool, task *task_, int64_t running)
+{
+        char why[256] = "";
+        enum xpm_failure fault = task_->reason ? XPM_FAILURE_NONE : find_fault(task_, running, why);
+        pthread_mutex_lock(&pool->mutex);
+        if (task_->reason && now_ms(CLOCK_MONOTONIC) >= task_->kill_at)
+                signal_task(task_, SIGKILL);
+        else if (fault && !task_->reason) {
+                end_task(pool, task_, fault);
+                memcpy(task_->attempt.why, why, sizeof why);
+                /* There is no asking for memory that is not there. */
+                if (fault == XPM_FAILURE_MEMORY)
+                        signal_task(task_, SIGKILL);
+        }
+        pthread_mutex_unlock(&pool->mutex);
+}
+
+static void watch(xpm_pool *pool, task *task_)
+{
+        int64_t limit = xpm_attempt_limit(&task_->attempt), begun = task_->attempt.begun / 1000000;
+        int64_t seen = now_ms(CLOCK_BOOTTIME);
+        for (;;) {
+                int64_t running = now_ms(CLOCK_MONOTONIC) - begun, pause = LOOK;
+                if (limit > running && limit - running < pause)
+                        pause = limit - running;
+                if (wait_for(task_, (int)pause))
+                        return;
+                /* The host slept, or this process was stopped. */
+                int64_t now = now_ms(CLOCK_BOOTTIME);
+                task_->attempt.doubtful |= now - seen > LEASE;
+                seen = now;
+                look_after(pool, task_, now_ms(CLOCK_MONOTONIC) - begun);
+        }
+}
+
 static void run_to_the_end(xpm_pool *pool, task *task_)
 {
         struct rusage usage;
@@ -136,7 +220,7 @@ static void run_to_the_end(xpm_pool *pool, task *task_)
         pthread_mutex_unlock(&pool->mutex);
         if (!wait_for(task_, LASTS)) {
                 say_that_it_lasts(pool, task_);
-                wait_for(task_, -1);
+                watch(pool, task_);
         }
         pthread_mutex_lock(&pool->mutex);
         task_->pid = 0;
@@ -154,7 +238,9 @@ static bool add_to_the_ended(xpm_pool *pool, task *task_)
         remove_from(&pool->running, task_);
         append(&pool->ended, task_);
         pool->told = is_short;
-        return news || pool->queued.count == 0 || pool->ended.count >= MANY;
+        /* Others may wait for its tokens. */
+        bool wanted = task_->attempt.order->spec.token_count > 0;
+        return news || wanted || pool->queued.count == 0 || pool->ended.count >= MANY;
 }
 
 static void run(xpm_pool *pool, task *task_)
@@ -279,6 +365,21 @@ static void on_patience(uv_timer_t *timer)
         pthread_mutex_unlock(&pool->mutex);
 }
 
+/* Outputs, outcomes and markers of all that have ended, at once. */
+static void make_durable(const xpm_pool *pool, const ring *ended)
+{
+        const task *first = ended->head.next;
+        if (!pool->site->durable || first == &ended->head)
+                return;
+        int fd = open(first->attempt.order->spec.workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || syncfs(fd) != 0)
+                pool->sink.note(pool->sink.data,
+                                "the workspace cannot be synced: what ends now may not survive the loss of "
+                                "power");
+        if (fd >= 0)
+                close(fd);
+}
+
 /* Report what there is to report. The sink may ask for more of us, so it is never called under the mutex. */
 static void collect(xpm_pool *pool)
 {
@@ -293,6 +394,7 @@ static void collect(xpm_pool *pool)
         pthread_mutex_unlock(&pool->mutex);
         if (!busy)
                 uv_timer_stop(&pool->tick);
+        make_durable(pool, &ended);
         report_all(pool, &ended, XPM_LAUNCH_ENDED);
         pool->sink.flush(pool->sink.data);
 }
@@ -307,19 +409,9 @@ static void on_tick(uv_timer_t *timer)
         collect(timer->data);
 }
 
-static void on_grace(uv_timer_t *timer)
-{
-        xpm_pool *pool = timer->data;
-        pthread_mutex_lock(&pool->mutex);
-        for (task *task_ = pool->running.head.next; task_ != &pool->running.head; task_ = task_->next)
-                if (task_->reason)
-                        signal_task(task_, SIGKILL);
-        pthread_mutex_unlock(&pool->mutex);
-}
-
 static void open_handles(xpm_pool *pool)
 {
-        uv_timer_t *const timers[] = {&pool->tick, &pool->patience, &pool->grace};
+        uv_timer_t *const timers[] = {&pool->tick, &pool->patience};
         for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
                 uv_timer_init(pool->loop, timers[i]);
                 timers[i]->data = pool;
@@ -370,7 +462,6 @@ void xpm_pool_close(xpm_pool *pool)
         uv_close((uv_handle_t *)&pool->wake, NULL);
         uv_close((uv_handle_t *)&pool->tick, NULL);
         uv_close((uv_handle_t *)&pool->patience, NULL);
-        uv_close((uv_handle_t *)&pool->grace, NULL);
 }
 
 void xpm_pool_free(xpm_pool *pool)
@@ -470,11 +561,8 @@ void xpm_pool_kill(xpm_pool *pool, const uint64_t *tags, size_t count)
         send_back(pool, tags, count);
         pthread_mutex_lock(&pool->mutex);
         for (task *task_ = pool->running.head.next; task_ != &pool->running.head; task_ = task_->next) {
-                if (!named(task_, tags, count))
-                        continue;
-                signal_task(task_, task_->reason ? SIGKILL : SIGTERM);
-                task_->reason = XPM_FAILURE_CANCELLED;
+                if (named(task_, tags, count))
+                        end_task(pool, task_, XPM_FAILURE_CANCELLED);
         }
         pthread_mutex_unlock(&pool->mutex);
-        uv_timer_start(&pool->grace, on_grace, GRACE, 0);
 }

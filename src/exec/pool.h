@@ -37,8 +37,8 @@ int xpm_pool_add(xpm_pool *pool, xpm_order *order, xpm_error *err);
 /* Send back what has not begun. */
 void xpm_pool_withdraw(xpm_pool *pool);
 
-/* SIGTERM for what runs of TAGS (COUNT 0: everything), SIGKILL when it is still there after 30 s or at the second call;
- * what has not begun is sent back. They end as `cancelled`. */
+/* SIGTERM for what runs of TAGS (COUNT 0: everything), SIGKILL when it is still there after the grace or at the second
+ * call; what has not begun is sent back. They end as `cancelled`. */
 void xpm_pool_kill(xpm_pool *pool, const uint64_t *tags, size_t count);
 
 /* Jobs that have been added and not been reported as ended or returned. */

@@ -96,6 +96,23 @@ static void get_resources(loader *loader_, xpm_jobspec *spec)
         };
 }
 
+static void get_tokens(loader *loader_, xpm_jobspec *spec)
+{
+        json_t *object = json_object_get(loader_->run, "tokens"), *count;
+        const char *name;
+        xpm_count *tokens = xpm_arena_calloc(loader_->arena, json_object_size(object) + 1, sizeof *tokens);
+        loader_->failed |= !tokens;
+        spec->tokens = tokens;
+        if (!tokens)
+                return;
+        json_object_foreach(object, name, count)
+        {
+                xpm_count *token = &tokens[spec->token_count++];
+                *token = (xpm_count){xpm_arena_strdup(loader_->arena, name), json_integer_value(count)};
+                loader_->failed |= !token->name;
+        }
+}
+
 static void get_command(loader *loader_, xpm_jobspec *spec)
 {
         size_t count;
@@ -126,6 +143,7 @@ static void get_all(loader *loader_, xpm_jobspec *spec)
         spec->partials = get_strings(loader_, "partials", &spec->partial_count);
         spec->dependencies = get_strings(loader_, "dependencies", &spec->dependency_count);
         get_resources(loader_, spec);
+        get_tokens(loader_, spec);
         spec->max_retries = -1;
         spec->resumable = json_is_true(json_object_get(loader_->run, "resumable"));
         spec->launcher = get(loader_, "launcher");

@@ -15,11 +15,11 @@
 #include "experimaestro/launcher.h"
 
 /* A longer frame is a mistake or an attack, not a job. */
-enum { XPM_FRAME_LIMIT = 1 << 30, XPM_FRAME_PROTOCOL = 1 };
+enum { XPM_FRAME_LIMIT = 1 << 30, XPM_FRAME_PROTOCOL = 2 };
 
 enum xpm_frame_kind {
         /* to the worker */
-        XPM_FRAME_HELLO = 1, /* protocol, directory mode, file mode: the first frame */
+        XPM_FRAME_HELLO = 1, /* protocol, directory mode, file mode, durable: the first frame */
         XPM_FRAME_JOB,       /* order.h */
         XPM_FRAME_WITHDRAW,  /* send back what has not begun */
         XPM_FRAME_KILL,      /* tags; none: all */

@@ -102,6 +102,7 @@ static int greet(server *server_, const xpm_frame *frame)
         xpm_frame_reader reader = xpm_frame_read(frame);
         uint32_t protocol = xpm_frame_u32(&reader);
         mode_t directory_mode = xpm_frame_u32(&reader), file_mode = xpm_frame_u32(&reader);
+        server_->site.durable = xpm_frame_u32(&reader) != 0;
         if (frame->kind != XPM_FRAME_HELLO || reader.bad || protocol != XPM_FRAME_PROTOCOL)
                 return xpm_fail(&server_->err, XPM_EFORMAT,
                                 "the engine speaks protocol %u, this worker %d: they are not of one version", protocol,

@@ -36,7 +36,8 @@ struct reader {
         size_t budget;
         xpm_node *root;
         size_t documents;
-        bool done, hidden;
+        bool done;
+        const xpm_yaml_hidden *hidden; /* NULL: nothing is */
         xpm_error *err;
 };
 
@@ -153,7 +154,7 @@ static int read_scalar(struct reader *reader, const yaml_event_t *event)
         }
         size_t length = event->data.scalar.length;
         if (reader->hidden)
-                length = xpm_yaml_show((char *)event->data.scalar.value, length,
+                length = xpm_yaml_show(reader->hidden, (char *)event->data.scalar.value, length,
                                        event->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE);
         int rc = !quoted && reader->outermost_flow ? xpm_yaml_check_cut(&reader->trouble, event, reader->err) : 0;
         if (rc != 0)
@@ -327,14 +328,15 @@ int xpm_yaml_read(xpm_arena *arena, const xpm_source *source, const char *text, 
                 return rc;
 
         bool failed;
-        char *rewritten = xpm_yaml_hide(text, length, &failed);
+        xpm_yaml_hidden hidden;
+        char *rewritten = xpm_yaml_hide(text, length, &hidden, &failed);
         struct reader reader = {
                 .arena = arena,
                 .layer = layer,
                 .trouble = {.source = source, .text = text, .length = length, .first_column = first_column},
                 .anchors = XPM_MAP_INIT,
                 .budget = XPM_YAML_LIMIT,
-                .hidden = rewritten != NULL,
+                .hidden = rewritten ? &hidden : NULL,
                 .err = err,
         };
         if (failed || !yaml_parser_initialize(&reader.yaml)) {

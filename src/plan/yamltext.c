@@ -3,8 +3,9 @@
  * as the pair had. So the context of a pair need not be known before libyaml has found it out: a double-quoted scalar
  * decodes the escape, any other scalar keeps it as text, and both can be undone without a table.
  *
- * A hidden end of line is a character that is assigned to nothing (U+07BF for U+0085, the noncharacters U+FDD0 and
- * U+FDD1 for U+2028 and U+2029). */
+ * A hidden end of line is a character of the same length that is assigned to nothing and that the text does not hold.
+ * There are more of those than a text that is no attack has; one that holds them all keeps its ends of lines, and
+ * libyaml's opinion of them. */
 #include "plan/yamltext.h"
 
 #include <stdint.h>
@@ -15,9 +16,7 @@
 
 enum { PAIR = 12, DIGITS = 6, BITS = 5 };
 
-static const struct {
-        const char *text, *stand_in; /* of the same length */
-} breaks[] = {{"\xc2\x85", "\xde\xbf"}, {"\xe2\x80\xa8", "\xef\xb7\x90"}, {"\xe2\x80\xa9", "\xef\xb7\x91"}};
+static const char *const breaks[XPM_YAML_BREAKS] = {"\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
 
 static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUV";
 
@@ -113,34 +112,74 @@ static bool hide_pair(char *text)
 }
 
 /* Put a stand-in for what is to be hidden at TEXT; returns its length, or 0. */
-static size_t hide_at(char *text, size_t left)
+static size_t hide_at(xpm_yaml_hidden *hidden, char *text, size_t left)
 {
-        if (left >= PAIR && *text == '\\' && hide_pair(text))
+        if (left >= PAIR && *text == '\\' && hide_pair(text)) {
+                hidden->pairs = true;
                 return PAIR;
-        for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
-                size_t length = strlen(breaks[i].text);
-                if (left >= length && memcmp(text, breaks[i].text, length) == 0) {
-                        memcpy(text, breaks[i].stand_in, length);
+        }
+        for (size_t i = 0; i < XPM_YAML_BREAKS; i++) {
+                size_t length = strlen(breaks[i]);
+                if (left >= length && hidden->stand_ins[i][0] && memcmp(text, breaks[i], length) == 0) {
+                        memcpy(text, hidden->stand_ins[i], length);
                         return length;
                 }
         }
         return 0;
 }
 
+/* Code point NUMBER of those of two bytes, or of three, that are assigned to nothing. */
+static bool candidate(size_t length, unsigned number, char out[4])
+{
+        static const unsigned short short_ones[] = {0x7bf, 0x7b2, 0x7b3, 0x7b4, 0x7fb,
+                                                    0x7fc, 0x378, 0x379, 0x380, 0x381};
+        unsigned code = length == 2 ? short_ones[number % 10] : 0xfdd0 + number;
+        if (number >= (length == 2 ? 10 : 32))
+                return false;
+        if (length == 2) {
+                out[0] = (char)(0xc0 | code >> 6);
+                out[1] = (char)(0x80 | (code & 0x3f));
+        } else {
+                out[0] = (char)(0xe0 | code >> 12);
+                out[1] = (char)(0x80 | (code >> 6 & 0x3f));
+                out[2] = (char)(0x80 | (code & 0x3f));
+        }
+        out[length] = '\0';
+        return true;
+}
+
+static void choose_stand_ins(const char *text, size_t length, xpm_yaml_hidden *hidden)
+{
+        unsigned number = 0;
+        for (size_t i = 0; i < XPM_YAML_BREAKS; i++) {
+                size_t size = strlen(breaks[i]);
+                if (i > 0 && strlen(breaks[i - 1]) != size)
+                        number = 0;
+                char *chosen = hidden->stand_ins[i];
+                bool good = candidate(size, number++, chosen);
+                while (good && memmem(text, length, chosen, size))
+                        good = candidate(size, number++, chosen);
+                if (!good)
+                        chosen[0] = '\0';
+        }
+}
+
 /* A quick look, since most files have nothing to hide. */
 static bool may_hide(const char *text, size_t length)
 {
         bool any = memmem(text, length, "\\ud", 3) || memmem(text, length, "\\uD", 3);
-        for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++)
-                any |= memmem(text, length, breaks[i].text, strlen(breaks[i].text)) != NULL;
+        for (size_t i = 0; i < XPM_YAML_BREAKS; i++)
+                any |= memmem(text, length, breaks[i], strlen(breaks[i])) != NULL;
         return any;
 }
 
-char *xpm_yaml_hide(const char *text, size_t length, bool *failed)
+char *xpm_yaml_hide(const char *text, size_t length, xpm_yaml_hidden *hidden, bool *failed)
 {
         *failed = false;
+        *hidden = (xpm_yaml_hidden){.pairs = false};
         if (!may_hide(text, length))
                 return NULL;
+        choose_stand_ins(text, length, hidden);
         char *copy = malloc(length);
         if (!copy) {
                 *failed = true;
@@ -149,10 +188,10 @@ char *xpm_yaml_hide(const char *text, size_t length, bool *failed)
         memcpy(copy, text, length);
         bool any = false;
         for (size_t i = 0; i < length;) {
-                size_t hidden = hide_at(copy + i, length - i);
-                any |= hidden > 0;
+                size_t replaced = hide_at(hidden, copy + i, length - i);
+                any |= replaced > 0;
                 /* What follows a backslash is escaped, another backslash too. */
-                i += hidden > 0 ? hidden : copy[i] == '\\' ? 2 : 1;
+                i += replaced > 0 ? replaced : copy[i] == '\\' ? 2 : 1;
         }
         if (any)
                 return copy;
@@ -196,21 +235,25 @@ static size_t write_pair(char *out, uint32_t bits)
         return PAIR;
 }
 
-static void show_breaks(char *text, size_t length)
+static void show_breaks(const xpm_yaml_hidden *hidden, char *text, size_t length)
 {
-        for (size_t b = 0; b < sizeof breaks / sizeof *breaks; b++) {
-                size_t size = strlen(breaks[b].text);
-                for (char *at = text; (at = memmem(at, (size_t)(text + length - at), breaks[b].stand_in, size));
+        for (size_t b = 0; b < XPM_YAML_BREAKS; b++) {
+                size_t size = strlen(hidden->stand_ins[b]);
+                if (size == 0)
+                        continue;
+                for (char *at = text; (at = memmem(at, (size_t)(text + length - at), hidden->stand_ins[b], size));
                      at += size)
-                        memcpy(at, breaks[b].text, size);
+                        memcpy(at, breaks[b], size);
         }
 }
 
-size_t xpm_yaml_show(char *text, size_t length, bool decoded)
+size_t xpm_yaml_show(const xpm_yaml_hidden *hidden, char *text, size_t length, bool decoded)
 {
         const char *mark = decoded ? "\xef\xbf\xbe" : "\\uFFFE";
         size_t mark_length = strlen(mark), out = 0;
-        show_breaks(text, length);
+        show_breaks(hidden, text, length);
+        if (!hidden->pairs)
+                return length;
         for (size_t i = 0; i < length;) {
                 uint32_t bits;
                 if (length - i >= mark_length + DIGITS && memcmp(text + i, mark, mark_length) == 0 &&

@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "base/lock.h"
 
-static const char status_name[] = ".experimaestro/status.json";
+static const char status_name[] = ".experimaestro/status.json", kill_name[] = ".experimaestro/kill";
 
 static int fail(const xpm_jobdir *job, const char *verb, const char *name, xpm_error *err)
 {
@@ -214,6 +214,13 @@ int xpm_jobdir_past(const xpm_jobdir *job, xpm_job_past *past, xpm_error *err)
         return 0;
 }
 
+bool xpm_jobdir_has_begun(const xpm_jobdir *job)
+{
+        xpm_jobdir_name name;
+        xpm_jobdir_file(job, "out", name);
+        return faccessat(job->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static int remove_outputs(const xpm_jobdir *job, const char *const *outputs, size_t count, xpm_error *err)
 {
         xpm_error inner = XPM_ERROR_NONE;
@@ -227,15 +234,53 @@ int xpm_jobdir_begin(const xpm_jobdir *job, const xpm_job_status *status, const 
                      size_t output_count, xpm_error *err)
 {
         int rc = 0;
-        if (faccessat(job->dir, status_name, F_OK, 0) == 0)
+        if (faccessat(job->dir, status_name, F_OK, 0) == 0 || xpm_jobdir_has_begun(job))
                 rc = put_status(job, status, err);
         if (rc == 0)
                 rc = unlink_file(job, "failed", err);
         if (rc == 0)
                 rc = unlink_file(job, "done", err);
+        if (rc == 0 && unlinkat(job->dir, kill_name, 0) != 0 && errno != ENOENT)
+                rc = fail(job, "remove", kill_name, err);
         if (rc == 0)
                 rc = remove_outputs(job, outputs, output_count, err);
         return rc;
+}
+
+uint32_t xpm_jobdir_last_attempt(xpm_jobdir *job)
+{
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        uint32_t last = 0;
+        if (xpm_jobdir_open(job, false, NULL) == 0 && xpm_job_past_read(job->dir, &past, NULL) == 0)
+                last = past.attempt ? past.attempt : xpm_jobdir_has_begun(job);
+        xpm_job_past_release(&past);
+        xpm_jobdir_release(job);
+        return last;
+}
+
+bool xpm_jobdir_is_to_be_killed(const xpm_jobdir *job)
+{
+        return faccessat(job->dir, kill_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool xpm_jobdir_is_gone(const xpm_jobdir *job)
+{
+        struct stat st;
+        return job->dir >= 0 && fstat(job->dir, &st) == 0 && st.st_nlink == 0;
+}
+
+bool xpm_jobdir_is_ours(const xpm_jobdir *job, const char *nonce)
+{
+        xpm_jobdir_name name;
+        struct stat held, there;
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        xpm_jobdir_file(job, "lock", name);
+        bool same = fstat(job->lock, &held) == 0 && fstatat(job->dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+                    held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+        if (same && xpm_job_past_read(job->dir, &past, NULL) == 0)
+                same = !past.nonce[0] || strcmp(past.nonce, nonce) == 0;
+        xpm_job_past_release(&past);
+        return same;
 }
 
 /* Room in a name for the number of an earlier log. */

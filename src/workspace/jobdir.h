@@ -50,8 +50,8 @@ int xpm_jobdir_content(const xpm_jobdir *job, const char *name, const void *data
  * has no end. */
 int xpm_jobdir_past(const xpm_jobdir *job, xpm_job_past *past, xpm_error *err);
 
-/* Begin another attempt in a directory that exists: STATUS first, when there is a status to replace, so that an old
- * outcome is not found again; then old markers, and OUTPUTS (none when it is resumed). */
+/* Begin another attempt in a directory that exists: STATUS first, when an attempt has begun before, so that an old
+ * outcome is not found again and attempts are counted; then old markers, and OUTPUTS (none when it is resumed). */
 int xpm_jobdir_begin(const xpm_jobdir *job, const xpm_job_status *status, const char *const *outputs,
                      size_t output_count, xpm_error *err);
 
@@ -61,6 +61,19 @@ int xpm_jobdir_logs(const xpm_jobdir *job, uint32_t last, int logs[2], xpm_error
 
 /* It lasts: the status that says so, SCRIPT.pid, and the lock's text. */
 int xpm_jobdir_announce(const xpm_jobdir *job, const xpm_job_status *status, xpm_error *err);
+
+/* Whether an attempt has begun here, ever. */
+bool xpm_jobdir_has_begun(const xpm_jobdir *job);
+/* The number of the attempt that began last in the directory job->path, 0: none. Opens and releases JOB. */
+uint32_t xpm_jobdir_last_attempt(xpm_jobdir *job);
+/* Whether somebody asked for the end of what runs (`xpm jobs kill`): .experimaestro/kill, which begin removes. */
+bool xpm_jobdir_is_to_be_killed(const xpm_jobdir *job);
+/* Whether the directory was deleted while it was open. */
+bool xpm_jobdir_is_gone(const xpm_jobdir *job);
+/* Whether the attempt NONCE may still speak for the job: the lock that we hold is the one that others see, and no other
+ * attempt has begun. For whoever may have been cut off from the filesystem's server for so long that it gave the lock
+ * away. */
+bool xpm_jobdir_is_ours(const xpm_jobdir *job, const char *nonce);
 
 /* The end: the final status, which is the commit, then the marker, then SCRIPT.pid goes (when ANNOUNCED). */
 int xpm_jobdir_commit(const xpm_jobdir *job, const xpm_job_status *status, bool announced, xpm_error *err);

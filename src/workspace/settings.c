@@ -24,7 +24,8 @@ enum { LIMIT = 16 << 20 };
 /* One entry of `workspaces`. */
 typedef struct entry {
         const char *id, *path; /* path is absolute */
-        bool group, remote;
+        bool group, remote, durable;
+        int64_t max_retries; /* -1: not said */
         xpm_pos pos;
         const xpm_node *env, *triggers;
         const char **folders;
@@ -34,6 +35,7 @@ struct xpm_settings {
         xpm_arena *arena;
         xpm_source source;
         const xpm_node *env; /* top level, or NULL */
+        bool durable;
         entry *entries;
         size_t count;
 };
@@ -154,14 +156,21 @@ static int take_word(const xpm_node *mapping, const char *key, const char *first
         return 0;
 }
 
-static int check_count(const xpm_node *mapping, const char *key, xpm_error *err)
+/* *VALUE is -1 where nothing is said. */
+static int take_count(const xpm_node *mapping, const char *key, int64_t *value, xpm_error *err)
 {
         const xpm_node *node;
-        int64_t value;
         int rc = take(mapping, key, XPM_NODE_SCALAR, &node, err);
-        if (rc == 0 && node && (!xpm_int_parse(node->text, node->length, &value, NULL) || value < 0))
+        *value = -1;
+        if (rc == 0 && node && (!xpm_int_parse(node->text, node->length, value, NULL) || *value < 0))
                 rc = wrong(err, node->pos, "'%s' is '%s': it must be a whole number, 0 or more", key, node->text);
         return rc;
+}
+
+static int check_count(const xpm_node *mapping, const char *key, xpm_error *err)
+{
+        int64_t ignored;
+        return take_count(mapping, key, &ignored, err);
 }
 
 static int check_history(const xpm_node *mapping, xpm_error *err)
@@ -249,7 +258,6 @@ static int read_rest(xpm_settings *settings, const xpm_node *node, entry *out, x
 {
         const xpm_node *ssh;
         const char *host = NULL;
-        bool ignored;
         int rc = take_env(node, &out->env, err);
         if (rc == 0)
                 rc = take(node, "triggers", XPM_NODE_SEQUENCE, &out->triggers, err);
@@ -258,9 +266,9 @@ static int read_rest(xpm_settings *settings, const xpm_node *node, entry *out, x
         if (rc == 0)
                 rc = take_word(node, "sharing", "private", "group", &out->group, err);
         if (rc == 0)
-                rc = take_word(node, "durability", "process", "machine", &ignored, err);
+                rc = take_word(node, "durability", "process", "machine", &out->durable, err);
         if (rc == 0)
-                rc = check_count(node, "max_retries", err);
+                rc = take_count(node, "max_retries", &out->max_retries, err);
         if (rc == 0)
                 rc = check_history(node, err);
         if (rc == 0)
@@ -321,12 +329,11 @@ static int read_settings(xpm_settings *settings, const xpm_text *text, xpm_error
                 return xpm_fail(err, rc == XPM_EPLAN ? XPM_ESETTINGS : rc, "%s", inner.message);
         if (root->kind != XPM_NODE_MAPPING)
                 return wrong(err, root->pos, "the settings must be a mapping");
-        bool ignored;
         rc = take_env(root, &settings->env, err);
         if (rc == 0)
                 rc = check_history(root, err);
         if (rc == 0)
-                rc = take_word(root, "durability", "process", "machine", &ignored, err);
+                rc = take_word(root, "durability", "process", "machine", &settings->durable, err);
         return rc == 0 ? read_workspaces(settings, root, err) : rc;
 }
 
@@ -459,7 +466,8 @@ int xpm_settings_choose(xpm_settings *settings, const char *workdir, const char 
                 rc = find_id(settings, workspace, &one, err);
         else if (!workdir)
                 one = find_default(settings, experiment);
-        xpm_workspace_choice choice = {.by_default = !one && !workdir, .folders = no_folders};
+        xpm_workspace_choice choice = {
+                .by_default = !one && !workdir, .durable = settings->durable, .max_retries = -1, .folders = no_folders};
         if (rc == 0)
                 rc = collect_env(settings, one, &choice.env, err);
         if (rc != 0)
@@ -468,6 +476,8 @@ int xpm_settings_choose(xpm_settings *settings, const char *workdir, const char 
                 choice.id = one->id;
                 choice.path = one->path;
                 choice.group_sharing = one->group;
+                choice.durable |= one->durable;
+                choice.max_retries = one->max_retries;
                 choice.folders = one->folders;
         }
         if (workdir || !one) {

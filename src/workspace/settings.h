@@ -4,6 +4,7 @@
 #define XPM_WORKSPACE_SETTINGS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/log.h"
 #include "experimaestro/error.h"
@@ -25,6 +26,8 @@ typedef struct xpm_workspace_choice {
         bool group_sharing;         /* sharing: group */
         bool by_default;            /* ./experimaestro: worth a note */
         const char *const *env;     /* NAME, VALUE, …, NULL: settings' env, then the workspace's */
+        bool durable;               /* durability: machine */
+        int64_t max_retries;        /* -1: not said */
         const char *const *folders; /* absolute paths, NULL-terminated: where finished jobs may be found, too */
 } xpm_workspace_choice;
 

@@ -4,6 +4,7 @@
 #include "workspace/status.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,8 @@ void xpm_job_process_json(const xpm_job_process *process, xpm_text *text)
         put_string(text, "host", process->host);
         put_int(text, "start_time", (int64_t)process->start_time);
         put_int(text, "command_pid", process->command);
+        put_int(text, "command_start", (int64_t)process->command_start);
+        put_string(text, "boot_id", process->boot);
         xpm_text_putc(text, '}');
 }
 
@@ -150,6 +153,7 @@ void xpm_job_status_json(const xpm_job_status *status, xpm_text *text)
         put_time(text, "ended_time", status->ended);
         put_maybe(text, "exit_code", status->code, -1);
         put_int(text, "attempt", status->attempt);
+        put_string(text, "nonce", status->nonce);
         put_int(text, "retry_count", status->attempt > 0 ? (int64_t)status->attempt - 1 : 0);
         xpm_json_key(text, "resumable");
         xpm_json_bool(text, status->resumable);
@@ -212,6 +216,20 @@ static int keep_attempts(const json_t *status, xpm_job_past *past)
         return past->attempts.failed ? -1 : 0;
 }
 
+static void copy(char *out, size_t size, const char *text)
+{
+        snprintf(out, size, "%s", text ? text : "");
+}
+
+static void read_process(const json_t *process, xpm_job_past *past)
+{
+        json_int_t pid = json_integer_value(json_object_get(process, "command_pid"));
+        copy(past->host, sizeof past->host, member(process, "host"));
+        copy(past->boot, sizeof past->boot, member(process, "boot_id"));
+        past->command = pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
+        past->command_start = (uint64_t)json_integer_value(json_object_get(process, "command_start"));
+}
+
 static int read_members(const json_t *status, xpm_job_past *past)
 {
         const char *word = member(status, "state");
@@ -230,7 +248,9 @@ static int read_members(const json_t *status, xpm_job_past *past)
         json_int_t attempt = json_integer_value(json_object_get(status, "attempt"));
         json_int_t retries = json_integer_value(json_object_get(status, "retry_count"));
         past->attempt = (uint32_t)(attempt > 0 ? attempt : retries + 1);
-        snprintf(past->message, sizeof past->message, "%s", member(status, "message") ? member(status, "message") : "");
+        copy(past->message, sizeof past->message, member(status, "message"));
+        copy(past->nonce, sizeof past->nonce, member(status, "nonce"));
+        read_process(json_object_get(status, "process"), past);
         return keep_attempts(status, past);
 }
 

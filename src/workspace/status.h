@@ -21,10 +21,13 @@ void xpm_iso_time(int64_t microseconds, char text[XPM_ISO_TIME_SIZE]);
 /* CLOCK_REALTIME in microseconds. */
 int64_t xpm_time_now(void);
 
+enum { XPM_NONCE_SIZE = 17, XPM_BOOT_SIZE = 37 };
+
 typedef struct xpm_job_process {
         const char *host;
+        const char *boot; /* of that host, /proc/sys/kernel/random/boot_id; NULL: unknown */
         pid_t worker, command;
-        uint64_t start_time; /* of the worker: clock ticks since boot, as in /proc/PID/stat */
+        uint64_t start_time, command_start; /* of the two: clock ticks since boot, as in /proc/PID/stat */
 } xpm_job_process;
 
 typedef struct xpm_job_usage {
@@ -41,6 +44,7 @@ typedef struct xpm_job_status {
         int code;                          /* exit status, -1: none */
         int64_t submitted, started, ended; /* microseconds since the epoch, 0: not yet */
         uint32_t attempt;                  /* from 1 */
+        const char *nonce;                 /* of the attempt, 16 hexadecimal digits, or NULL */
         bool resumable;
         const char *recipe, *command, *host;
         int64_t cores, gpus;
@@ -65,7 +69,12 @@ typedef struct xpm_job_past {
         enum xpm_failure failure;
         int code;
         uint32_t attempt; /* the last one's number; 0: none */
+        char nonce[XPM_NONCE_SIZE];
         char message[256];
+        /* Where it runs or ran, as far as it was said. */
+        char host[65], boot[XPM_BOOT_SIZE];
+        pid_t command; /* its session, 0: unknown */
+        uint64_t command_start;
         xpm_text attempts; /* for xpm_job_status.attempts of the next one; one that has no end is counted as lost */
 } xpm_job_past;
 

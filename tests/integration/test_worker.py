@@ -44,9 +44,16 @@ class Worker(xpmtest.Case):
     def test_what_a_dead_worker_had_is_lost_and_runs_again(self):
         once = self.here / "once"
         self.write("e.yaml", plan(f"mkdir {once} 2>/dev/null && kill -9 $PPID; true"))
+        died = self.run_experiment("-j", 1, "e.yaml")
+        self.assertIn("killed by signal 9", died.err)
+        self.assertEqual(died.err.count("run again"), 1, "those that only waited in the worker were not lost")
+        self.assertIn("8 done", died.out)
+
+    def test_one_that_kills_its_worker_each_time_fails_in_the_end(self):
+        self.write("e.yaml", plan("test {{n}} -gt 0 || kill -9 $PPID; true"))
         died = self.run_experiment("-j", 1, "e.yaml", status=1)
-        self.assertIn("killed by signal 9", died.out + died.err)
-        self.assertIn("8 done", self.run_experiment("-j", 1, "e.yaml").out)
+        self.assertIn("7 done, 1 failed", died.out)
+        self.assertEqual(died.err.count("of at most 3 times"), 3)
 
     def test_interrupting_a_run_file_cancels_its_job(self):
         self.write("e.yaml", plan("echo started; echo > {{job.path}}/fifo; sleep 1000"))

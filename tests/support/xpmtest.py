@@ -152,22 +152,33 @@ class Case(unittest.TestCase):
     def expect_match(self, pattern, text):
         self.assertTrue(re.search(pattern, text, re.S), f"no {pattern!r} in:\n{text}")
 
-    def expect_no_process(self):
-        """Every process that carries this test's token ends by itself; what does not is killed, and the test fails."""
-        left = []
+    def processes(self, name=None):
+        """Pids of the processes of this test, zombies apart: all, or those whose program is called NAME."""
+        found = []
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
             try:
                 if self.token.encode() not in (entry / "environ").read_bytes():
                     continue
-                descriptor = os.pidfd_open(int(entry.name))
+                if name is None or (entry / "comm").read_text().strip() == name:
+                    found.append(int(entry.name))
             except OSError:
                 continue  # it has ended, or is not ours
+        return found
+
+    def expect_no_process(self):
+        """Every process that carries this test's token ends by itself; what does not is killed, and the test fails."""
+        left = []
+        for pid in self.processes():
+            try:
+                descriptor = os.pidfd_open(pid)
+            except OSError:
+                continue  # it has ended
             try:
                 if not select.select([descriptor], [], [], 10)[0]:
                     signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                    left.append(entry.name)
+                    left.append(pid)
             finally:
                 os.close(descriptor)
         self.assertEqual(left, [], "processes were left behind")

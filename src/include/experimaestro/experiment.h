@@ -45,6 +45,7 @@ typedef struct xpm_experiment_options {
         size_t limit;                    /* --limit; 0: all */
         enum xpm_rerun rerun;
         bool keep_failed;
+        bool no_wait;                    /* leave with XPM_ELOCKED when another engine runs the experiment */
         size_t max_fails;                /* stop at so many failures; 0: never (--fail-fast is 1) */
         const char *const *command_line; /* saved with the run */
         const char *executable;          /* absolute path of xpm, for workers and run files; NULL: this process */

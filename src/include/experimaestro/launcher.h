@@ -17,7 +17,7 @@
 
 #include <experimaestro/error.h>
 
-#define XPM_LAUNCHER_ABI 1u
+#define XPM_LAUNCHER_ABI 2u
 
 typedef struct xpm_core xpm_core;
 typedef struct xpm_channel xpm_channel; /* the way to a worker (exec/channel.h) */
@@ -40,6 +40,7 @@ typedef struct xpm_shape {
         int64_t cores, duration, ranks, nodes; /* duration in seconds, 0: no limit */
         uint64_t memory;                       /* bytes, 0: no limit */
         int64_t gpus;
+        bool at_once; /* it holds what others wait for, so it must start at once, or not be taken */
 } xpm_shape;
 
 enum xpm_launch_event_kind {
@@ -67,11 +68,13 @@ typedef struct xpm_launch_event {
 struct xpm_core {
         uint32_t abi;
         size_t size;
-        void *data;                       /* the engine's */
-        const char *executable;           /* absolute path of xpm */
-        const char *workspace;            /* absolute */
-        int slots;                        /* jobs at once on this host: -j, or the cores that this process may use */
+        void *data;             /* the engine's */
+        const char *executable; /* absolute path of xpm */
+        const char *workspace;  /* absolute */
+        int slots;              /* jobs at once on this host: -j, or the cores that this process may use */
+        int occupied;           /* of those: by jobs that a worker of an engine that is gone still runs here; changes */
         mode_t directory_mode, file_mode; /* by `sharing` */
+        bool durable;                     /* outcomes must survive the loss of power before they are told */
         bool cautious;                    /* a failure may stop the run: take no job that cannot start at once */
 
         void (*event)(const xpm_core *core, const xpm_launch_event *event);

@@ -165,7 +165,7 @@ static json_t *contents(const struct job *job)
 {
         static const char *const names[] = {"params.json", "work.sh",  "work.out",  "work.err",   "work.done",
                                             "work.failed", "work.pid", "work.lock", "in/deck.txt"};
-        static const char *const times[] = {"submitted_time", "started_time", "ended_time", "usage"};
+        static const char *const times[] = {"submitted_time", "started_time", "ended_time", "usage", "nonce"};
         json_t *all = json_object(), *status = json_loads(job_read(job, ".experimaestro/status.json"), 0, NULL);
         char path[512];
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -63,6 +63,7 @@ static void put_hello(struct fixture *fixture, uint32_t protocol)
         xpm_frame_put_u32(&fixture->out, protocol);
         xpm_frame_put_u32(&fixture->out, 0700);
         xpm_frame_put_u32(&fixture->out, 0600);
+        xpm_frame_put_u32(&fixture->out, 0);
         xpm_frame_end(&fixture->out, begin);
 }
 

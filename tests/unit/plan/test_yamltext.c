@@ -53,7 +53,8 @@ static void nothing_is_copied_when_nothing_needs_hiding(void **state)
                                             "\\ud83d\\ude0"};
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
                 bool failed;
-                assert_null(xpm_yaml_hide(texts[i], strlen(texts[i]), &failed));
+                xpm_yaml_hidden how;
+                assert_null(xpm_yaml_hide(texts[i], strlen(texts[i]), &how, &failed));
                 assert_false(failed);
         }
 }
@@ -68,15 +69,18 @@ static void what_is_hidden_has_the_same_length_and_comes_back(void **state)
                                             "a\xe2\x80\xa8"
                                             "b\xe2\x80\xa9"
                                             "c\xc2\x85",
+                                            "\xde\xbf\xef\xb7\x90\xef\xb7\x91\xe2\x80\xa8\xe2\x80\xa9\xc2\x85",
+                                            "\\uFFFE000000\xe2\x80\xa8",
                                             "\\\\\\ud83d\\ude00"};
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
                 bool failed;
+                xpm_yaml_hidden how;
                 size_t length = strlen(texts[i]);
-                char *hidden = xpm_yaml_hide(texts[i], length, &failed);
+                char *hidden = xpm_yaml_hide(texts[i], length, &how, &failed);
                 assert_non_null(hidden);
                 assert_memory_not_equal(hidden, texts[i], length);
                 assert_int_equal(xpm_utf8_check(hidden, length), length);
-                assert_int_equal(xpm_yaml_show(hidden, length, false), length);
+                assert_int_equal(xpm_yaml_show(&how, hidden, length, false), length);
                 assert_memory_equal(hidden, texts[i], length);
                 free(hidden);
         }
@@ -92,13 +96,14 @@ static void a_decoded_pair_is_its_character(void **state)
                      {"\\udbff\\udfff", "\xf4\x8f\xbf\xbf"}};
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
                 bool failed;
-                char *hidden = xpm_yaml_hide(cases[i].escaped, 12, &failed), text[16];
+                xpm_yaml_hidden how;
+                char *hidden = xpm_yaml_hide(cases[i].escaped, 12, &how, &failed), text[16];
                 assert_non_null(hidden);
                 assert_memory_equal(hidden, "\\uFFFE", 6);
                 /* What libyaml makes of it. */
                 memcpy(text, "\xef\xbf\xbe", 3);
                 memcpy(text + 3, hidden + 6, 6);
-                assert_int_equal(xpm_yaml_show(text, 9, true), 4);
+                assert_int_equal(xpm_yaml_show(&how, text, 9, true), 4);
                 assert_memory_equal(text, cases[i].character, 4);
                 free(hidden);
         }

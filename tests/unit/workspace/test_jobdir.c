@@ -155,13 +155,14 @@ static void no_marker_without_a_committed_status(void **state)
 
 static void pid_file_is_there_only_while_it_runs(void **state)
 {
-        const xpm_job_process process = {"host", 1, 2, 3};
+        const xpm_job_process process = {"host", "boot", 1, 2, 3, 4};
         xpm_job_status lasting = running;
         ENTER();
         lasting.process = &process;
         assert_int_equal(xpm_jobdir_announce(job, &lasting, NULL), 0);
         assert_holds(job, "w.pid",
-                     "{\"type\": \"local\", \"pid\": 1, \"host\": \"host\", \"start_time\": 3, \"command_pid\": 2}");
+                     "{\"type\": \"local\", \"pid\": 1, \"host\": \"host\", \"start_time\": 3, \"command_pid\": 2, "
+                     "\"command_start\": 4, \"boot_id\": \"boot\"}");
         xpm_text text = XPM_TEXT_INIT;
         assert_int_equal(xpm_file_read(job->dir, "w.lock", 0, &text, NULL), 0);
         assert_non_null(strstr(xpm_text_string(&text), "attempt 2"));

@@ -1,0 +1,217 @@
+/* A pid alone says nothing: it may be another's by now. A process is one of the job's when its session is that of the
+ * command, and the command itself, if it still exists, is the one that was recorded (while a session has members the
+ * number is not given away); or when its environment names the job's directory; or when it has the job's lock open
+ * where commands inherit it. What has left its session, emptied its environment and closed its descriptors is found by
+ * the guardian alone.
+ *
+ * Killing is repeated until a pass finds nothing, since a process may start others while we look. */
+#include "exec/leftover.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "exec/attempt.h"
+#include "workspace/status.h"
+
+enum { PASSES = 200, ENVIRONMENT_LIMIT = 8 << 20, PAUSE_MS = 5 };
+
+typedef struct process {
+        pid_t session;
+        uint64_t start;
+        char state;
+} process;
+
+/* The second field of `stat` is in parentheses and may hold anything. */
+static bool read_process(int proc, const char *pid, process *out)
+{
+        char name[64], text[1024] = "", state;
+        int session;
+        snprintf(name, sizeof name, "%s/stat", pid);
+        int fd = openat(proc, name, O_RDONLY | O_CLOEXEC);
+        ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+        if (fd >= 0)
+                close(fd);
+        const char *at = length > 0 ? strrchr(text, ')') : NULL;
+        if (!at || sscanf(at + 1, " %c %*d %*d %d", &state, &session) != 2)
+                return false;
+        for (int field = 2; at && field < 22; field++)
+                at = strchr(at + 1, ' ');
+        *out = (process){session, at ? strtoull(at, NULL, 10) : 0, state};
+        return true;
+}
+
+uint64_t xpm_process_start_time(pid_t pid)
+{
+        char name[24];
+        process found;
+        int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        snprintf(name, sizeof name, "%d", (int)pid);
+        bool known = proc >= 0 && read_process(proc, name, &found);
+        if (proc >= 0)
+                close(proc);
+        return known ? found.start : 0;
+}
+
+static char boot[XPM_BOOT_SIZE];
+
+static void read_boot(void)
+{
+        int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+        ssize_t length = fd < 0 ? 0 : read(fd, boot, sizeof boot - 1);
+        if (fd >= 0)
+                close(fd);
+        boot[length > 0 ? strcspn(boot, "\n") : 0] = '\0';
+}
+
+const char *xpm_boot_id(void)
+{
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
+        pthread_once(&once, read_boot);
+        return boot;
+}
+
+/* Whether PID's environment has the variable XPM_JOB_DIR=PATH. */
+static bool names_the_job(int proc, const char *pid, const char *path)
+{
+        char name[64];
+        xpm_text text = XPM_TEXT_INIT;
+        bool found = false;
+        snprintf(name, sizeof name, "%s/environ", pid);
+        if (xpm_file_read(proc, name, ENVIRONMENT_LIMIT, &text, NULL) == 0) {
+                const char *end = xpm_text_string(&text) + text.length;
+                for (const char *at = xpm_text_string(&text); at < end && !found; at += strlen(at) + 1)
+                        found = strncmp(at, "XPM_JOB_DIR=", 12) == 0 && strcmp(at + 12, path) == 0;
+        }
+        xpm_text_release(&text);
+        return found;
+}
+
+static bool has_the_lock(int proc, const char *pid, const char *lock)
+{
+        char name[64];
+        struct stat ours, theirs;
+        snprintf(name, sizeof name, "%s/fd/%d", pid, XPM_LOCK_FD);
+        return stat(lock, &ours) == 0 && fstatat(proc, name, &theirs, 0) == 0 && ours.st_dev == theirs.st_dev &&
+               ours.st_ino == theirs.st_ino;
+}
+
+static bool belongs(int proc, const char *pid, const xpm_leftover *leftover, bool session_is_known)
+{
+        process found;
+        struct stat st;
+        if (fstatat(proc, pid, &st, 0) != 0 || st.st_uid != geteuid() || !read_process(proc, pid, &found) ||
+            found.state == 'Z')
+                return false;
+        if (session_is_known && found.session == leftover->session)
+                return true;
+        return names_the_job(proc, pid, leftover->path) || has_the_lock(proc, pid, leftover->lock);
+}
+
+/* The number of the command may be another process's by now, and then so is the session. */
+static bool is_session_known(const xpm_leftover *leftover)
+{
+        if (leftover->session <= 1)
+                return false;
+        uint64_t start = xpm_process_start_time(leftover->session);
+        return start == 0 || (leftover->start && start == leftover->start);
+}
+
+static int kill_once(int proc, DIR *entries, const xpm_leftover *leftover)
+{
+        int killed = 0;
+        bool session_is_known = is_session_known(leftover);
+        rewinddir(entries);
+        for (struct dirent *entry; (entry = readdir(entries));) {
+                if (!isdigit((unsigned char)entry->d_name[0]))
+                        continue;
+                long pid = strtol(entry->d_name, NULL, 10);
+                if (pid > 1 && pid != getpid() && belongs(proc, entry->d_name, leftover, session_is_known))
+                        killed += kill((pid_t)pid, SIGKILL) == 0;
+        }
+        return killed;
+}
+
+int xpm_sweep(const xpm_leftover *leftover)
+{
+        int total = 0, killed = 1;
+        DIR *entries = opendir("/proc");
+        if (!entries)
+                return 0;
+        for (int pass = 0; pass < PASSES && killed > 0; pass++) {
+                if (pass > 1)
+                        nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L},
+                                  NULL); /* what was killed takes a moment */
+                killed = kill_once(dirfd(entries), entries, leftover);
+                total = killed > total ? killed : total;
+        }
+        closedir(entries);
+        return total;
+}
+
+/* The process that took the lock of INODE on DEVICE, 0: none on this host. `1: FLOCK  ADVISORY  WRITE 123 08:02:456 0
+ * EOF`, with `->` before a waiting one. */
+static long find_owner(dev_t device, ino_t inode)
+{
+        char line[256], kind[16];
+        FILE *locks = fopen("/proc/locks", "re");
+        long pid, owner = 0;
+        unsigned int major_, minor_;
+        uint64_t number;
+        while (locks && owner == 0 && fgets(line, sizeof line, locks))
+                if (sscanf(line, "%*s %15s %*s %*s %ld %x:%x:%" SCNu64, kind, &pid, &major_, &minor_, &number) == 5 &&
+                    strcmp(kind, "FLOCK") == 0 && number == inode && makedev(major_, minor_) == device)
+                        owner = pid;
+        if (locks)
+                fclose(locks);
+        return owner;
+}
+
+bool xpm_sweep_is_orphaned(const char *lock)
+{
+        struct stat st;
+        char name[32];
+        if (stat(lock, &st) != 0)
+                return false;
+        long owner = find_owner(st.st_dev, st.st_ino);
+        if (owner <= 0)
+                return false;
+        snprintf(name, sizeof name, "%ld", owner);
+        int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        process found;
+        /* One that has ended and is not waited for holds nothing any more. */
+        bool dead = proc >= 0 && (!read_process(proc, name, &found) || found.state == 'Z' || found.state == 'X');
+        if (proc >= 0)
+                close(proc);
+        return dead;
+}
+
+bool xpm_sweep_job(const char *path, const char *script)
+{
+        char lock[PATH_MAX], host[65] = "";
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        if ((size_t)snprintf(lock, sizeof lock, "%s/%s.lock", path, script) >= sizeof lock ||
+            !xpm_sweep_is_orphaned(lock))
+                return false;
+        int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        bool known = dir >= 0 && xpm_job_past_read(dir, &past, NULL) == 0 && gethostname(host, sizeof host - 1) == 0 &&
+                     strcmp(past.host, host) == 0 && strcmp(past.boot, xpm_boot_id()) == 0;
+        const xpm_leftover leftover = {path, lock, known ? past.command : 0, known ? past.command_start : 0};
+        xpm_sweep(&leftover);
+        xpm_job_past_release(&past);
+        if (dir >= 0)
+                close(dir);
+        return true;
+}
