@@ -494,13 +494,12 @@ int xpm_tokens_take(xpm_tokens *tokens, const xpm_token_request *request, bool t
                         rc = put_holders(&taking);
                 if (rc == 0 && out->result == XPM_TOKENS_SHORT && ticket)
                         leave_tickets(&taking);
-                else if (rc == 0 && out->result != XPM_TOKENS_SHORT)
+                else if (rc == 0 && out->result != XPM_TOKENS_SHORT) {
                         /* One that stays keeps a place for nobody, which its next owner will tell. */
-                        (void)take_back(&(struct taking){.tokens = tokens,
-                                                         .request = request,
-                                                         .needs = taking.needs,
-                                                         .count = taking.count},
-                                        false, true);
+                        struct taking quiet = taking;
+                        quiet.err = NULL;
+                        take_back(&quiet, false, true);
+                }
         }
         leave(&taking);
         return rc < 0 ? rc : 0;
