@@ -2,6 +2,7 @@
  * them all, so that what a person then runs by hand is found again as if the engine had run it. */
 #include <stdlib.h>
 
+#include "engine/claim.h"
 #include "engine/launch.h"
 #include "exec/runfile.h"
 #include "workspace/probe.h"
@@ -50,6 +51,10 @@ static int write_all(xpm_experiment *experiment, size_t *written, xpm_error *err
         free(slots);
         if (rc != 0)
                 return rc;
+        /* Run files take their tokens themselves. */
+        xpm_claims claims;
+        rc = xpm_claims_open(&claims, experiment, xpm_run_name(run), err);
+        xpm_claims_close(&claims);
         for (size_t i = 0; rc == 0 && i < count; i++)
                 if (outlook_state(experiment, i) == XPM_JOB_UNSCHEDULED) {
                         rc = write_job(experiment, experiment->plan->jobs[i], err);

@@ -322,26 +322,26 @@ plan: {s: {task: t, sweep: {n: [1, 2]}}}
         self.assertNotIn(".done", self.states())
 
     def test_a_killed_worker_takes_its_jobs_with_it_and_they_run_again(self):
-        self.write("e.yaml", self.FILE.replace("echo {{n}} > started", "setsid sleep 600 &\n      echo $PPID > started"))
+        self.write("e.yaml", self.FILE.replace("echo {{n}} > started", "setsid sleep 600 &\n      echo $PPID $! > started"))
         for name in ("started", "go"):
             os.mkfifo(self.here / name)
         engine = self.start("run-experiment", "--workdir", self.workspace, "-j", "1", "--limit", "1", "e.yaml")
         with open(self.here / "started") as started:
-            os.kill(int(started.read()), signal.SIGKILL)
+            worker, left = map(int, started.read().split())
+            os.kill(worker, signal.SIGKILL)
         with open(self.here / "started") as started:
-            self.assertEqual(len(self.processes("sleep")), 1, "what the first worker's job had started is gone")
-            os.kill(int(started.read()), signal.SIGKILL)
-        with open(self.here / "started"), open(self.here / "go", "w") as go:
+            worker = int(started.read().split()[0])
+            self.assertNotIn(left, self.processes(), "what the first worker's job had started is gone")
+            os.kill(worker, signal.SIGKILL)
+        with open(self.here / "started") as started:
+            left = int(started.read().split()[1])
+        with open(self.here / "go", "w") as go:
             go.write("go\n")
         out, err = engine.communicate(timeout=xpmtest.PATIENCE)
         self.assertEqual(engine.returncode, 0, out + err)
         self.assertEqual(err.count("killed by signal 9"), 2)
-        self.finish_by_hand()
-
-    def finish_by_hand(self):
-        """A job that is done may leave what it likes."""
-        for pid in self.processes("sleep"):
-            os.kill(pid, signal.SIGKILL)
+        self.assertIn(left, self.processes(), "a job that is done may leave what it likes")
+        os.kill(left, signal.SIGKILL)
 
     def wait_for_line(self, engine):
         """The first signal was taken when its words appear."""

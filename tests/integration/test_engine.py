@@ -1,0 +1,266 @@
+"""What the engine does beyond running each job once: tries again, counts tokens, keeps partials apart, keeps to limits."""
+import json
+import os
+import signal
+import unittest
+
+import xpmtest
+
+PLAN = """\
+id: ID
+SETTINGS
+tasks:
+  t:
+    params: {n: int}
+    TASK
+    cwd: "{{experiment.dir}}"
+    command: |
+      COMMAND
+plan:
+  s: {task: t, sweep: {n: {range: [0, JOBS]}}}
+"""
+
+
+class Engine(xpmtest.Case):
+    def plan(self, command, task="", settings="", jobs=1, name="e"):
+        text = PLAN.replace("ID", name, 1).replace("SETTINGS", settings).replace("TASK", task)
+        self.write(f"{name}.yaml", text.replace("COMMAND", command).replace("JOBS", str(jobs)))
+        return f"{name}.yaml"
+
+    def failure(self, number=0):
+        return json.loads((self.job_directories("t")[number] / "t.failed").read_text())
+
+    def status(self, number=0):
+        return json.loads((self.job_directories("t")[number] / ".experimaestro" / "status.json").read_text())
+
+    def diary(self):
+        """The most that were between `start` and `end` at once, and the lines."""
+        lines, now, most = self.read("diary").split(), 0, 0
+        for word in lines:
+            now += 1 if word.startswith("start") else -1
+            most = max(most, now)
+        return most, lines
+
+
+class Limits(Engine):
+    def test_a_job_that_takes_too_long_ends_with_timeout(self):
+        self.env["XPM_GRACE"] = "0"
+        file = self.plan("trap '' TERM; sleep 1000", "requirements: duration=1s")
+        self.run_experiment(file, status=1)
+        self.assertEqual(self.failure()["reason"], "timeout")
+        self.assertEqual(self.failure()["failure_status"], "TIMEOUT")
+
+    def test_who_ends_well_when_told_to_end_has_not_finished(self):
+        file = self.plan("trap 'exit 0' TERM; sleep 1000 & wait", "requirements: duration=1s")
+        self.run_experiment(file, status=1)
+        self.assertEqual(self.failure()["reason"], "timeout")
+
+    def test_a_job_knows_when_its_time_is_over(self):
+        file = self.plan("echo $((XPM_DEADLINE - $(date +%s))) > left", "requirements: duration=1h")
+        self.run_experiment(file)
+        self.assertIn(int(self.read("left")), range(3500, 3601))
+
+    def test_a_job_that_takes_too_much_memory_is_killed(self):
+        file = self.plan("python3 -c 'import time; x = bytearray(100 << 20); time.sleep(1000)'", "requirements: cpu(mem=40M)")
+        self.run_experiment(file, status=1)
+        self.assertEqual(self.failure()["reason"], "memory")
+
+    def test_a_job_that_took_too_much_memory_is_no_success(self):
+        file = self.plan("python3 -c 'x = bytearray(100 << 20)'", "requirements: cpu(mem=40M)")
+        self.run_experiment(file, status=1)
+        self.assertEqual(self.failure()["reason"], "memory")
+        self.assertIn("asked for 40", self.failure()["message"])
+
+
+class Retries(Engine):
+    def test_more_memory_is_given_to_who_had_too_little(self):
+        file = self.plan("python3 -c 'x = bytearray(100 << 20)'",
+                         "requirements: cpu(mem=60M)\n    retry: {on: [memory], times: 1, scale: {mem: 4}}")
+        self.run_experiment(file)
+        self.assertEqual([attempt["reason"] for attempt in self.status()["attempts"]], ["memory"])
+        self.assertEqual(self.status()["resources"]["memory"], 240 << 20)
+
+    def test_a_failure_is_tried_again_as_often_as_it_says(self):
+        file = self.plan("echo x >> tries; exit 1", "retry: {on: [failed], times: 2}")
+        self.run_experiment(file, status=1)
+        self.assertEqual(self.read("tries"), "x\n" * 3)
+
+    def test_all_tries_are_bounded(self):
+        file = self.plan("echo x >> tries; exit 1", "retry: {on: [failed]}\n    max_retries: 1")
+        self.run_experiment(file, status=1)
+        self.assertEqual(self.read("tries"), "x\n" * 2)
+
+    def test_a_resumable_job_asks_to_be_called_again(self):
+        file = self.plan("echo x >> {{job.path}}/kept; test $(wc -l < {{job.path}}/kept) -ge 3 || exit 75",
+                         "resumable: true\n    outputs: [kept]")
+        self.run_experiment(file)
+        self.assertEqual(self.status()["attempt"], 3)
+
+    def test_status_75_of_one_that_is_not_resumable_is_a_failure(self):
+        self.run_experiment(self.plan("exit 75"), status=1)
+        self.assertEqual(self.failure()["code"], 75)
+
+
+class Claims(Engine):
+    DIARY = "echo start{{n}} >> diary; sleep 0.02; echo end{{n}} >> diary"
+
+    def test_never_more_hold_a_token_than_there_are(self):
+        file = self.plan(self.DIARY, "tokens: {seat: 2}", "tokens: {seat: 4}", 12)
+        self.run_experiment("-j", 6, file)
+        most, lines = self.diary()
+        self.assertEqual((most, len(lines)), (2, 24))
+        counter = self.workspace / "tokens" / "seat.counter"
+        self.assertEqual(json.loads((counter / "informations.json").read_text()), {"total": 4})
+        self.assertEqual(list((counter / "jobs").iterdir()), [])
+
+    def test_engines_share_the_tokens_of_a_workspace(self):
+        files = [self.plan(self.DIARY.replace("start", f"start{name}").replace("end", f"end{name}"), "tokens: {seat: 1}",
+                           "tokens: {seat: 2}", 8, name) for name in "abc"]
+        for name in "abc":
+            self.write(f"{name}.yaml", self.read(f"{name}.yaml").replace("  t:", f"  t{name}:").replace("task: t", f"task: t{name}"))
+        engines = [self.start("run-experiment", "--workdir", self.workspace, "-j", 2, file) for file in files]
+        for engine in engines:
+            out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+            self.assertEqual(engine.returncode, 0, out + err)
+        most, lines = self.diary()
+        self.assertEqual((most, len(lines)), (2, 48))
+
+    def test_jobs_that_share_a_partial_never_run_at_once(self):
+        file = self.plan("mkdir {{partials.p}}/busy; sleep 0.02; rmdir {{partials.p}}/busy",
+                         "partials: {p: {exclude_groups: [g]}}", "", 6)
+        self.write(file, self.read(file).replace("{n: int}", "{n: {type: int, groups: [g]}}"))
+        self.run_experiment("-j", 4, file)
+
+    def test_two_engines_keep_a_partial_apart(self):
+        command = "mkdir {{partials.p}}/busy; sleep 0.02; rmdir {{partials.p}}/busy"
+        for name, first in (("a", 0), ("b", 100)):
+            file = self.plan(command, "partials: {p: {exclude_groups: [g]}}", "", 4, name)
+            text = self.read(file).replace("{n: int}", "{n: {type: int, groups: [g]}}")
+            self.write(file, text.replace("[0, 4]", f"[{first}, {first + 4}]"))
+        engines = [self.start("run-experiment", "--workdir", self.workspace, "-j", 2, f"{name}.yaml") for name in "ab"]
+        for engine in engines:
+            out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+            self.assertEqual(engine.returncode, 0, out + err)
+
+    def test_a_run_file_takes_its_tokens_itself(self):
+        file = self.plan("ls ../here/ws/tokens/seat.counter/jobs > holders", "tokens: {seat: 1}", "tokens: {seat: 1}")
+        self.run_experiment("--run-mode", "generate", file)
+        (job,) = self.job_directories("t")
+        done = self.command("sh", job / "t.sh")
+        self.assertEqual(done.status, 0, done)
+        self.assertIn(job.name, self.read("holders"))
+        self.assertEqual(list((self.workspace / "tokens" / "seat.counter" / "jobs").iterdir()), [])
+
+
+class Transient(Engine):
+    FILE = """\
+id: e
+tasks:
+  make: {params: {n: int}, command: "echo {{n}} > data", outputs: [data], transient: TRANSIENT}
+  use: {params: {m: make}, command: "cat {{m.job.path}}/data"}
+plan:
+  make: {task: make, sweep: {n: [1, 2]}}
+  use: {task: use, params: {m: {each: make}}}
+"""
+
+    def test_it_is_removed_at_the_end_and_not_made_again_for_nothing(self):
+        self.write("e.yaml", self.FILE.replace("TRANSIENT", "remove"))
+        self.assertIn("4 done", self.run_experiment("e.yaml").out)
+        self.assertEqual(self.job_directories("make"), [])
+        self.assertIn("2 before", self.run_experiment("e.yaml").out)
+        self.assertEqual(self.job_directories("make"), [])
+
+    def test_it_stays_without_that_and_alone_it_is_not_run(self):
+        self.write("e.yaml", self.FILE.replace("TRANSIENT", "true"))
+        self.run_experiment("--only", "make", "e.yaml")
+        self.assertFalse((self.workspace / "jobs" / "make").exists())
+        self.run_experiment("e.yaml")
+        self.assertEqual(len(self.job_directories("make")), 2)
+
+
+class Others(Engine):
+    def test_what_a_killed_engine_left_running_counts_against_the_slots(self):
+        file = self.plan("echo start{{n}} >> diary; echo {{n}} > begun; read line < go; echo end{{n}} >> diary", "", "", 3)
+        for name in ("begun", "go"):
+            os.mkfifo(self.here / name)
+        first = self.start("run-experiment", "--workdir", self.workspace, "-j", 1, file)
+        with open(self.here / "begun") as begun:
+            begun.read()
+        first.kill()
+        first.wait(timeout=xpmtest.PATIENCE)
+        second = self.start("run-experiment", "--workdir", self.workspace, "-j", 1, file)
+        for turn in range(3):
+            with open(self.here / "go", "w") as go:
+                go.write("go\n")
+            if turn < 2:
+                with open(self.here / "begun") as begun:
+                    begun.read()
+        out, err = second.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(second.returncode, 0, out + err)
+        most, lines = self.diary()
+        self.assertEqual((most, len(lines)), (1, 6))
+
+    def test_who_does_not_want_to_wait_is_told_who_runs_the_experiment(self):
+        file = self.plan("echo x > begun; read line < go")
+        for name in ("begun", "go"):
+            os.mkfifo(self.here / name)
+        first = self.start("run-experiment", "--workdir", self.workspace, file)
+        with open(self.here / "begun") as begun:
+            begun.read()
+        told = self.xpm("run-experiment", "--workdir", self.workspace, "--no-wait", file, status=3)
+        self.assertRegex(told.err, r"held by process %d of \S+ on \S+ since 2" % first.pid)
+        with open(self.here / "go", "w") as go:
+            go.write("go\n")
+        out, err = first.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(first.returncode, 0, out + err)
+
+    def test_a_request_to_kill_ends_a_job_as_cancelled(self):
+        file = self.plan("echo x > begun; sleep 1000")
+        os.mkfifo(self.here / "begun")
+        engine = self.start("run-experiment", "--workdir", self.workspace, file)
+        with open(self.here / "begun") as begun:
+            begun.read()
+        (job,) = self.job_directories("t")
+        (job / ".experimaestro" / "kill").touch()
+        out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(engine.returncode, 1, out + err)
+        self.assertEqual(self.failure()["reason"], "cancelled")
+
+    def test_worker_and_guardian_killed_together_leave_nothing_that_runs(self):
+        file = self.plan("setsid sleep 600 & echo $PPID $! > begun; test -e again || { touch again; sleep 1000; }")
+        os.mkfifo(self.here / "begun")
+        engine = self.start("run-experiment", "--workdir", self.workspace, file)
+        with open(self.here / "begun") as begun:
+            worker, left = map(int, begun.read().split())
+        with open(f"/proc/{worker}/stat", encoding="utf-8") as stat:
+            guardian = int(stat.read().rsplit(")", 1)[1].split()[1])
+        os.kill(guardian, signal.SIGSTOP)
+        os.kill(worker, signal.SIGKILL)
+        os.kill(guardian, signal.SIGKILL)
+        with open(self.here / "begun") as begun:
+            last = int(begun.read().split()[1])
+        self.assertNotIn(left, self.processes())
+        out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(engine.returncode, 0, out + err)
+        os.kill(last, signal.SIGKILL)
+
+    def test_a_job_that_deletes_its_directory_fails_alone(self):
+        file = self.plan("test {{n}} -gt 0 || rm -rf {{job.path}}", "", "", 3)
+        done = self.run_experiment(file, status=1)
+        self.assertIn("2 done, 1 failed", done.out)
+        self.assertIn("deleted while it ran", done.err)
+
+    def test_what_a_killed_job_had_started_is_gone(self):
+        file = self.plan("setsid sleep 600 & echo $$ $! > begun; sleep 1000")
+        os.mkfifo(self.here / "begun")
+        engine = self.start("run-experiment", "--workdir", self.workspace, file)
+        with open(self.here / "begun") as begun:
+            job, left = map(int, begun.read().split())
+        os.kill(job, signal.SIGKILL)
+        out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(engine.returncode, 1, out + err)
+        self.assertNotIn(left, self.processes())
+
+
+if __name__ == "__main__":
+    unittest.main()
