@@ -37,7 +37,7 @@ typedef struct process {
 /* The second field of `stat` is in parentheses and may hold anything. */
 static bool read_process(int proc, const char *pid, process *out)
 {
-        char name[64], text[1024] = "", state;
+        char name[300], text[1024] = "", state;
         int session;
         snprintf(name, sizeof name, "%s/stat", pid);
         int fd = openat(proc, name, O_RDONLY | O_CLOEXEC);
@@ -86,7 +86,7 @@ const char *xpm_boot_id(void)
 /* Whether PID's environment has the variable XPM_JOB_DIR=PATH. */
 static bool names_the_job(int proc, const char *pid, const char *path)
 {
-        char name[64];
+        char name[300];
         xpm_text text = XPM_TEXT_INIT;
         bool found = false;
         snprintf(name, sizeof name, "%s/environ", pid);
@@ -101,7 +101,7 @@ static bool names_the_job(int proc, const char *pid, const char *path)
 
 static bool has_the_lock(int proc, const char *pid, const char *lock)
 {
-        char name[64];
+        char name[300];
         struct stat ours, theirs;
         snprintf(name, sizeof name, "%s/fd/%d", pid, XPM_LOCK_FD);
         return stat(lock, &ours) == 0 && fstatat(proc, name, &theirs, 0) == 0 && ours.st_dev == theirs.st_dev &&
