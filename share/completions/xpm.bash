@@ -6,7 +6,7 @@ _xpm()
         for ((i = 1; i < COMP_CWORD; i++)); do
                 word=${COMP_WORDS[i]}
                 case $word in
-                run-experiment | experiments | jobs) [ -z "$command" ] && command=$word ;;
+                run-experiment | experiments | jobs | progress | remaining-time) [ -z "$command" ] && command=$word ;;
                 list | log | path) [ -n "$command" ] && [ -z "$action" ] && action=$word ;;
                 esac
         done
@@ -17,11 +17,11 @@ _xpm()
         --workdir | --xpm-config-dir) _xpm_files -d; return ;;
         --file | --pre-yaml | --post-yaml) _xpm_files -f; return ;;
         --workspace | --launcher | --host | --port | --env | -c | --conf | -j | --jobs | --only | --where | --limit | --max-fails | \
-                --filter | --experiment | --count) return ;;
+                --filter | --experiment | --count | --level) return ;;
         esac
 
         case $command:$action in
-        :*) _xpm_words 'run-experiment experiments jobs --help --version' ;;
+        :*) _xpm_words 'run-experiment experiments jobs progress remaining-time --help --version' ;;
         run-experiment:*)
                 case $current in
                 -*) _xpm_words '--run-mode --file --host --port --xpm-config-dir --workdir --workspace --env -c --conf --pre-yaml
@@ -35,6 +35,8 @@ _xpm()
         jobs:) _xpm_words 'list log path --help' ;;
         jobs:list) _xpm_words '--workdir --workspace --xpm-config-dir --experiment --filter --tags --fullpath -c --count --json --help' ;;
         jobs:log) _xpm_words '--workdir --workspace --xpm-config-dir -f --follow --std --help' ;;
+        progress:*) _xpm_words '--level --help' ;;
+        remaining-time:*) _xpm_words '--help' ;;
         jobs:path) _xpm_words '--workdir --workspace --xpm-config-dir --help' ;;
         esac
 }

@@ -3,6 +3,8 @@ complete -c xpm -f
 complete -c xpm -n __fish_use_subcommand -a run-experiment -d 'run an experiment file'
 complete -c xpm -n __fish_use_subcommand -a experiments -d 'list experiments'
 complete -c xpm -n __fish_use_subcommand -a jobs -d 'list jobs, show logs and paths'
+complete -c xpm -n __fish_use_subcommand -a progress -d 'say how far a job is'
+complete -c xpm -n __fish_use_subcommand -a remaining-time -d 'seconds that a job has left'
 complete -c xpm -n __fish_use_subcommand -l version -d 'print the version'
 complete -c xpm -s h -l help -d 'show help'
 complete -c xpm -n 'not __fish_use_subcommand' -l workdir -r -a '(__fish_complete_directories)' -d 'the directory of the workspace'
@@ -36,6 +38,8 @@ complete -c xpm -n $run -l debug -d 'say more'
 complete -c xpm -n '__fish_seen_subcommand_from experiments; and not __fish_seen_subcommand_from list' -a list -d 'list experiments'
 complete -c xpm -n '__fish_seen_subcommand_from experiments' -l runs -d 'all runs, not only the last'
 complete -c xpm -n '__fish_seen_subcommand_from experiments' -l json -d 'one JSON object per run and line'
+
+complete -c xpm -n '__fish_seen_subcommand_from progress' -l level -x -d 'of which part'
 
 set -l jobs '__fish_seen_subcommand_from jobs'
 set -l unchosen "$jobs; and not __fish_seen_subcommand_from list log path"

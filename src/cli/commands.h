@@ -9,6 +9,8 @@
 int xpm_command_run_experiment(int argc, char **argv);
 int xpm_command_experiments(int argc, char **argv);
 int xpm_command_jobs(int argc, char **argv);
+int xpm_command_progress(int argc, char **argv);
+int xpm_command_remaining_time(int argc, char **argv);
 int xpm_command_worker(int argc, char **argv);
 
 #endif
