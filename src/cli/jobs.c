@@ -330,6 +330,8 @@ int xpm_command_jobs(int argc, char **argv)
                 {"list", run_list, "list jobs, those submitted last first"},
                 {"log", run_log, "show the logs of a job, or follow them"},
                 {"path", run_path, "print the directory of a job"},
+                {"kill", xpm_jobs_kill, "end jobs that run"},
+                {"clean", xpm_jobs_clean, "remove the directories of jobs that have ended"},
                 {0},
         };
         return xpm_subcommand_run(commands, argc, argv);
