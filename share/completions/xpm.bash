@@ -6,7 +6,7 @@ _xpm()
         for ((i = 1; i < COMP_CWORD; i++)); do
                 word=${COMP_WORDS[i]}
                 case $word in
-                run-experiment | experiments | jobs | orphans | progress | remaining-time) [ -z "$command" ] && command=$word ;;
+                run-experiment | experiments | jobs | explain | why | orphans | progress | remaining-time) [ -z "$command" ] && command=$word ;;
                 list | log | path | kill | clean) [ -n "$command" ] && [ -z "$action" ] && action=$word ;;
                 esac
         done
@@ -21,7 +21,7 @@ _xpm()
         esac
 
         case $command:$action in
-        :*) _xpm_words 'run-experiment experiments jobs orphans progress remaining-time --help --version' ;;
+        :*) _xpm_words 'run-experiment experiments jobs explain why orphans progress remaining-time --help --version' ;;
         run-experiment:*)
                 case $current in
                 -*) _xpm_words '--run-mode --file --host --port --xpm-config-dir --workdir --workspace --env -c --conf --pre-yaml
@@ -37,6 +37,12 @@ _xpm()
         jobs:log) _xpm_words '--workdir --workspace --xpm-config-dir -f --follow --std --help' ;;
         jobs:kill) _xpm_words '--workdir --workspace --xpm-config-dir --experiment --filter --all --perform --timeout --help' ;;
         jobs:clean) _xpm_words '--workdir --workspace --xpm-config-dir --experiment --filter --all --perform --help' ;;
+        explain:* | why:*)
+                case $current in
+                -*) _xpm_words '--workdir --workspace --xpm-config-dir -c --conf --json --help' ;;
+                *) _xpm_files -f ;;
+                esac
+                ;;
         orphans:*) _xpm_words '--workdir --workspace --xpm-config-dir --size --clean --help' ;;
         progress:*) _xpm_words '--level --help' ;;
         remaining-time:*) _xpm_words '--help' ;;

@@ -3,6 +3,8 @@ complete -c xpm -f
 complete -c xpm -n __fish_use_subcommand -a run-experiment -d 'run an experiment file'
 complete -c xpm -n __fish_use_subcommand -a experiments -d 'list experiments'
 complete -c xpm -n __fish_use_subcommand -a jobs -d 'list jobs, show logs and paths'
+complete -c xpm -n __fish_use_subcommand -a explain -d 'why a job will or will not run'
+complete -c xpm -n __fish_use_subcommand -a why -d 'why a job will or will not run'
 complete -c xpm -n __fish_use_subcommand -a orphans -d 'list jobs that no experiment names'
 complete -c xpm -n __fish_use_subcommand -a progress -d 'say how far a job is'
 complete -c xpm -n __fish_use_subcommand -a remaining-time -d 'seconds that a job has left'
@@ -40,6 +42,9 @@ complete -c xpm -n '__fish_seen_subcommand_from experiments; and not __fish_seen
 complete -c xpm -n '__fish_seen_subcommand_from experiments' -l runs -d 'all runs, not only the last'
 complete -c xpm -n '__fish_seen_subcommand_from experiments' -l json -d 'one JSON object per run and line'
 
+complete -c xpm -n '__fish_seen_subcommand_from explain why' -F
+complete -c xpm -n '__fish_seen_subcommand_from explain why' -s c -l conf -x -d 'KEY.PATH=VALUE: set a value of the file'
+complete -c xpm -n '__fish_seen_subcommand_from explain why' -l json -d 'one JSON object'
 complete -c xpm -n '__fish_seen_subcommand_from orphans' -l size -d 'show what they take on the disk'
 complete -c xpm -n '__fish_seen_subcommand_from orphans' -l clean -d 'remove them'
 complete -c xpm -n '__fish_seen_subcommand_from progress' -l level -x -d 'of which part'

@@ -8,6 +8,7 @@
 
 int xpm_command_run_experiment(int argc, char **argv);
 int xpm_command_experiments(int argc, char **argv);
+int xpm_command_explain(int argc, char **argv);
 int xpm_command_jobs(int argc, char **argv);
 int xpm_command_orphans(int argc, char **argv);
 int xpm_command_progress(int argc, char **argv);

@@ -42,6 +42,7 @@ static int pass_on(void *data, const xpm_identifier_field *field)
                 rc = to->visit(to->data, &(xpm_identity){.name = field->param ? field->param->name : NULL,
                                                          .value = xpm_text_string(&value),
                                                          .skipped = why(field),
+                                                         .generated = field->param ? field->param->generated : NULL,
                                                          .bytes = field->bytes,
                                                          .length = field->length});
         xpm_text_release(&value);

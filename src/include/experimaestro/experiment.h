@@ -112,10 +112,11 @@ XPM_API int xpm_experiment_write_json(xpm_experiment *experiment, FILE *stream, 
 
 /* One stretch of what a job's identifier is the SHA-256 of. */
 typedef struct xpm_identity {
-        const char *name;    /* of the parameter; NULL: the task itself */
-        const char *value;   /* as JSON; of the task its name */
-        const char *skipped; /* why the parameter is no part of the identifier, in words; NULL: it is */
-        const void *bytes;   /* none when it is skipped */
+        const char *name;      /* of the parameter; NULL: the task itself */
+        const char *value;     /* as JSON; of the task its name */
+        const char *skipped;   /* why the parameter is no part of the identifier, in words; NULL: it is */
+        const char *generated; /* of a generated one its name in the job's directory, or NULL */
+        const void *bytes;     /* none when it is skipped */
         size_t length;
 } xpm_identity;
 
