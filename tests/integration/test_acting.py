@@ -1,5 +1,7 @@
 """Commands that end and remove jobs: jobs kill, jobs clean, orphans."""
 import fcntl
+import json
+import os
 import select
 import shutil
 import threading
@@ -116,6 +118,17 @@ class Kill(Acting):
             stop.set()
             thread.join()
         self.expect_match(r"^ended +nn\.train/[0-9a-f]{64}  error: cancelled\n$", result.out)
+
+    def test_a_job_that_an_engine_runs_ends_and_is_not_run_again(self):
+        os.mkfifo(self.here / "go")
+        self.write("f.yaml", "id: fifo\ntasks: {t: {command: 'exec < {{experiment.dir}}/go; read line'}}\nplan: {s: {task: t}}\n")
+        run = self.start("run-experiment", "--workdir", self.workspace, "f.yaml")
+        with open(self.here / "go", "w", encoding="utf-8"):  # returns once the job reads
+            result = self.jobs("kill", "--perform", "--experiment", "fifo")
+            self.assertEqual(run.wait(xpmtest.PATIENCE), 1)
+        self.expect_match(r"^ended +t/[0-9a-f]{64}  error: cancelled\n$", result.out)
+        (job,) = self.job_directories("t")
+        self.assertEqual(json.loads((job / "t.failed").read_text())["reason"], "cancelled")
 
     def test_it_says_what_does_not_end(self):
         with self.lock(self.job("a")), self.lock(self.job("b")):

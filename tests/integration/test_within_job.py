@@ -55,6 +55,21 @@ class Within(xpmtest.Case):
         self.expect_match(r"^\d{11}\n$", left)
         self.xpm("remaining-time", status=3, env={"XPM_DEADLINE": "soon"})
 
+    def test_a_job_with_a_duration_knows_what_is_left(self):
+        (self.here / "xpm").symlink_to(xpmtest.XPM)
+        self.write("d.yaml", """\
+id: left
+tasks:
+  t:
+    requirements: "duration=1h"
+    command: "{{experiment.dir}}/xpm remaining-time"
+plan: {s: {task: t}}
+""")
+        self.run_experiment("d.yaml")
+        (directory,) = self.job_directories("t")
+        left = int((directory / "t.out").read_text())
+        self.assertTrue(0 < left <= 3600, left)
+
 
 if __name__ == "__main__":
     unittest.main()
