@@ -6,8 +6,8 @@ _xpm()
         for ((i = 1; i < COMP_CWORD; i++)); do
                 word=${COMP_WORDS[i]}
                 case $word in
-                run-experiment | experiments | jobs) [ -z "$command" ] && command=$word ;;
-                list | log | path) [ -n "$command" ] && [ -z "$action" ] && action=$word ;;
+                run-experiment | experiments | jobs | explain | why | orphans | progress | remaining-time) [ -z "$command" ] && command=$word ;;
+                list | log | path | kill | clean) [ -n "$command" ] && [ -z "$action" ] && action=$word ;;
                 esac
         done
 
@@ -17,11 +17,11 @@ _xpm()
         --workdir | --xpm-config-dir) _xpm_files -d; return ;;
         --file | --pre-yaml | --post-yaml) _xpm_files -f; return ;;
         --workspace | --launcher | --host | --port | --env | -c | --conf | -j | --jobs | --only | --where | --limit | --max-fails | \
-                --filter | --experiment | --count) return ;;
+                --filter | --experiment | --count | --level | --timeout) return ;;
         esac
 
         case $command:$action in
-        :*) _xpm_words 'run-experiment experiments jobs --help --version' ;;
+        :*) _xpm_words 'run-experiment experiments jobs explain why orphans progress remaining-time --help --version' ;;
         run-experiment:*)
                 case $current in
                 -*) _xpm_words '--run-mode --file --host --port --xpm-config-dir --workdir --workspace --env -c --conf --pre-yaml
@@ -32,9 +32,20 @@ _xpm()
                 ;;
         experiments:) _xpm_words 'list --help' ;;
         experiments:*) _xpm_words '--workdir --workspace --xpm-config-dir --runs --json --help' ;;
-        jobs:) _xpm_words 'list log path --help' ;;
+        jobs:) _xpm_words 'list log path kill clean --help' ;;
         jobs:list) _xpm_words '--workdir --workspace --xpm-config-dir --experiment --filter --tags --fullpath -c --count --json --help' ;;
         jobs:log) _xpm_words '--workdir --workspace --xpm-config-dir -f --follow --std --help' ;;
+        jobs:kill) _xpm_words '--workdir --workspace --xpm-config-dir --experiment --filter --all --perform --timeout --help' ;;
+        jobs:clean) _xpm_words '--workdir --workspace --xpm-config-dir --experiment --filter --all --perform --help' ;;
+        explain:* | why:*)
+                case $current in
+                -*) _xpm_words '--workdir --workspace --xpm-config-dir -c --conf --json --help' ;;
+                *) _xpm_files -f ;;
+                esac
+                ;;
+        orphans:*) _xpm_words '--workdir --workspace --xpm-config-dir --size --clean --help' ;;
+        progress:*) _xpm_words '--level --help' ;;
+        remaining-time:*) _xpm_words '--help' ;;
         jobs:path) _xpm_words '--workdir --workspace --xpm-config-dir --help' ;;
         esac
 }

@@ -3,6 +3,11 @@ complete -c xpm -f
 complete -c xpm -n __fish_use_subcommand -a run-experiment -d 'run an experiment file'
 complete -c xpm -n __fish_use_subcommand -a experiments -d 'list experiments'
 complete -c xpm -n __fish_use_subcommand -a jobs -d 'list jobs, show logs and paths'
+complete -c xpm -n __fish_use_subcommand -a explain -d 'why a job will or will not run'
+complete -c xpm -n __fish_use_subcommand -a why -d 'why a job will or will not run'
+complete -c xpm -n __fish_use_subcommand -a orphans -d 'list jobs that no experiment names'
+complete -c xpm -n __fish_use_subcommand -a progress -d 'say how far a job is'
+complete -c xpm -n __fish_use_subcommand -a remaining-time -d 'seconds that a job has left'
 complete -c xpm -n __fish_use_subcommand -l version -d 'print the version'
 complete -c xpm -s h -l help -d 'show help'
 complete -c xpm -n 'not __fish_use_subcommand' -l workdir -r -a '(__fish_complete_directories)' -d 'the directory of the workspace'
@@ -37,11 +42,20 @@ complete -c xpm -n '__fish_seen_subcommand_from experiments; and not __fish_seen
 complete -c xpm -n '__fish_seen_subcommand_from experiments' -l runs -d 'all runs, not only the last'
 complete -c xpm -n '__fish_seen_subcommand_from experiments' -l json -d 'one JSON object per run and line'
 
+complete -c xpm -n '__fish_seen_subcommand_from explain why' -F
+complete -c xpm -n '__fish_seen_subcommand_from explain why' -s c -l conf -x -d 'KEY.PATH=VALUE: set a value of the file'
+complete -c xpm -n '__fish_seen_subcommand_from explain why' -l json -d 'one JSON object'
+complete -c xpm -n '__fish_seen_subcommand_from orphans' -l size -d 'show what they take on the disk'
+complete -c xpm -n '__fish_seen_subcommand_from orphans' -l clean -d 'remove them'
+complete -c xpm -n '__fish_seen_subcommand_from progress' -l level -x -d 'of which part'
+
 set -l jobs '__fish_seen_subcommand_from jobs'
-set -l unchosen "$jobs; and not __fish_seen_subcommand_from list log path"
+set -l unchosen "$jobs; and not __fish_seen_subcommand_from list log path kill clean"
 complete -c xpm -n $unchosen -a list -d 'list jobs'
 complete -c xpm -n $unchosen -a log -d 'show the logs of a job'
 complete -c xpm -n $unchosen -a path -d 'print the directory of a job'
+complete -c xpm -n $unchosen -a kill -d 'end jobs that run'
+complete -c xpm -n $unchosen -a clean -d 'remove jobs that have ended'
 set -l list "$jobs; and __fish_seen_subcommand_from list"
 complete -c xpm -n $list -l experiment -x -d 'only of this one'
 complete -c xpm -n $list -l filter -x -d 'only such jobs'
@@ -51,3 +65,9 @@ complete -c xpm -n $list -s c -l count -x -d 'at most so many'
 complete -c xpm -n $list -l json -d 'one JSON object per job and line'
 complete -c xpm -n "$jobs; and __fish_seen_subcommand_from log" -s f -l follow -d 'go on until the job ends'
 complete -c xpm -n "$jobs; and __fish_seen_subcommand_from log" -l std -d 'standard output alone'
+set -l acting "$jobs; and __fish_seen_subcommand_from kill clean"
+complete -c xpm -n $acting -l experiment -x -d 'those of this one'
+complete -c xpm -n $acting -l filter -x -d 'only such jobs'
+complete -c xpm -n $acting -l all -d 'all of the last runs'
+complete -c xpm -n $acting -l perform -d 'do it'
+complete -c xpm -n "$jobs; and __fish_seen_subcommand_from kill" -l timeout -x -d 'wait at most so many seconds'

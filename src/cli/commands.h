@@ -8,7 +8,15 @@
 
 int xpm_command_run_experiment(int argc, char **argv);
 int xpm_command_experiments(int argc, char **argv);
+int xpm_command_explain(int argc, char **argv);
 int xpm_command_jobs(int argc, char **argv);
+int xpm_command_orphans(int argc, char **argv);
+int xpm_command_progress(int argc, char **argv);
+int xpm_command_remaining_time(int argc, char **argv);
 int xpm_command_worker(int argc, char **argv);
+
+/* Second words of `jobs`. */
+int xpm_jobs_kill(int argc, char **argv);
+int xpm_jobs_clean(int argc, char **argv);
 
 #endif

@@ -41,6 +41,27 @@ static void put_json(xpm_text *text, const char *key, const char *json)
         xpm_text_puts(text, json ? json : "null");
 }
 
+static int put_progress(xpm_view *view, const xpm_view_job *job, xpm_text *text)
+{
+        const xpm_view_level *levels;
+        size_t count;
+        int rc = xpm_view_progress(view, job, &levels, &count, NULL);
+        xpm_json_key(text, "progress");
+        xpm_text_putc(text, '[');
+        for (size_t i = 0; i < count; i++) {
+                xpm_json_item(text);
+                xpm_text_putc(text, '{');
+                xpm_json_key(text, "level");
+                xpm_json_int(text, (int64_t)i);
+                xpm_json_key(text, "progress");
+                xpm_json_float(text, levels[i].fraction);
+                put_string(text, "desc", levels[i].description);
+                xpm_text_putc(text, '}');
+        }
+        xpm_text_putc(text, ']');
+        return rc;
+}
+
 static int put_job(xpm_view *view, const xpm_view_job *job, xpm_text *text)
 {
         const char *path = xpm_view_job_path(view, job);
@@ -60,8 +81,9 @@ static int put_job(xpm_view *view, const xpm_view_job *job, xpm_text *text)
                 xpm_text_puts(text, "null");
         put_json(text, "dependencies", job->dependencies);
         put_string(text, "path", path);
+        int rc = put_progress(view, job, text);
         xpm_text_puts(text, "}\n");
-        return path && !text->failed ? 0 : XPM_ENOMEM;
+        return path && !text->failed ? rc : XPM_ENOMEM;
 }
 
 static int print_json(xpm_view *view, const xpm_view_jobs *jobs)
@@ -87,13 +109,22 @@ static void print_tags(const xpm_view_job *job, xpm_text *text)
                 xpm_text_printf(text, "%s%s=%s", i ? " " : "", job->tags[i].name, job->tags[i].text);
 }
 
-/* `error: timeout`, `unscheduled: lost`. */
-static void print_state(const xpm_view_job *job, xpm_text *text)
+/* `error: timeout`, `unscheduled: lost`, `running: 40% epoch 3, 10%`. */
+static void print_state(xpm_view *view, const xpm_view_job *job, xpm_text *text)
 {
+        const xpm_view_level *levels;
+        size_t count;
         xpm_text_clear(text);
         xpm_text_puts(text, xpm_job_state_word(job->state));
         if (job->failure != XPM_FAILURE_NONE)
                 xpm_text_printf(text, ": %s", xpm_failure_word(job->failure));
+        if (xpm_view_progress(view, job, &levels, &count, NULL) != 0)
+                text->failed = true;
+        for (size_t i = 0; i < count; i++) {
+                const char *words = levels[i].description;
+                xpm_text_printf(text, "%s %.0f%%%s%s", i == 0 ? ":" : ",", levels[i].fraction * 100, words ? " " : "",
+                                words ? words : "");
+        }
 }
 
 static void print_time(double seconds, char text[20])
@@ -114,7 +145,7 @@ static int print_table(xpm_view *view, const xpm_view_jobs *jobs, const struct r
         for (size_t i = 0; i < jobs->count; i++) {
                 const xpm_view_job *job = &jobs->items[i];
                 char when[20];
-                print_state(job, &text);
+                print_state(view, job, &text);
                 xpm_table_cell(&table, xpm_text_string(&text));
                 xpm_text_clear(&text);
                 const char *path = request->fullpath ? xpm_view_job_path(view, job) : NULL;
@@ -299,6 +330,8 @@ int xpm_command_jobs(int argc, char **argv)
                 {"list", run_list, "list jobs, those submitted last first"},
                 {"log", run_log, "show the logs of a job, or follow them"},
                 {"path", run_path, "print the directory of a job"},
+                {"kill", xpm_jobs_kill, "end jobs that run"},
+                {"clean", xpm_jobs_clean, "remove the directories of jobs that have ended"},
                 {0},
         };
         return xpm_subcommand_run(commands, argc, argv);

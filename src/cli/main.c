@@ -18,7 +18,12 @@ static const command commands[] = {
         {"run-experiment", xpm_command_run_experiment,
          "run an experiment file, write its run files, or show what would run"},
         {"experiments", xpm_command_experiments, "list the experiments of a workspace"},
-        {"jobs", xpm_command_jobs, "list jobs, show their logs and paths"},
+        {"jobs", xpm_command_jobs, "list jobs, show their logs and paths, kill and remove them"},
+        {"explain", xpm_command_explain, "why a job will or will not run, and what its identifier is made from"},
+        {"why", xpm_command_explain, NULL},
+        {"orphans", xpm_command_orphans, "list directories of jobs that no experiment names, or remove them"},
+        {"progress", xpm_command_progress, "say how far the job that runs this is"},
+        {"remaining-time", xpm_command_remaining_time, "print how many seconds the job that runs this has left"},
         {"worker", xpm_command_worker, NULL},
 };
 

@@ -51,12 +51,18 @@ struct scope {
         bool lenient; /* only an order is wanted: paths count as text */
 };
 
+struct trace { /* who is told of what is hashed */
+        xpm_identifier_visitor visit;
+        void *data;
+};
+
 struct frame { /* a config whose identifier is being computed */
         const xpm_config *config;
         struct frame *up;
         int depth;
-        bool looped;       /* something in it refers to it or to a config above it */
-        const char *param; /* being encoded, for messages */
+        bool looped;               /* something in it refers to it or to a config above it */
+        const char *param;         /* being encoded, for messages */
+        const struct trace *trace; /* of the outermost config, or NULL */
 };
 
 static void buffer_init(struct buffer *buffer)
@@ -142,7 +148,7 @@ static int fail(const struct frame *frame, xpm_error *err, const char *what)
 static int encode(struct scope *scope, struct frame *frame, const xpm_value *value, struct buffer *buffer,
                   xpm_error *err);
 static int compute(struct scope *scope, struct frame *up, const xpm_config *config, const xpm_partial *partial,
-                   bool *looped, uint8_t id[ID], xpm_error *err);
+                   const struct trace *trace, bool *looped, uint8_t id[ID], xpm_error *err);
 
 /* Nested configs. */
 
@@ -169,7 +175,7 @@ static int nested_id(struct scope *scope, struct frame *frame, xpm_config *confi
         bool looped = false;
         struct scope own = {.lenient = scope->lenient};
         bool alone = apart || config->job;
-        int rc = compute(alone ? &own : scope, frame, config, NULL, &looped, id, err);
+        int rc = compute(alone ? &own : scope, frame, config, NULL, NULL, &looped, id, err);
         free(own.instances);
         if (rc == 0 && !looped && (config->job || !config->type->reaches_instance) && !scope->lenient) {
                 memcpy(config->id, id, ID);
@@ -441,18 +447,33 @@ static bool is_excluded(const xpm_partial *partial, const xpm_param *param)
         return false;
 }
 
-static bool is_skipped(const xpm_partial *partial, const xpm_param *param, const xpm_value *value)
+static enum xpm_skip skip_of(const xpm_partial *partial, const xpm_param *param, const xpm_value *value)
 {
         if (partial && param->group_count > 0 && is_excluded(partial, param))
-                return true;
-        if (param->generated || param->meta)
-                return true;
+                return XPM_SKIP_EXCLUDED;
+        if (param->generated)
+                return XPM_SKIP_GENERATED;
+        if (param->meta)
+                return XPM_SKIP_META;
         if (param->constant)
-                return false;
+                return XPM_SKIP_NOT;
         bool no_default = param->fallback.kind == XPM_UNSET || param->fallback.kind == XPM_NULL;
         if (no_default)
-                return value->kind == XPM_NULL && param->type->optional;
-        return param->ignore_default && xpm_value_equal(value, &param->fallback);
+                return value->kind == XPM_NULL && param->type->optional ? XPM_SKIP_NULL : XPM_SKIP_NOT;
+        return param->ignore_default && xpm_value_equal(value, &param->fallback) ? XPM_SKIP_DEFAULT : XPM_SKIP_NOT;
+}
+
+/* What BUFFER has from FROM on is of FIELD. */
+static int tell(const struct frame *frame, xpm_identifier_field field, const struct buffer *buffer, size_t from,
+                xpm_error *err)
+{
+        if (!frame->trace)
+                return 0;
+        if (buffer->failed)
+                return xpm_fail_memory(err);
+        field.bytes = buffer->data + from;
+        field.length = buffer->length - from;
+        return frame->trace->visit(frame->trace->data, &field);
 }
 
 static int encode_params(struct scope *scope, struct frame *frame, const xpm_partial *partial, struct buffer *buffer,
@@ -463,23 +484,29 @@ static int encode_params(struct scope *scope, struct frame *frame, const xpm_par
         int rc = 0;
         put_tag(buffer, TAG_CONFIG);
         put_string(buffer, type->lower);
+        rc = tell(frame, (xpm_identifier_field){0}, buffer, 0, err);
         for (size_t i = 0; i < type->param_count && rc == 0; i++) {
                 const xpm_param *param = &type->params[i];
-                if (is_skipped(partial, param, &config->values[i]))
-                        continue;
-                frame->param = param->name;
-                put_tag(buffer, TAG_STR);
-                put_string(buffer, param->name);
-                put_tag(buffer, TAG_NAME);
-                rc = encode(scope, frame, &config->values[i], buffer, err);
+                size_t from = buffer->length;
+                xpm_identifier_field field = {.param = param, .value = &config->values[i]};
+                field.skip = skip_of(partial, param, field.value);
+                if (field.skip == XPM_SKIP_NOT) {
+                        frame->param = param->name;
+                        put_tag(buffer, TAG_STR);
+                        put_string(buffer, param->name);
+                        put_tag(buffer, TAG_NAME);
+                        rc = encode(scope, frame, field.value, buffer, err);
+                }
+                if (rc == 0)
+                        rc = tell(frame, field, buffer, from, err);
         }
         return rc;
 }
 
 static int compute(struct scope *scope, struct frame *up, const xpm_config *config, const xpm_partial *partial,
-                   bool *looped, uint8_t id[ID], xpm_error *err)
+                   const struct trace *trace, bool *looped, uint8_t id[ID], xpm_error *err)
 {
-        struct frame frame = {.config = config, .up = up, .depth = up ? up->depth + 1 : 0};
+        struct frame frame = {.config = config, .up = up, .depth = up ? up->depth + 1 : 0, .trace = trace};
         if (frame.depth > DEEPEST)
                 return xpm_fail(err, XPM_EPLAN, "'%s' is nested more than %d deep", config->type->name, DEEPEST);
         struct buffer buffer;
@@ -498,7 +525,7 @@ int xpm_identifier_partial(const xpm_config *config, const xpm_partial *partial,
 {
         struct scope scope = {0};
         bool looped;
-        int rc = compute(&scope, NULL, config, partial, &looped, id, err);
+        int rc = compute(&scope, NULL, config, partial, NULL, &looped, id, err);
         free(scope.instances);
         return rc;
 }
@@ -506,4 +533,14 @@ int xpm_identifier_partial(const xpm_config *config, const xpm_partial *partial,
 int xpm_identifier(const xpm_config *config, uint8_t id[ID], xpm_error *err)
 {
         return xpm_identifier_partial(config, NULL, id, err);
+}
+
+int xpm_identifier_trace(const xpm_config *config, xpm_identifier_visitor visit, void *data, uint8_t id[ID],
+                         xpm_error *err)
+{
+        struct scope scope = {0};
+        bool looped;
+        int rc = compute(&scope, NULL, config, NULL, &(struct trace){visit, data}, &looped, id, err);
+        free(scope.instances);
+        return rc;
 }

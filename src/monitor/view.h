@@ -112,6 +112,16 @@ const char *xpm_view_job_path(xpm_view *view, const xpm_view_job *job);
 /* What the directory says now, into state and failure. */
 int xpm_view_refresh(xpm_view *view, xpm_view_job *job, xpm_error *err);
 
+/* How far a job says it is: of level 0 the whole job, of each that follows a part of the one before. */
+typedef struct xpm_view_level {
+        double fraction;         /* 0 to 1, as it was written */
+        const char *description; /* or NULL */
+} xpm_view_level;
+
+/* What JOB said last, when it runs; no levels otherwise. */
+int xpm_view_progress(xpm_view *view, const xpm_view_job *job, const xpm_view_level **levels, size_t *count,
+                      xpm_error *err);
+
 /* The job that NAME means: any beginning of its identifier, or `task/beginning`; also its path. XPM_ENOTFOUND;
  * XPM_EUSAGE for a name that means several, with the first of them. */
 int xpm_view_find(xpm_view *view, const char *name, xpm_view_job *out, xpm_error *err);

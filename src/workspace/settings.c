@@ -19,7 +19,13 @@
 #include "base/words.h"
 #include "plan/load.h"
 
-enum { LIMIT = 16 << 20 };
+enum { LIMIT = 16 << 20, MAX_DONE = 5, MAX_FAILED = 1 };
+
+/* `history`: that of a workspace counts as a whole instead of the one at the top. */
+typedef struct history {
+        bool given;
+        size_t max_done, max_failed;
+} history;
 
 /* One entry of `workspaces`. */
 typedef struct entry {
@@ -29,6 +35,7 @@ typedef struct entry {
         xpm_pos pos;
         const xpm_node *env, *triggers;
         const char **folders;
+        history history;
 } entry;
 
 struct xpm_settings {
@@ -36,6 +43,7 @@ struct xpm_settings {
         xpm_source source;
         const xpm_node *env; /* top level, or NULL */
         bool durable;
+        history history;
         entry *entries;
         size_t count;
 };
@@ -167,20 +175,25 @@ static int take_count(const xpm_node *mapping, const char *key, int64_t *value, 
         return rc;
 }
 
-static int check_count(const xpm_node *mapping, const char *key, xpm_error *err)
+/* *COUNT stays where nothing is said. */
+static int take_limit(const xpm_node *mapping, const char *key, size_t *count, xpm_error *err)
 {
-        int64_t ignored;
-        return take_count(mapping, key, &ignored, err);
+        int64_t value;
+        int rc = take_count(mapping, key, &value, err);
+        if (rc == 0 && value >= 0)
+                *count = (size_t)value;
+        return rc;
 }
 
-static int check_history(const xpm_node *mapping, xpm_error *err)
+static int take_history(const xpm_node *mapping, history *out, xpm_error *err)
 {
-        const xpm_node *history;
-        int rc = take(mapping, "history", XPM_NODE_MAPPING, &history, err);
-        if (rc == 0 && history)
-                rc = check_count(history, "max_done", err);
-        if (rc == 0 && history)
-                rc = check_count(history, "max_failed", err);
+        const xpm_node *node;
+        int rc = take(mapping, "history", XPM_NODE_MAPPING, &node, err);
+        *out = (history){.given = node != NULL, .max_done = MAX_DONE, .max_failed = MAX_FAILED};
+        if (rc == 0 && node)
+                rc = take_limit(node, "max_done", &out->max_done, err);
+        if (rc == 0 && node)
+                rc = take_limit(node, "max_failed", &out->max_failed, err);
         return rc;
 }
 
@@ -270,7 +283,7 @@ static int read_rest(xpm_settings *settings, const xpm_node *node, entry *out, x
         if (rc == 0)
                 rc = take_count(node, "max_retries", &out->max_retries, err);
         if (rc == 0)
-                rc = check_history(node, err);
+                rc = take_history(node, &out->history, err);
         if (rc == 0)
                 rc = read_folders(settings, node, out, err);
         if (rc == 0)
@@ -331,7 +344,7 @@ static int read_settings(xpm_settings *settings, const xpm_text *text, xpm_error
                 return wrong(err, root->pos, "the settings must be a mapping");
         rc = take_env(root, &settings->env, err);
         if (rc == 0)
-                rc = check_history(root, err);
+                rc = take_history(root, &settings->history, err);
         if (rc == 0)
                 rc = take_word(root, "durability", "process", "machine", &settings->durable, err);
         return rc == 0 ? read_workspaces(settings, root, err) : rc;
@@ -341,6 +354,7 @@ static int load(xpm_settings *settings, const char *dir, xpm_error *err)
 {
         xpm_error inner = XPM_ERROR_NONE;
         xpm_text text = XPM_TEXT_INIT;
+        settings->history = (history){.max_done = MAX_DONE, .max_failed = MAX_FAILED};
         char *path = xpm_settings_path(dir, "settings.yaml");
         settings->source.name = path ? xpm_arena_strdup(settings->arena, path) : NULL;
         settings->source.path = settings->source.name;
@@ -472,6 +486,9 @@ int xpm_settings_choose(xpm_settings *settings, const char *workdir, const char 
                 rc = collect_env(settings, one, &choice.env, err);
         if (rc != 0)
                 return rc;
+        const history *past = one && one->history.given ? &one->history : &settings->history;
+        choice.max_done = past->max_done;
+        choice.max_failed = past->max_failed;
         if (one) {
                 choice.id = one->id;
                 choice.path = one->path;

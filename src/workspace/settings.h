@@ -4,6 +4,7 @@
 #define XPM_WORKSPACE_SETTINGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/log.h"
@@ -21,14 +22,15 @@ void xpm_settings_destroy(xpm_settings *settings);
 char *xpm_settings_path(const char *dir, const char *name);
 
 typedef struct xpm_workspace_choice {
-        const char *path;           /* absolute; owned by the settings */
-        const char *id;             /* or NULL */
-        bool group_sharing;         /* sharing: group */
-        bool by_default;            /* ./experimaestro: worth a note */
-        const char *const *env;     /* NAME, VALUE, …, NULL: settings' env, then the workspace's */
-        bool durable;               /* durability: machine */
-        int64_t max_retries;        /* -1: not said */
-        const char *const *folders; /* absolute paths, NULL-terminated: where finished jobs may be found, too */
+        const char *path;            /* absolute; owned by the settings */
+        const char *id;              /* or NULL */
+        bool group_sharing;          /* sharing: group */
+        bool by_default;             /* ./experimaestro: worth a note */
+        const char *const *env;      /* NAME, VALUE, …, NULL: settings' env, then the workspace's */
+        bool durable;                /* durability: machine */
+        int64_t max_retries;         /* -1: not said */
+        const char *const *folders;  /* absolute paths, NULL-terminated: where finished jobs may be found, too */
+        size_t max_done, max_failed; /* history: how many old runs are kept (history.h) */
 } xpm_workspace_choice;
 
 /* --workdir PATH, or --workspace ID, or a trigger that matches EXPERIMENT (may be NULL), or the first one, or

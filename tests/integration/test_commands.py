@@ -1,5 +1,6 @@
 """Help, version, suggestions, and the commands that look at a workspace."""
 import json
+import re
 import unittest
 
 import xpmtest
@@ -23,7 +24,7 @@ class Words(xpmtest.Case):
     def test_help_and_version(self):
         self.assertIn("run-experiment", self.xpm("--help").out)
         self.expect_match(r"^xpm \d+\.\d+\.\d+\n$", self.xpm("--version").out)
-        for command in (["run-experiment"], ["experiments"], ["experiments", "list"], ["jobs"], ["jobs", "list"], ["jobs", "log"], ["jobs", "path"]):
+        for command in (["run-experiment"], ["experiments"], ["experiments", "list"], ["jobs"], ["jobs", "list"], ["jobs", "log"], ["jobs", "path"], ["jobs", "kill"], ["explain"], ["jobs", "clean"], ["orphans"], ["progress"], ["remaining-time"]):
             self.assertIn("usage: xpm " + command[0], self.xpm(*command, "--help").out)
 
     def test_help_names_every_option(self):
@@ -33,6 +34,25 @@ class Words(xpmtest.Case):
             " -j --only --where --limit --fail-fast --max-fails --rerun --keep-failed --show --json --debug"
         ).split():
             self.assertIn(option, text)
+
+    def test_every_option_of_every_command_is_in_the_manual_and_is_completed(self):
+        """The words of the help are those of the manual page and of the three completions."""
+        texts = {name: (xpmtest.SOURCE / name).read_text() for name in ("docs/man/xpm.1", "share/completions/xpm.bash", "share/completions/_xpm", "share/completions/xpm.fish")}
+        commands = [[word] for word in re.findall(r"^  (\S+)  ", self.xpm("--help").out, re.M)]
+        for command in list(commands):
+            if command[0] in ("experiments", "jobs"):
+                commands.remove(command)
+                commands += [command + [word] for word in re.findall(r"^  (\S+)  ", self.xpm(*command, "--help").out, re.M)]
+        self.assertIn(["jobs", "path"], commands)
+        for command in commands:
+            words = re.findall(r"^  (--[a-z-]+)", self.xpm(*command, "--help").out, re.M)
+            for name, text in texts.items():
+                self.assertIn(command[-1], text, name)
+                plain = text.replace("\\-", "-")
+                for word in words:
+                    if not (word == "--help" and name.endswith("1")):
+                        wanted = rf"-l {word[2:]}\b" if name.endswith("fish") else rf"{word}(?![a-z-])"
+                        self.assertTrue(re.search(wanted, plain), f"{name} has no {word} of {' '.join(command)}")
 
     def test_unknown_words_get_the_near_one(self):
         for words, near in (

@@ -49,6 +49,7 @@ class Install(xpmtest.Case):
             "lib/pkgconfig/experimaestro.pc",
             "include/experimaestro/experiment.h",
             "include/experimaestro/launcher.h",
+            "include/experimaestro/task.h",
             "share/experimaestro/templates/local.sh",
             "share/experimaestro/examples/heat/heat.yaml",
             "share/experimaestro/completions/xpm.bash",

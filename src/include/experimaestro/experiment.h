@@ -110,6 +110,21 @@ XPM_API int xpm_experiment_describe(const xpm_experiment *experiment, const xpm_
  * dependencies, command, path. After look. XPM_EIO when the stream fails. */
 XPM_API int xpm_experiment_write_json(xpm_experiment *experiment, FILE *stream, xpm_error *err);
 
+/* One stretch of what a job's identifier is the SHA-256 of. */
+typedef struct xpm_identity {
+        const char *name;      /* of the parameter; NULL: the task itself */
+        const char *value;     /* as JSON; of the task its name */
+        const char *skipped;   /* why the parameter is no part of the identifier, in words; NULL: it is */
+        const char *generated; /* of a generated one its name in the job's directory, or NULL */
+        const void *bytes;     /* none when it is skipped */
+        size_t length;
+} xpm_identity;
+
+/* Tell VISIT of each, in order: their bytes, one after the other, are what is hashed. VISIT returns 0, or a code that
+ * ends it and is returned. */
+XPM_API int xpm_experiment_identity(const xpm_experiment *experiment, const xpm_job *job,
+                                    int (*visit)(void *data, const xpm_identity *field), void *data, xpm_error *err);
+
 /* Write job directories, params.json and run files, and a RUN that lists them. *WRITTEN (may be NULL) counts them. */
 XPM_API int xpm_experiment_generate(xpm_experiment *experiment, size_t *written, xpm_error *err);
 

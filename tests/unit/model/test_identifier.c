@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -422,10 +423,66 @@ static void memory_that_runs_out_is_an_error(void **state)
         }
 }
 
+/* What a trace tells, as text: `name:length`, and why it is skipped. */
+struct told {
+        uint8_t bytes[256];
+        size_t length;
+        char text[256];
+        int stop_at;
+};
+
+static int note(void *data, const xpm_identifier_field *field)
+{
+        struct told *told = data;
+        char one[64];
+        if (told->stop_at-- == 0)
+                return -77;
+        memcpy(told->bytes + told->length, field->bytes, field->length);
+        told->length += field->length;
+        snprintf(one, sizeof one, "%s:%zu/%d ", field->param ? field->param->name : "", field->length,
+                 (int)field->skip);
+        strcat(told->text, one);
+        return 0;
+}
+
+static void trace_tells_what_is_hashed_and_what_is_not(void **state)
+{
+        struct world *world = *state;
+        struct told told = {.stop_at = -1};
+        uint8_t id[32], digest[32], plain[32];
+        xpm_config_type *inner = world_type(world, "Vec.Inner", NULL), *type = world_type(world, "Vec.T", NULL);
+        world_param(world, inner, "n", "int");
+        world_param(world, type, "a", "int");
+        world_param(world, type, "b", "str?");
+        world_param(world, type, "c", "Vec.Inner");
+        world_param(world, type, "d", "int")->meta = true;
+        world_param(world, type, "e", "path")->generated = "out";
+        xpm_param *ignored = world_param(world, type, "f", "int");
+        ignored->fallback = world_int(3);
+        ignored->ignore_default = true;
+        xpm_config *config = world_config(world, type), *nested = world_config(world, inner);
+        nested->values[0] = world_int(9);
+        config->values[0] = world_int(1);
+        config->values[1] = (xpm_value){.kind = XPM_NULL};
+        config->values[2] = (xpm_value){.kind = XPM_CONFIG, .config = nested};
+        config->values[3] = world_int(2);
+        config->values[4] = (xpm_value){.kind = XPM_NULL};
+        config->values[5] = world_int(3);
+        assert_int_equal(xpm_identifier_trace(config, note, &told, id, NULL), 0);
+        assert_string_equal(told.text, ":6/0 a:12/0 b:0/4 c:36/0 d:0/3 e:0/2 f:0/5 ");
+        assert_int_equal(xpm_sha256(told.bytes, told.length, digest, NULL), 0);
+        assert_memory_equal(id, digest, 32);
+        assert_int_equal(xpm_identifier(config, plain, NULL), 0);
+        assert_memory_equal(id, plain, 32);
+        told = (struct told){.stop_at = 1};
+        assert_int_equal(xpm_identifier_trace(config, note, &told, id, NULL), -77);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+                T(trace_tells_what_is_hashed_and_what_is_not),
                 T(scalar_is_a_type_byte_and_its_value),
                 T(enum_is_its_full_name_with_case_kept),
                 T(list_has_its_count_as_a_double),

@@ -135,6 +135,31 @@ static void unknown_id_gets_a_suggestion(void **state)
         xpm_settings_destroy(settings);
 }
 
+static void history_of_the_workspace_counts_as_a_whole(void **state)
+{
+        static const struct {
+                const char *text, *workdir;
+                size_t max_done, max_failed;
+        } cases[] = {
+                {"{}", NULL, 5, 1},
+                {"workspaces: [{id: a, path: /x}]", NULL, 5, 1},
+                {"history: {max_done: 7}", NULL, 7, 1},
+                {"history: {max_done: 7, max_failed: 0}\nworkspaces: [{id: a, path: /x}]", NULL, 7, 0},
+                {"history: {max_done: 7}\nworkspaces: [{id: a, path: /x, history: {max_failed: 3}}]", NULL, 5, 3},
+                {"history: {max_done: 7}\nworkspaces: [{id: a, path: /x, history: {max_done: 3}}]", "w", 7, 1},
+        };
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                xpm_settings *settings;
+                xpm_workspace_choice choice;
+                place_put(*state, "settings.yaml", cases[i].text);
+                assert_int_equal(xpm_settings_load(((struct place *)*state)->path, &settings, NULL), 0);
+                assert_int_equal(xpm_settings_choose(settings, cases[i].workdir, NULL, NULL, &choice, NULL), 0);
+                assert_int_equal(choice.max_done, cases[i].max_done);
+                assert_int_equal(choice.max_failed, cases[i].max_failed);
+                xpm_settings_destroy(settings);
+        }
+}
+
 static void what_is_wrong_is_shown_with_its_place(void **state)
 {
         static const struct {
@@ -239,6 +264,7 @@ int main(void)
                 T(environment_of_the_workspace_comes_last),
                 T(folders_are_absolute),
                 T(unknown_id_gets_a_suggestion),
+                T(history_of_the_workspace_counts_as_a_whole),
                 T(what_is_wrong_is_shown_with_its_place),
                 T(directory_comes_from_the_environment),
                 T(lack_of_memory_is_an_error_or_no_harm),

@@ -1,0 +1,271 @@
+/* xpm jobs kill, xpm jobs clean: both list what they would do, and do it with --perform alone. What is done cannot be
+ * taken back, so then the jobs must be chosen: no choice is not a choice of all, --all is. */
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/subcommand.h"
+#include "monitor/act.h"
+
+enum { PATIENCE = 60, PAUSE = 200 /* milliseconds */, FAILED = 1 };
+
+struct request {
+        const char *command; /* `jobs kill` */
+        xpm_view_place place;
+        xpm_strings experiments, words;
+        const char *filter;
+        bool perform, all;
+        long timeout; /* seconds */
+};
+
+/* Is JOB one that the command is for: 1, 0 or an error. */
+typedef int suits(xpm_view *view, xpm_view_job *job, xpm_error *err);
+
+static int runs(xpm_view *view, xpm_view_job *job, xpm_error *err)
+{
+        (void)view;
+        (void)err;
+        return job->state == XPM_JOB_RUNNING;
+}
+
+/* The directory is asked: a run may say that a job is done that was removed since. */
+static int is_finished(xpm_view *view, xpm_view_job *job, xpm_error *err)
+{
+        int rc = xpm_act_has_directory(view, job, err);
+        if (rc <= 0)
+                return rc;
+        rc = xpm_view_refresh(view, job, err);
+        return rc == 0 ? job->state == XPM_JOB_DONE || job->state == XPM_JOB_ERROR : rc;
+}
+
+static void print_job(const char *what, const xpm_view_job *job, const char *note)
+{
+        const char *failure = job->failure == XPM_FAILURE_NONE ? NULL : xpm_failure_word(job->failure);
+        printf("%-8s  %s/%s  %s%s%s%s\n", what, job->task_id, job->job_id, xpm_job_state_word(job->state),
+               failure ? ": " : "", failure ? failure : "", note ? note : "");
+        fflush(stdout);
+}
+
+/* The jobs that WORDS name, each once. ITEMS is the caller's to free. */
+static int find_named(xpm_view *view, const xpm_strings *words, xpm_view_job **items, size_t *count, xpm_error *err)
+{
+        int rc = 0;
+        *items = calloc(words->count, sizeof **items);
+        if (!*items)
+                return xpm_fail_memory(err);
+        for (size_t i = 0; rc == 0 && i < words->count; i++) {
+                xpm_view_job job;
+                bool known = false;
+                rc = xpm_view_find(view, words->items[i], &job, err);
+                for (size_t j = 0; rc == 0 && j < *count; j++)
+                        known |= strcmp((*items)[j].job_id, job.job_id) == 0 &&
+                                 strcmp((*items)[j].task_id, job.task_id) == 0;
+                if (rc == 0 && !known)
+                        (*items)[(*count)++] = job;
+        }
+        return rc;
+}
+
+static int choose(xpm_view *view, const struct request *request, suits *fits, xpm_view_jobs *jobs, xpm_view_job **items,
+                  xpm_error *err)
+{
+        size_t kept = 0;
+        int rc = 0;
+        if (request->words.count > 0) {
+                rc = find_named(view, &request->words, items, &jobs->count, err);
+                jobs->items = *items;
+        } else
+                rc = xpm_view_list_jobs(view, request->experiments.items, jobs, err);
+        if (rc == 0 && request->filter && *request->filter)
+                rc = xpm_view_select(view, request->filter, jobs, err);
+        for (size_t i = 0; rc >= 0 && i < jobs->count; i++) {
+                rc = fits(view, &jobs->items[i], err);
+                if (rc > 0)
+                        jobs->items[kept++] = jobs->items[i];
+        }
+        jobs->count = kept;
+        return rc < 0 ? rc : 0;
+}
+
+/* Go on with what can be done; one that cannot does not spoil the others. */
+static void tell(const char *what, const xpm_view_job *job, const xpm_error *err)
+{
+        fflush(stdout);
+        fprintf(stderr, "xpm: cannot %s %s/%s: %s\n", what, job->task_id, job->job_id, err->message);
+}
+
+static int64_t milliseconds(void)
+{
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Whoever has ended is printed and leaves JOBS. The number of errors. */
+static size_t collect_ended(xpm_view *view, xpm_view_jobs *jobs)
+{
+        size_t left = 0, errors = 0;
+        for (size_t i = 0; i < jobs->count; i++) {
+                xpm_error err = XPM_ERROR_NONE;
+                int rc = xpm_act_has_ended(view, &jobs->items[i], &err);
+                if (rc == 0)
+                        jobs->items[left++] = jobs->items[i];
+                else if (rc > 0)
+                        print_job("ended", &jobs->items[i],
+                                  jobs->items[i].state == XPM_JOB_RUNNING ? " (again, by an engine)" : NULL);
+                else {
+                        tell("look at", &jobs->items[i], &err);
+                        errors++;
+                }
+        }
+        jobs->count = left;
+        return errors;
+}
+
+static int kill_all(xpm_view *view, const struct request *request, xpm_view_jobs *jobs)
+{
+        size_t left = 0, errors = 0;
+        for (size_t i = 0; i < jobs->count; i++) {
+                xpm_error err = XPM_ERROR_NONE;
+                if (xpm_act_kill(view, &jobs->items[i], &err) == 0)
+                        jobs->items[left++] = jobs->items[i];
+                else {
+                        tell("kill", &jobs->items[i], &err);
+                        errors++;
+                }
+        }
+        jobs->count = left;
+        int64_t deadline = milliseconds() + request->timeout * 1000;
+        errors += collect_ended(view, jobs);
+        while (jobs->count > 0 && milliseconds() < deadline) {
+                poll(NULL, 0, PAUSE);
+                errors += collect_ended(view, jobs);
+        }
+        for (size_t i = 0; i < jobs->count; i++)
+                print_job("goes on", &jobs->items[i], NULL);
+        if (jobs->count > 0)
+                fprintf(stderr, "xpm: %zu of the jobs did not end within %ld seconds; the request stands\n",
+                        jobs->count, request->timeout);
+        return jobs->count > 0 || errors > 0 ? FAILED : 0;
+}
+
+static int clean_all(xpm_view *view, const struct request *request, xpm_view_jobs *jobs)
+{
+        int status = 0;
+        (void)request;
+        for (size_t i = 0; i < jobs->count; i++) {
+                xpm_error err = XPM_ERROR_NONE;
+                if (xpm_act_remove(view, &jobs->items[i], &err) == 0)
+                        print_job("removed", &jobs->items[i], NULL);
+                else {
+                        tell("remove", &jobs->items[i], &err);
+                        status = FAILED;
+                }
+        }
+        return status;
+}
+
+static int check(const struct request *request)
+{
+        xpm_error err = XPM_ERROR_NONE;
+        if (request->words.count > 0 && (request->experiments.count > 0 || request->all))
+                xpm_fail(&err, XPM_EUSAGE, "jobs that are named need neither --experiment nor --all");
+        else if (request->perform && !request->all && request->words.count == 0 && request->experiments.count == 0 &&
+                 !(request->filter && *request->filter))
+                xpm_fail(&err, XPM_EUSAGE, "--perform needs a choice: JOB, --filter, --experiment, or --all");
+        return err.code ? xpm_report(&err) : 0;
+}
+
+static int act(const struct request *request, const char *verb, suits *fits,
+               int (*perform)(xpm_view *, const struct request *, xpm_view_jobs *))
+{
+        xpm_error err = XPM_ERROR_NONE;
+        xpm_view *view = NULL;
+        xpm_view_jobs jobs = {0};
+        xpm_view_job *items = NULL;
+        int status = check(request);
+        if (status != 0)
+                return status;
+        int rc = xpm_view_open(&request->place, &view, &err);
+        if (rc == 0)
+                rc = choose(view, request, fits, &jobs, &items, &err);
+        if (rc != 0)
+                status = xpm_report(&err);
+        else if (jobs.count == 0)
+                fprintf(stderr, "no jobs\n");
+        else if (request->perform)
+                status = perform(view, request, &jobs);
+        else {
+                for (size_t i = 0; i < jobs.count; i++)
+                        print_job(verb, &jobs.items[i], NULL);
+                fprintf(stderr, "nothing was done: --perform does it\n");
+        }
+        free(items);
+        xpm_view_close(view);
+        return status;
+}
+
+static void release(struct request *request)
+{
+        xpm_strings_release(&request->experiments);
+        xpm_strings_release(&request->words);
+}
+
+#define CHOICE_OPTIONS(request, what)                                                                              \
+        XPM_PLACE_OPTIONS((request).place), {"--experiment",         NULL, XPM_OPTION_LIST,                        \
+                                             &(request).experiments, "ID", "those of this one (may be repeated)"}, \
+                {"--filter", NULL, XPM_OPTION_STRING, &(request).filter, "EXPR", "those it holds for"},            \
+                {"--all", NULL, XPM_OPTION_FLAG, &(request).all, NULL, "all of the workspace's last runs"},        \
+        {                                                                                                          \
+                "--perform", NULL, XPM_OPTION_FLAG, &(request).perform, NULL, what                                 \
+        }
+
+int xpm_jobs_kill(int argc, char **argv)
+{
+        struct request request = {.timeout = PATIENCE};
+        const xpm_option options[] = {
+                CHOICE_OPTIONS(request, "do it; without, only list"),
+                {"--timeout", NULL, XPM_OPTION_COUNT, &request.timeout, "SECONDS", "wait at most so long (60)"},
+                {0},
+        };
+        const xpm_usage usage = {
+                .command = "jobs kill",
+                .synopsis = "[OPTIONS] [JOB…]",
+                .summary =
+                        "List jobs that run, and with --perform end them, on whatever host, and wait until they have: "
+                        "SIGTERM,\nand SIGKILL after the grace period. They fail with the reason 'cancelled'.",
+                .options = options,
+                .max_words = SIZE_MAX,
+        };
+        int status = xpm_options_parse(&usage, argc, argv, &request.words);
+        if (status == XPM_OPTIONS_GO)
+                status = act(&request, "kill", runs, kill_all);
+        release(&request);
+        return status;
+}
+
+int xpm_jobs_clean(int argc, char **argv)
+{
+        struct request request = {0};
+        const xpm_option options[] = {CHOICE_OPTIONS(request, "do it; without, only list"), {0}};
+        const xpm_usage usage = {
+                .command = "jobs clean",
+                .synopsis = "[OPTIONS] [JOB…]",
+                .summary =
+                        "List jobs that have ended, done or failed, and with --perform remove their directories with "
+                        "all that\nis in them: they will run again when they are wanted again. What runs is never "
+                        "touched.",
+                .options = options,
+                .max_words = SIZE_MAX,
+        };
+        int status = xpm_options_parse(&usage, argc, argv, &request.words);
+        if (status == XPM_OPTIONS_GO)
+                status = act(&request, "remove", is_finished, clean_all);
+        release(&request);
+        return status;
+}

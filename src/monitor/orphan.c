@@ -1,0 +1,131 @@
+/* Directories are listed before the runs are read: a run names a job before its directory is made, so that what is made
+ * meanwhile is not taken for an orphan. A run names jobs in jobs.jsonl, and by its links, which is all that old runs of
+ * the reference implementation have. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/map.h"
+#include "monitor/act.h"
+#include "monitor/viewstate.h"
+
+typedef struct search {
+        xpm_view *view;
+        xpm_map named; /* `task/job` */
+        xpm_view_job *jobs;
+        size_t count, capacity;
+        xpm_error *err;
+} search;
+
+/* TASK in lower case, as in the names of directories. */
+static const char *key_of(search *of, const char *task, const char *job)
+{
+        char *key = xpm_arena_printf(of->view->arena, "%s/%s", task, job);
+        if (!key)
+                xpm_fail_memory(of->err);
+        for (char *at = key; at && *at != '/'; at++)
+                *at = (char)tolower((unsigned char)*at);
+        return key;
+}
+
+static int name(search *of, const char *task, const char *job)
+{
+        static char yes;
+        const char *key = task && job ? key_of(of, task, job) : "";
+        if (!key)
+                return XPM_ENOMEM;
+        return *key && xpm_map_put(&of->named, key, &yes) != 0 ? xpm_fail_memory(of->err) : 0;
+}
+
+static int read_lines(search *of, const char *run)
+{
+        xpm_text text = XPM_TEXT_INIT;
+        const char *path = xpm_arena_printf(of->view->arena, "%s/jobs.jsonl", run);
+        int rc = path ? xpm_file_read(of->view->workspace->dir, path, 0, &text, of->err) : xpm_fail_memory(of->err);
+        if (rc == XPM_ENOTFOUND) {
+                rc = 0;
+                if (of->err)
+                        *of->err = XPM_ERROR_NONE;
+        }
+        for (const char *line = xpm_text_string(&text), *end; rc == 0 && *line; line = end + (*end == '\n')) {
+                json_t *json;
+                end = strchrnul(line, '\n');
+                rc = xpm_view_parse(line, (size_t)(end - line), &json, of->err);
+                if (rc == 0)
+                        rc = name(of, json_string_value(json_object_get(json, "task_id")),
+                                  json_string_value(json_object_get(json, "job_id")));
+                json_decref(json);
+        }
+        xpm_text_release(&text);
+        return rc;
+}
+
+/* Call EACH for every TASK/JOB below DIR. */
+static int walk(search *of, const char *dir, int (*each)(search *of, const char *task, const char *job))
+{
+        const char **tasks, **jobs;
+        size_t task_count, job_count;
+        int rc = xpm_view_directories(of->view, dir, false, &tasks, &task_count, of->err);
+        for (size_t i = 0; rc == 0 && i < task_count; i++) {
+                const char *path = xpm_arena_printf(of->view->arena, "%s/%s", dir, tasks[i]);
+                rc = path ? xpm_view_directories(of->view, path, true, &jobs, &job_count, of->err)
+                          : xpm_fail_memory(of->err);
+                for (size_t j = 0; rc == 0 && j < job_count; j++)
+                        rc = each(of, tasks[i], jobs[j]);
+        }
+        return rc;
+}
+
+static int read_run(search *of, const char *experiment, const char *run)
+{
+        const char *path = xpm_arena_printf(of->view->arena, "experiments/%s/%s", experiment, run);
+        const char *links = path ? xpm_arena_printf(of->view->arena, "%s/jobs", path) : NULL;
+        int rc = links ? read_lines(of, path) : xpm_fail_memory(of->err);
+        return rc == 0 ? walk(of, links, name) : rc;
+}
+
+static int read_runs(search *of)
+{
+        const char **ids, **runs;
+        size_t id_count, run_count;
+        int rc = xpm_view_directories(of->view, "experiments", true, &ids, &id_count, of->err);
+        for (size_t i = 0; rc == 0 && i < id_count; i++) {
+                const char *path = xpm_arena_printf(of->view->arena, "experiments/%s", ids[i]);
+                rc = path ? xpm_view_directories(of->view, path, true, &runs, &run_count, of->err)
+                          : xpm_fail_memory(of->err);
+                for (size_t j = 0; rc == 0 && j < run_count; j++)
+                        rc = read_run(of, ids[i], runs[j]);
+        }
+        return rc;
+}
+
+static int add(search *of, const char *task, const char *job)
+{
+        if (xpm_arena_reserve(of->view->arena, &of->jobs, &of->capacity, of->count + 1, sizeof *of->jobs) != 0)
+                return xpm_fail_memory(of->err);
+        of->jobs[of->count++] = (xpm_view_job){.task_id = task, .job_id = job, .tags_json = "{}"};
+        return 0;
+}
+
+int xpm_act_orphans(xpm_view *view, xpm_view_jobs *out, xpm_error *err)
+{
+        search of = {.view = view, .err = err};
+        size_t kept = 0;
+        int rc = walk(&of, "jobs", add);
+        if (rc == 0)
+                rc = read_runs(&of);
+        for (size_t i = 0; rc == 0 && i < of.count; i++) {
+                const char *key = key_of(&of, of.jobs[i].task_id, of.jobs[i].job_id);
+                if (!key)
+                        rc = XPM_ENOMEM;
+                else if (!xpm_map_get(&of.named, key))
+                        of.jobs[kept++] = of.jobs[i];
+        }
+        for (size_t i = 0; rc == 0 && i < kept; i++)
+                rc = xpm_view_refresh(view, &of.jobs[i], err);
+        xpm_map_release(&of.named);
+        if (rc == 0)
+                *out = (xpm_view_jobs){.items = of.jobs, .count = kept};
+        return rc;
+}

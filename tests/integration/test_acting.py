@@ -1,0 +1,165 @@
+"""Commands that end and remove jobs: jobs kill, jobs clean, orphans."""
+import fcntl
+import json
+import os
+import select
+import shutil
+import threading
+import unittest
+
+import xpmtest
+
+FILE = """\
+id: act
+tasks:
+  nn.Train:
+    params: {model: str}
+    command: test {{model}} != bad
+plan:
+  train: {task: nn.Train, sweep: {model: [a, b, bad]}}
+"""
+
+
+class Acting(xpmtest.Case):
+    def setUp(self):
+        super().setUp()
+        self.write("e.yaml", FILE)
+
+    def jobs(self, *words, status=0):
+        return self.xpm("jobs", words[0], "--workdir", self.workspace, *words[1:], status=status)
+
+    def models(self):
+        return sorted(self.params(job)["model"] for job in self.job_directories("nn.train"))
+
+    def lock(self, directory):
+        """Hold the job's lock as its worker does."""
+        file = open(directory / "train.lock", "w", encoding="utf-8")
+        self.addCleanup(file.close)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return file
+
+    def job(self, model):
+        return next(job for job in self.job_directories("nn.train") if self.params(job)["model"] == model)
+
+
+class Clean(Acting):
+    def setUp(self):
+        super().setUp()
+        self.run_experiment("e.yaml", status=1)
+
+    def test_it_lists_and_removes_with_perform_alone(self):
+        result = self.jobs("clean", "--filter", '@state = "ERROR"')
+        self.expect_match(r"^remove +nn\.train/[0-9a-f]{64}  error: failed\n$", result.out)
+        self.assertIn("--perform", result.err)
+        self.assertEqual(self.models(), ["a", "b", "bad"])
+        self.expect_match("^removed ", self.jobs("clean", "--perform", "--filter", '@state = "ERROR"').out)
+        self.assertEqual(self.models(), ["a", "b"])
+
+    def test_all_must_be_said(self):
+        self.assertEqual(len(self.jobs("clean").lines()), 3)
+        self.assertIn("--all", self.jobs("clean", "--perform", status=2).err)
+        self.jobs("clean", "--perform", "--filter", "", status=2)
+        self.assertEqual(self.models(), ["a", "b", "bad"])
+        self.jobs("clean", "--perform", "--all")
+        self.assertEqual(self.models(), [])
+        self.assertEqual(self.jobs("clean", "--perform", "--all").err, "no jobs\n")
+        self.run_experiment("e.yaml", status=1)
+        self.assertEqual(self.models(), ["a", "b", "bad"])
+
+    def test_jobs_by_name_and_by_experiment(self):
+        name = self.job("a").name
+        self.jobs("clean", "--perform", name, name[:20])
+        self.assertEqual(self.models(), ["b", "bad"])
+        self.jobs("clean", "--perform", "--experiment", "other", status=2)
+        self.jobs("clean", "--all", self.job("b").name, status=2)
+        self.jobs("clean", "--perform", "--experiment", "act")
+        self.assertEqual(self.models(), [])
+
+    def test_what_runs_stays(self):
+        with self.lock(self.job("bad")):
+            self.assertEqual(len(self.jobs("clean", "--perform", "--all").lines()), 2)
+            self.assertEqual(self.models(), ["bad"])
+
+    def test_a_link_is_removed_and_not_what_it_leads_to(self):
+        job, away = self.job("a"), self.here / "away"
+        shutil.move(job, away)
+        job.symlink_to(away)
+        self.jobs("clean", "--perform", "--filter", 'model = "a"')
+        self.assertFalse(job.is_symlink())
+        self.assertTrue((away / "train.done").exists())
+
+
+class Kill(Acting):
+    def setUp(self):
+        super().setUp()
+        self.run_experiment("--run-mode", "generate", "e.yaml")
+
+    def test_without_perform_it_only_lists(self):
+        with self.lock(self.job("a")):
+            self.expect_match(r"^kill +nn\.train/[0-9a-f]{64}  running\n$", self.jobs("kill").out)
+            self.assertFalse((self.job("a") / ".experimaestro/kill").exists())
+        self.assertEqual(self.jobs("kill").err, "no jobs\n")
+
+    def test_it_waits_until_the_worker_has_obeyed(self):
+        job = self.job("a")
+        held, request, stop = self.lock(job), job / ".experimaestro/kill", threading.Event()
+
+        def worker():
+            while not request.exists() and not stop.is_set():
+                select.select([], [], [], 0.01)
+            (job / "train.failed").write_text('{"code": null, "reason": "cancelled", "failure_status": "CANCELLED", "message": ""}')
+            held.close()
+
+        thread = threading.Thread(target=worker)
+        thread.start()
+        try:
+            result = self.jobs("kill", "--perform", "--filter", 'model = "a"')
+        finally:
+            stop.set()
+            thread.join()
+        self.expect_match(r"^ended +nn\.train/[0-9a-f]{64}  error: cancelled\n$", result.out)
+
+    def test_a_job_that_an_engine_runs_ends_and_is_not_run_again(self):
+        os.mkfifo(self.here / "go")
+        self.write("f.yaml", "id: fifo\ntasks: {t: {command: 'exec < {{experiment.dir}}/go; read line'}}\nplan: {s: {task: t}}\n")
+        run = self.start("run-experiment", "--workdir", self.workspace, "f.yaml")
+        with open(self.here / "go", "w", encoding="utf-8"):  # returns once the job reads
+            result = self.jobs("kill", "--perform", "--experiment", "fifo")
+            self.assertEqual(run.wait(xpmtest.PATIENCE), 1)
+        self.expect_match(r"^ended +t/[0-9a-f]{64}  error: cancelled\n$", result.out)
+        (job,) = self.job_directories("t")
+        self.assertEqual(json.loads((job / "t.failed").read_text())["reason"], "cancelled")
+
+    def test_it_says_what_does_not_end(self):
+        with self.lock(self.job("a")), self.lock(self.job("b")):
+            result = self.jobs("kill", "--perform", "--all", "--timeout", "1", status=1)
+            self.assertEqual([line.split()[:2] for line in result.lines()], [["goes", "on"]] * 2)
+            self.assertIn("2 of the jobs did not end", result.err)
+
+    def test_all_must_be_said(self):
+        self.jobs("kill", "--perform", status=2)
+
+
+class Orphans(Acting):
+    def orphans(self, *words):
+        return self.xpm("orphans", "--workdir", self.workspace, *words)
+
+    def test_they_are_listed_and_removed(self):
+        self.run_experiment("e.yaml", status=1)
+        self.assertEqual(self.orphans("--clean").err, "no orphans\n")
+        self.write("e.yaml", FILE.replace("[a, b, bad]", "[b]"))
+        shutil.rmtree(self.workspace / "experiments/act")
+        self.run_experiment("e.yaml")
+        self.assertEqual(len(self.orphans().lines()), 2)
+        sized = self.orphans("--size").lines()
+        self.expect_match(r"^ *[0-9.]+[BKM]  nn\.train/[0-9a-f]{64}  (done|error)$", sized[0])
+        self.expect_match(r"^ *[0-9.]+[BKM]  in all$", sized[2])
+        with self.lock(self.job("a")):
+            self.assertEqual(sorted(line.split()[0] for line in self.orphans("--clean").lines()), ["kept", "removed"])
+        self.assertEqual(self.models(), ["a", "b"])
+        self.orphans("--clean")
+        self.assertEqual(self.models(), ["b"])
+
+
+if __name__ == "__main__":
+    unittest.main()
