@@ -306,6 +306,9 @@ static int begin(const xpm_experiment *experiment, const char *configuration, xp
                 .experiment_dir = plan->document.source->dir,
                 .argv = experiment->options.command_line,
                 .configuration = configuration,
+                .forget_old = true,
+                .max_done = experiment->choice.max_done,
+                .max_failed = experiment->choice.max_failed,
                 .warn_dirty = !plan->dirty_git || strcmp(plan->dirty_git->text, "warn") == 0,
         };
         return xpm_run_begin(experiment->workspace, &info, !experiment->options.no_wait, &experiment->log, run, err);

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/lock.h"
 #include "workspace/folder.h"
+#include "workspace/history.h"
 #include "workspace/mount.h"
 #include "workspace/runstate.h"
 #include "workspace/status.h"
@@ -80,6 +81,9 @@ static int keep_info(xpm_run *run, const xpm_run_info *info, xpm_error *err)
                 .paper = info->paper,
                 .experiment_dir = info->experiment_dir,
                 .warn_dirty = info->warn_dirty,
+                .forget_old = info->forget_old,
+                .max_done = info->max_done,
+                .max_failed = info->max_failed,
         };
         const char **const strings[] = {&run->info.experiment_id, &run->info.title, &run->info.subtitle,
                                         &run->info.description,   &run->info.paper, &run->info.experiment_dir};
@@ -372,6 +376,17 @@ int xpm_run_tick(xpm_run *run, int64_t now, int64_t *next, xpm_error *err)
         return rc;
 }
 
+/* While the experiment is still ours. What cannot be removed is no failure of the run. */
+static void forget_old_runs(const xpm_run *run)
+{
+        xpm_error inner = XPM_ERROR_NONE;
+        if (!run->info.forget_old)
+                return;
+        if (xpm_history_clean(run->workspace, run->info.experiment_id, run->name, run->info.max_done,
+                              run->info.max_failed, &inner) < 0)
+                xpm_warn(run->log, "%s", inner.message);
+}
+
 /* The first error wins, and everything is tried: what can still be written is worth having. */
 static void also(int *rc, int other)
 {
@@ -400,6 +415,8 @@ int xpm_run_end(xpm_run *run, enum xpm_run_outcome outcome, xpm_error *err)
         xpm_environment_settle(&run->environment);
         tell_dirty(run);
         also(&rc, write_environment(run, words[outcome].environment, now, err));
+        if (outcome != XPM_RUN_DETACHED)
+                forget_old_runs(run);
         release(run);
         return rc;
 }

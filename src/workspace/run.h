@@ -21,6 +21,8 @@ typedef struct xpm_run_info {
         bool warn_dirty;           /* through LOG, once git has told, at the end at the latest */
         const char *const *argv;   /* command line, NULL-terminated */
         const char *configuration; /* merged, as JSON text, or NULL */
+        bool forget_old;           /* when this one ends, all older runs go but so many (history.h) */
+        size_t max_done, max_failed;
 } xpm_run_info;
 
 enum xpm_run_outcome { XPM_RUN_DONE, XPM_RUN_FAILED, XPM_RUN_CANCELLED, XPM_RUN_DETACHED };

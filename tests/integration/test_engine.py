@@ -178,6 +178,19 @@ plan:
         self.assertEqual(len(self.job_directories("make")), 2)
 
 
+class History(Engine):
+    def test_old_runs_go_as_the_settings_say(self):
+        settings = self.home / ".config" / "experimaestro" / "settings.yaml"
+        settings.parent.mkdir()
+        settings.write_text("history: {max_done: 2, max_failed: 1}\n")
+        file = self.plan("true")
+        for _ in range(5):
+            self.run_experiment(file)
+        runs = [path for path in (self.workspace / "experiments" / "e").iterdir() if path.is_dir() and not path.is_symlink()]
+        self.assertEqual(len(runs), 3)
+        self.assertEqual(len(self.job_directories("t")), 1)
+
+
 class Others(Engine):
     def test_what_a_killed_engine_left_running_counts_against_the_slots(self):
         file = self.plan("echo start{{n}} >> diary; echo {{n}} > begun; read line < go; echo end{{n}} >> diary", "", "", 3)
