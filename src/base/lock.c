@@ -179,3 +179,23 @@ int xpm_lock_is_held(int dir, const char *name, xpm_error *err)
         close(file);
         return rc == XPM_ELOCKED ? 1 : rc;
 }
+
+int xpm_lock_check(int dir, const char *name, xpm_error *err)
+{
+        char place[LONGEST_MOUNT];
+        int file = open_lock(dir, name, O_RDWR, 0);
+        if (file < 0)
+                return cannot_open(name, err);
+        int rc = lock(file, name, LOCK_EX | LOCK_NB, err);
+        if (rc == 0) {
+                bool found = find_mount(file, place);
+                rc = xpm_fail(
+                        err, XPM_EIO,
+                        "the lock '%s' was granted twice: locks of the filesystem mounted on '%s' exclude nobody, so "
+                        "one job could run twice at once; use a workspace on another filesystem",
+                        name, found ? place : "?");
+        } else if (rc == XPM_ELOCKED)
+                rc = 0;
+        close(file);
+        return rc;
+}

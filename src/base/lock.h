@@ -24,6 +24,10 @@ void xpm_lock_sign(int fd, const char *note);
 /* LOCK_UN, then close: a descriptor that a child inherited does not keep it. -1 accepted. */
 void xpm_lock_release(int fd);
 
+/* Whether the lock NAME of DIR, which this process holds, excludes others at all: XPM_EIO, naming the mount, when it
+ * can be taken once more. Some filesystems grant every lock. */
+int xpm_lock_check(int dir, const char *name, xpm_error *err);
+
 /* 1 when somebody holds it, 0 when not or when there is no such file, XPM_EIO. */
 int xpm_lock_is_held(int dir, const char *name, xpm_error *err);
 

@@ -96,16 +96,19 @@ bool xpm_mount_find_local(const char *mountinfo, dev_t device, xpm_mount *out)
         return false;
 }
 
-void xpm_mount_check(int dir, const xpm_log *log)
+int xpm_mount_check(int dir, xpm_error *err)
 {
         struct stat st;
         xpm_mount mount;
         xpm_text text = XPM_TEXT_INIT;
+        int rc = 0;
         if (fstat(dir, &st) == 0 && xpm_file_read(AT_FDCWD, "/proc/self/mountinfo", LIMIT, &text, NULL) == 0 &&
             xpm_mount_find_local(xpm_text_string(&text), st.st_dev, &mount))
-                xpm_warn(log,
-                         "locks on '%s' (%s, mounted with '%s') hold on this host only: do not run experiments of this "
-                         "workspace from two hosts at once",
-                         mount.place, mount.type, mount.option);
+                rc = xpm_fail(
+                        err, XPM_EIO,
+                        "locks on '%s' (%s, mounted with '%s') hold on one host only, so two hosts could run one job "
+                        "at once: use a workspace on another filesystem, or have it mounted with locks",
+                        mount.place, mount.type, mount.option);
         xpm_text_release(&text);
+        return rc;
 }

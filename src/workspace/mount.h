@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/log.h"
+#include "experimaestro/error.h"
 
 typedef struct xpm_mount {
         char place[1024], type[64];
@@ -18,7 +18,7 @@ typedef struct xpm_mount {
 /* Look in MOUNTINFO (the text of /proc/self/mountinfo) for the mount of DEVICE; true when its locks are local. */
 bool xpm_mount_find_local(const char *mountinfo, dev_t device, xpm_mount *out);
 
-/* Warn when the locks of the directory DIR are local. */
-void xpm_mount_check(int dir, const xpm_log *log);
+/* XPM_EIO, naming the mount, when the locks of the directory DIR are local. */
+int xpm_mount_check(int dir, xpm_error *err);
 
 #endif

@@ -121,7 +121,8 @@ int xpm_run_begin(xpm_workspace *workspace, const xpm_run_info *info, bool wait,
         int rc = run->arena ? keep_info(run, info, err) : xpm_fail_memory(err);
         if (rc == 0)
                 rc = xpm_environment_begin(&run->environment, info, err);
-        xpm_mount_check(workspace->dir, log);
+        if (rc == 0)
+                rc = xpm_mount_check(workspace->dir, err);
         run->started = xpm_time_now();
         gethostname(run->host, sizeof run->host - 1);
         if (rc == 0)

@@ -50,6 +50,9 @@ static int take_lock(xpm_run *run, int experiment, const char *path, bool wait, 
                 return xpm_fail(err, rc, "%s", inner.message);
         if (rc != 0)
                 return xpm_fail(err, rc, "%s (in '%s')", inner.message, path);
+        rc = xpm_lock_check(experiment, "lock", &inner);
+        if (rc != 0)
+                return xpm_fail(err, rc, "%s (in '%s')", inner.message, path);
         xpm_lock_sign(run->lock, NULL);
         return 0;
 }

@@ -191,6 +191,18 @@ class History(Engine):
         self.assertEqual(len(self.job_directories("t")), 1)
 
 
+class Locks(Engine):
+    def test_a_filesystem_whose_locks_exclude_nobody_is_refused_by_name(self):
+        self.write("shim.c", "int flock(int fd, int operation) { (void)fd; (void)operation; return 0; }\n")
+        made = self.command("cc", "-shared", "-fPIC", "-o", "shim.so", "shim.c")
+        self.assertEqual(made.status, 0, made)
+        asan = self.command("sh", "-c", f"ldd {xpmtest.XPM} | sed -n 's/.*=> \\(.*libasan[^ ]*\\).*/\\1/p'").out.strip()
+        env = {"LD_PRELOAD": " ".join(filter(None, (asan, str(self.here / "shim.so"))))}
+        told = self.xpm("run-experiment", "--workdir", self.workspace, self.plan("true"), status=3, env=env)
+        self.assertRegex(told.err, r"mounted on '/[^']*' exclude nobody")
+        self.assertFalse((self.workspace / "jobs").exists())
+
+
 class Others(Engine):
     def test_what_a_killed_engine_left_running_counts_against_the_slots(self):
         file = self.plan("echo start{{n}} >> diary; echo {{n}} > begun; read line < go; echo end{{n}} >> diary", "", "", 3)
