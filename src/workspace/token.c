@@ -26,7 +26,7 @@
 
 enum { LOCK_TRIES = 20 /* of 1.5 ms each */, TOTAL_LIMIT = 4096 };
 
-static const char lock_name[] = "ipc.lock", total_name[] = "informations.json";
+static const char total_name[] = "informations.json";
 
 /* A token. */
 struct counter {
@@ -96,18 +96,6 @@ void xpm_tokens_close(xpm_tokens *tokens)
         free(tokens);
 }
 
-static bool is_name(const char *name)
-{
-        return !strchr(name, '/') && xpm_path_is_inside(name);
-}
-
-static int directory_of(const char *name, char directory[NAME_MAX + 16], xpm_error *err)
-{
-        if (!is_name(name) || snprintf(directory, NAME_MAX + 16, "tokens/%s.counter", name) > NAME_MAX)
-                return xpm_fail(err, XPM_EIO, "'%s' cannot be the name of a token", name);
-        return 0;
-}
-
 static struct counter *add_counter(xpm_tokens *tokens, const char *name)
 {
         struct counter **counters = reallocarray(tokens->counters, tokens->count + 1, sizeof(struct counter *));
@@ -151,7 +139,9 @@ static int read_total(int token, int64_t *total, xpm_error *err)
         *total = -1;
         int rc = xpm_file_read(token, total_name, TOTAL_LIMIT, &text, err);
         if (rc == 0) {
-                json_t *json = json_loadb(xpm_text_string(&text), text.length, 0, NULL);
+                json_t *json;
+                if (!xpm_token_json(&text, &json))
+                        rc = xpm_fail_memory(err);
                 const json_t *value = json_object_get(json, "total");
                 if (json_is_integer(value) && json_integer_value(value) >= 0)
                         *total = (int64_t)json_integer_value(value);
@@ -171,8 +161,8 @@ static int write_total(const xpm_workspace *workspace, int token, int64_t total,
 /* Open the token's directory, made where it is missing. */
 static int open_token(const xpm_workspace *workspace, const char *name, bool make, int *token, xpm_error *err)
 {
-        char directory[NAME_MAX + 16];
-        int rc = directory_of(name, directory, err);
+        xpm_token_file directory;
+        int rc = xpm_token_directory(name, directory, err);
         if (rc == 0 && make)
                 rc = xpm_mkdir_p(workspace->dir, directory, workspace->directory_mode, err);
         if (rc != 0)
@@ -267,7 +257,7 @@ static int lock_token(int token, mode_t mode, int *lock, xpm_error *err)
         int rc = XPM_ELOCKED;
         for (int i = 0; i < LOCK_TRIES && rc == XPM_ELOCKED; i++) {
                 xpm_error inner = XPM_ERROR_NONE;
-                rc = xpm_lock_take(token, lock_name, mode, false, lock, &inner);
+                rc = xpm_lock_take(token, xpm_token_lock_name, mode, false, lock, &inner);
                 if (rc != 0 && rc != XPM_ELOCKED)
                         xpm_fail(err, rc, "%s", inner.message);
         }
@@ -445,16 +435,18 @@ static void leave_tickets(struct taking *taking)
         free(uri);
 }
 
-static int take_back(struct taking *taking, bool holders, bool tickets)
+/* All are tried. */
+static int take_back(struct taking *taking, bool holders, bool tickets, xpm_error *err)
 {
         int rc = 0;
         for (size_t i = 0; i < taking->count; i++) {
                 struct need *need = &taking->needs[i];
                 const xpm_token_place *at = need->at.token >= 0 ? &need->at : NULL;
-                int first =
-                        holders ? xpm_token_list_take_back(&need->counter->holders, at, taking->file, taking->err) : 0;
-                int second =
-                        tickets ? xpm_token_list_take_back(&need->counter->tickets, at, taking->file, taking->err) : 0;
+                int first = 0, second = 0;
+                if (holders)
+                        first = xpm_token_list_take_back(&need->counter->holders, at, taking->file, err);
+                if (tickets)
+                        second = xpm_token_list_take_back(&need->counter->tickets, at, taking->file, err);
                 if (rc == 0)
                         rc = first ? first : second;
         }
@@ -471,12 +463,8 @@ static int put_holders(struct taking *taking)
                                         taking->err);
         }
         free(uri);
-        if (rc != 0) {
-                xpm_error *err = taking->err;
-                taking->err = NULL;
-                take_back(taking, true, false);
-                taking->err = err;
-        }
+        if (rc != 0)
+                take_back(taking, true, false, NULL);
         return rc;
 }
 
@@ -494,12 +482,9 @@ int xpm_tokens_take(xpm_tokens *tokens, const xpm_token_request *request, bool t
                         rc = put_holders(&taking);
                 if (rc == 0 && out->result == XPM_TOKENS_SHORT && ticket)
                         leave_tickets(&taking);
-                else if (rc == 0 && out->result != XPM_TOKENS_SHORT) {
-                        /* One that stays keeps a place for nobody, which its next owner will tell. */
-                        struct taking quiet = taking;
-                        quiet.err = NULL;
-                        take_back(&quiet, false, true);
-                }
+                else if (rc == 0 && out->result != XPM_TOKENS_SHORT)
+                        /* One that cannot be removed keeps its place until this run is over. */
+                        take_back(&taking, false, true, NULL);
         }
         leave(&taking);
         return rc < 0 ? rc : 0;
@@ -516,7 +501,7 @@ static int remove_ours(xpm_tokens *tokens, const xpm_token_request *request, boo
                 rc = rc == XPM_ENOTFOUND ? 0 : locate(rc, &inner, need->counter->path, err);
         }
         if (rc == 0)
-                rc = take_back(&taking, holders, true);
+                rc = take_back(&taking, holders, true, err);
         leave(&taking);
         return rc;
 }

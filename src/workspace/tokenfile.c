@@ -32,6 +32,16 @@ static void locate(const xpm_token_list *list, const char *name, file_path path)
         snprintf(path, sizeof(file_path), "%s/%s", directories[list->kind], name);
 }
 
+const char xpm_token_lock_name[] = "ipc.lock";
+
+int xpm_token_directory(const char *name, xpm_token_file directory, xpm_error *err)
+{
+        bool fits = snprintf(directory, sizeof(xpm_token_file), "tokens/%s.counter", name) < NAME_MAX;
+        if (!fits || strchr(name, '/') || !xpm_path_is_inside(name))
+                return xpm_fail(err, XPM_EIO, "'%s' cannot be the name of a token", name);
+        return 0;
+}
+
 void xpm_token_file_name(const char *task_id, const char *job_id, xpm_token_file name)
 {
         snprintf(name, sizeof(xpm_token_file), "%.*s@%s%s", LONGEST_TASK, task_id, job_id, suffix);
@@ -162,6 +172,19 @@ static bool fill_entry(xpm_token_entry *entry, const char *name, const json_t *j
         return whole;
 }
 
+bool xpm_token_json(const xpm_text *text, json_t **json)
+{
+        /* Without memory jansson finds fault with the text: what looks bad is looked at twice, and memory asked for. */
+        for (int i = 0; i < 2; i++)
+                if ((*json = json_loadb(xpm_text_string(text), text->length, 0, NULL)))
+                        return true;
+        xpm_text probe = XPM_TEXT_INIT;
+        xpm_text_reserve(&probe, FILE_LIMIT);
+        bool enough = !probe.failed;
+        xpm_text_release(&probe);
+        return enough;
+}
+
 /* 0 with the entry, 1 when there is nothing (any more), or an error. */
 static int read_entry(int dir, const char *name, const struct stat *status, const xpm_token_place *at,
                       xpm_token_entry *entry, xpm_error *err)
@@ -172,18 +195,15 @@ static int read_entry(int dir, const char *name, const struct stat *status, cons
         *entry = (xpm_token_entry){
                 .inode = status->st_ino, .size = status->st_size, .changed = status->st_ctim, .count = -1};
         int rc = xpm_file_read(dir, name, FILE_LIMIT, &text, &inner);
-        if (rc == 0)
-                json = json_loadb(xpm_text_string(&text), text.length, 0, NULL);
+        if (rc == 0 && !xpm_token_json(&text, &json))
+                rc = xpm_fail_memory(&inner);
         xpm_text_release(&text);
-        if (rc == XPM_ENOTFOUND)
-                return 1;
-        if (rc == XPM_ENOMEM || !fill_entry(entry, name, json, at)) {
+        if (rc == 0 && !fill_entry(entry, name, json, at)) {
                 release_entry(entry);
-                rc = xpm_fail_memory(err);
-        } else
-                rc = 0; /* what cannot be read has no count */
+                rc = xpm_fail_memory(&inner);
+        }
         json_decref(json);
-        return rc;
+        return rc == XPM_ENOTFOUND ? 1 : rc == 0 ? 0 : xpm_fail(err, rc, "%s", inner.message);
 }
 
 static bool is_same_file(const xpm_token_entry *entry, const struct stat *status)
@@ -213,6 +233,8 @@ static int add_file(xpm_token_list *list, xpm_token_list *old, int dir, const ch
         struct stat status;
         if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
                 return errno == ENOENT ? 0 : xpm_fail_errno(err, "cannot look at '%s'", name);
+        if (!S_ISREG(status.st_mode) || status.st_size > FILE_LIMIT)
+                return 0; /* nobody's holder */
         if (!grow(list))
                 return xpm_fail_memory(err);
         xpm_token_entry *known = xpm_token_list_find(old, name), *entry = &list->entries[list->count];
@@ -269,7 +291,9 @@ int xpm_token_list_scan(xpm_token_list *list, const xpm_token_place *at, xpm_err
         if (stream) {
                 rc = scan_stream(list, &old, stream, at, &inner);
                 closedir(stream);
-        } else if (fd >= 0 || errno != ENOENT)
+        } else if (errno == ENOMEM)
+                rc = xpm_fail_memory(&inner);
+        else if (fd >= 0 || errno != ENOENT)
                 rc = xpm_fail_errno(&inner, "cannot open the directory");
         if (!stream && fd >= 0)
                 close(fd);

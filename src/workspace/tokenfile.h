@@ -7,15 +7,25 @@
 #ifndef XPM_WORKSPACE_TOKENFILE_H
 #define XPM_WORKSPACE_TOKENFILE_H
 
+#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
+#include "base/text.h"
 #include "workspace/workspace.h"
 
 typedef char xpm_token_file[NAME_MAX + 1];
+
+extern const char xpm_token_lock_name[];
+
+/* tokens/NAME.counter. XPM_EIO when there can be no such token. */
+int xpm_token_directory(const char *name, xpm_token_file directory, xpm_error *err);
+
+/* TEXT as JSON; *JSON is NULL when it is none. false when out of memory, which must not look like a bad file. */
+bool xpm_token_json(const xpm_text *text, json_t **json);
 
 /* Where a list is, and for whom it is read. */
 typedef struct xpm_token_place {
