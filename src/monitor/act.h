@@ -23,7 +23,7 @@ int xpm_act_has_directory(xpm_view *view, const xpm_view_job *job, xpm_error *er
 int xpm_act_remove(xpm_view *view, const xpm_view_job *job, xpm_error *err);
 
 /* Directories of jobs that no run of any experiment names, by task and identifier. A file of a run that cannot be read
- * is an error: what it names would be taken for an orphan. */
+ * is an error, XPM_EFORMAT when it is damaged: what it names would be taken for an orphan. */
 int xpm_act_orphans(xpm_view *view, xpm_view_jobs *out, xpm_error *err);
 
 /* What the directory of JOB takes on the disk, in bytes; nothing in it is followed. */

@@ -1,6 +1,7 @@
 /* Directories are listed before the runs are read: a run names a job before its directory is made, so that what is made
  * meanwhile is not taken for an orphan. A run names jobs in jobs.jsonl, and by its links, which is all that old runs of
- * the reference implementation have. */
+ * the reference implementation have. Who asks is about to remove what nobody names: what cannot be read is an error,
+ * never an empty list. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,10 +33,30 @@ static const char *key_of(search *of, const char *task, const char *job)
 static int name(search *of, const char *task, const char *job)
 {
         static char yes;
-        const char *key = task && job ? key_of(of, task, job) : "";
+        const char *key = key_of(of, task, job);
         if (!key)
                 return XPM_ENOMEM;
-        return *key && xpm_map_put(&of->named, key, &yes) != 0 ? xpm_fail_memory(of->err) : 0;
+        return xpm_map_put(&of->named, key, &yes) != 0 ? xpm_fail_memory(of->err) : 0;
+}
+
+/* A line that is not understood may name any job. The last one may be torn, by an engine that died: it has no newline
+ * yet. Zeros are what a host that crashed leaves of lines that never reached the disk. */
+static int read_line(search *of, const char *run, const char *line, size_t length, bool last)
+{
+        json_t *json;
+        bool zeros = memchr(line, '\0', length) != NULL;
+        int rc = xpm_view_parse(line, length, &json, of->err);
+        const char *task = json_string_value(json_object_get(json, "task_id"));
+        const char *job = json_string_value(json_object_get(json, "job_id"));
+        if (rc == 0 && task && job)
+                rc = name(of, task, job);
+        else if (rc == 0 && (!last || zeros))
+                rc = xpm_fail(of->err, XPM_EFORMAT,
+                              "'%s/%s/jobs.jsonl' is damaged: a job that it named would pass for an orphan; repair "
+                              "the file, or remove the run",
+                              of->view->workspace->path, run);
+        json_decref(json);
+        return rc;
 }
 
 static int read_lines(search *of, const char *run)
@@ -48,14 +69,11 @@ static int read_lines(search *of, const char *run)
                 if (of->err)
                         *of->err = XPM_ERROR_NONE;
         }
-        for (const char *line = xpm_text_string(&text), *end; rc == 0 && *line; line = end + (*end == '\n')) {
-                json_t *json;
-                end = strchrnul(line, '\n');
-                rc = xpm_view_parse(line, (size_t)(end - line), &json, of->err);
-                if (rc == 0)
-                        rc = name(of, json_string_value(json_object_get(json, "task_id")),
-                                  json_string_value(json_object_get(json, "job_id")));
-                json_decref(json);
+        const char *line = xpm_text_string(&text), *stop = line + text.length;
+        while (rc == 0 && line < stop) {
+                const char *newline = memchr(line, '\n', (size_t)(stop - line)), *end = newline ? newline : stop;
+                rc = read_line(of, run, line, (size_t)(end - line), !newline);
+                line = end + 1;
         }
         xpm_text_release(&text);
         return rc;

@@ -83,12 +83,14 @@ static bool is_directory(DIR *stream, const struct dirent *entry, bool links)
         return fstatat(dirfd(stream), entry->d_name, &st, flags) == 0 && S_ISDIR(st.st_mode);
 }
 
-static int collect(xpm_view *view, DIR *stream, bool links, const char ***names, size_t *count, xpm_error *err)
+static int collect(xpm_view *view, DIR *stream, const char *dir, bool links, const char ***names, size_t *count,
+                   xpm_error *err)
 {
         size_t capacity = 0;
         const char **list = NULL;
         int rc = 0;
-        for (const struct dirent *entry; rc == 0 && (entry = readdir(stream));) {
+        errno = 0;
+        for (const struct dirent *entry; rc == 0 && (entry = readdir(stream)); errno = 0) {
                 if (entry->d_name[0] == '.' || !is_directory(stream, entry, links))
                         continue;
                 if (*count == capacity) {
@@ -100,6 +102,8 @@ static int collect(xpm_view *view, DIR *stream, bool links, const char ***names,
                 if (rc == 0 && !(list[(*count)++] = xpm_arena_strdup(view->arena, entry->d_name)))
                         rc = xpm_fail_memory(err);
         }
+        if (rc == 0 && errno != 0)
+                rc = xpm_fail_errno(err, "cannot list '%s/%s'", view->workspace->path, dir);
         if (rc == 0 && *count > 0)
                 qsort(list, *count, sizeof *list, by_version);
         if (rc == 0 && !(*names = xpm_arena_memdup(view->arena, list, *count * sizeof *list)))
@@ -124,16 +128,19 @@ int xpm_view_directories(xpm_view *view, const char *dir, bool links, const char
                         close(fd);
                 return rc;
         }
-        int rc = collect(view, stream, links, names, count, err);
+        int rc = collect(view, stream, dir, links, names, count, err);
         closedir(stream);
         return rc;
 }
 
+/* Without memory jansson says so, or nothing, or calls the text wrong: so a wrong text is read twice. */
 int xpm_view_parse(const char *text, size_t length, json_t **out, xpm_error *err)
 {
         json_error_t error;
         *out = json_loadb(text, length, 0, &error);
-        if (!*out && json_error_code(&error) == json_error_out_of_memory)
+        if (!*out && *error.text)
+                *out = json_loadb(text, length, 0, &error);
+        if (!*out && (!*error.text || json_error_code(&error) == json_error_out_of_memory))
                 return xpm_fail_memory(err);
         if (*out && !json_is_object(*out)) {
                 json_decref(*out);

@@ -160,6 +160,16 @@ class Orphans(Acting):
         self.orphans("--clean")
         self.assertEqual(self.models(), ["b"])
 
+    def test_a_damaged_list_makes_no_orphans(self):
+        self.run_experiment("e.yaml", status=1)
+        run = self.workspace / "experiments/act/current"
+        shutil.rmtree(run / "jobs")
+        size = (run / "jobs.jsonl").stat().st_size
+        (run / "jobs.jsonl").write_bytes(bytes(size))
+        result = self.xpm("orphans", "--workdir", self.workspace, "--clean", status=3)
+        self.assertIn("jobs.jsonl' is damaged", result.err)
+        self.assertEqual(self.models(), ["a", "b", "bad"])
+
 
 if __name__ == "__main__":
     unittest.main()

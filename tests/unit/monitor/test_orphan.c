@@ -83,6 +83,30 @@ static void a_run_that_cannot_be_read_is_an_error(void **state)
         assert_string_equal(found, "");
 }
 
+/* Each could have named any of the jobs. */
+static void a_damaged_list_is_an_error(void **state)
+{
+        static const struct {
+                const char *text;
+                size_t length;
+        } lists[] = {
+#define L(text) {text, sizeof(text) - 1}
+                L("\n"),   L("{\"job_id\": \"1\"}\n"), L("{\"job_id\"\n"), L("\0\0\0\n"), L("\0\0\0"), L("{}\n{\0"),
+                L("[]\n"),
+#undef L
+        };
+        for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+                char found[16];
+                const struct place *place = *state;
+                put_run(place, "one", "20260101_000000", "demo.task", ids[0]);
+                int fd = openat(place->dir, "experiments/one/20260101_000000/jobs.jsonl", O_WRONLY | O_TRUNC);
+                assert_int_equal(write(fd, lists[i].text, lists[i].length), lists[i].length);
+                close(fd);
+                assert_int_equal(orphans(place, found), XPM_EFORMAT);
+                assert_string_equal(found, "");
+        }
+}
+
 static void lack_of_memory_is_an_error(void **state)
 {
         if (!failing_malloc_works)
@@ -109,6 +133,7 @@ int main(void)
                 T(a_link_of_a_run_names_its_job),
                 T(copies_under_way_are_passed_over),
                 T(a_run_that_cannot_be_read_is_an_error),
+                T(a_damaged_list_is_an_error),
                 T(lack_of_memory_is_an_error),
 #undef T
         };
