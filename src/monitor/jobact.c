@@ -1,6 +1,6 @@
-/* A directory that is to go is moved to .tmp/ of the workspace under the job's lock, and removed there: from one
- * instant to the next the job is one that never ran, and nobody sees half of it, also when we die. Links on the way to
- * it are refused, a link in its place is removed as one. */
+/* A directory that is to go is moved away under the job's lock, and removed then (discard.h): from one instant to the
+ * next the job is one that never ran, and nobody sees half of it, also when we die. A task that is a link is refused, a
+ * link in the place of a job is removed as one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -13,6 +13,7 @@
 #include "base/lock.h"
 #include "monitor/act.h"
 #include "monitor/viewstate.h"
+#include "workspace/discard.h"
 
 enum { BLOCK = 512 };
 
@@ -71,24 +72,6 @@ int xpm_act_has_directory(xpm_view *view, const xpm_view_job *job, xpm_error *er
         return xpm_fail_errno(err, "cannot look at '%s/%s'", view->workspace->path, path);
 }
 
-/* The job's directory, whose name in TASK is JOB, is locked. */
-static int move_away(xpm_view *view, int task, const xpm_view_job *job, const char *path, xpm_error *err)
-{
-        const xpm_workspace *workspace = view->workspace;
-        xpm_error inner = XPM_ERROR_NONE;
-        const char *place = xpm_arena_printf(view->arena, ".tmp/removed-%ld-%s", (long)getpid(), job->job_id);
-        if (!place)
-                return xpm_fail_memory(err);
-        int rc = xpm_mkdir_p(workspace->dir, ".tmp", workspace->directory_mode, &inner);
-        if (rc == 0)
-                rc = xpm_remove_tree(workspace->dir, place, &inner);
-        if (rc == 0 && renameat(task, job->job_id, workspace->dir, place) != 0)
-                return xpm_fail_errno(err, "cannot remove '%s/%s'", workspace->path, path);
-        if (rc == 0)
-                rc = xpm_remove_tree(workspace->dir, place, &inner);
-        return rc == 0 ? 0 : xpm_fail(err, rc, "cannot remove '%s/%s': %s", workspace->path, path, inner.message);
-}
-
 static bool is_same(int dir, int task, const char *name)
 {
         struct stat ours, theirs;
@@ -109,10 +92,10 @@ static int remove_locked(xpm_view *view, int task, int dir, const xpm_view_job *
         if (rc != 0)
                 return xpm_fail(err, rc, "%s (in '%s')", inner.message, path);
         /* While we waited for nothing it may have been removed and made again. */
-        if (is_same(dir, task, job->job_id))
-                rc = move_away(view, task, job, path, err);
-        else
+        if (!is_same(dir, task, job->job_id))
                 rc = xpm_fail(err, XPM_ENOTFOUND, "'%s' was removed by somebody else", path);
+        else if ((rc = xpm_discard(view->workspace, task, job->job_id, &inner)) != 0)
+                xpm_fail(err, rc, "cannot remove '%s/%s': %s", view->workspace->path, path, inner.message);
         xpm_lock_release(lock);
         return rc;
 }

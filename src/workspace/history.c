@@ -1,6 +1,5 @@
-/* A run goes in two steps: it is renamed to .tmp/ of the workspace, then removed there, so that no list ever shows half
- * a run, whenever we die. What is no plain directory (a link to a run elsewhere) is somebody's own arrangement and
- * stays. */
+/* No list ever shows half a run, whenever we die (discard.h). What is no plain directory (a link to a run elsewhere) is
+ * somebody's own arrangement and stays. */
 #include "workspace/history.h"
 
 #include <dirent.h>
@@ -16,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "workspace/discard.h"
 
 enum { STATUS_LIMIT = 1 << 30, ENVIRONMENT_LIMIT = 16 << 20, TARGET_SIZE = 512 };
 
@@ -153,19 +153,10 @@ static int keep(const history *runs, past_run *run)
 static int remove_run(history *runs, const past_run *run)
 {
         xpm_error inner = XPM_ERROR_NONE;
-        const xpm_workspace *workspace = runs->workspace;
-        const char *place = xpm_arena_printf(runs->arena, ".tmp/history-%ld-%s", (long)getpid(), run->name);
-        if (!place)
-                return xpm_fail_memory(runs->err);
-        int rc = xpm_mkdir_p(workspace->dir, ".tmp", workspace->directory_mode, &inner);
-        if (rc == 0)
-                rc = xpm_remove_tree(workspace->dir, place, &inner);
-        if (rc == 0 && renameat(runs->dir, run->name, workspace->dir, place) != 0)
-                return errno == ENOENT ? 0 : xpm_fail_errno(runs->err, "cannot remove '%s/%s'", runs->path, run->name);
-        if (rc == 0) {
-                runs->gone++;
-                rc = xpm_remove_tree(workspace->dir, place, &inner);
-        }
+        int rc = xpm_discard(runs->workspace, runs->dir, run->name, &inner);
+        if (rc == XPM_ENOTFOUND)
+                return 0;
+        runs->gone += rc == 0;
         return rc == 0 ? 0
                        : xpm_fail(runs->err, rc, "cannot remove the old run '%s/%s': %s", runs->path, run->name,
                                   inner.message);

@@ -4,6 +4,7 @@ import json
 import os
 import select
 import shutil
+import tempfile
 import threading
 import unittest
 
@@ -54,6 +55,16 @@ class Clean(Acting):
         self.assertEqual(self.models(), ["a", "b", "bad"])
         self.expect_match("^removed ", self.jobs("clean", "--perform", "--filter", '@state = "ERROR"').out)
         self.assertEqual(self.models(), ["a", "b"])
+
+    @unittest.skipUnless(os.access("/dev/shm", os.W_OK), "there is no other filesystem")
+    def test_jobs_may_be_on_another_filesystem(self):
+        elsewhere = tempfile.mkdtemp(dir="/dev/shm")
+        self.addCleanup(shutil.rmtree, elsewhere)
+        shutil.copytree(self.workspace / "jobs", elsewhere, symlinks=True, dirs_exist_ok=True)
+        shutil.rmtree(self.workspace / "jobs")
+        (self.workspace / "jobs").symlink_to(elsewhere)
+        self.assertEqual(len(self.jobs("clean", "--perform", "--all").lines()), 3)
+        self.assertEqual(os.listdir(elsewhere + "/nn.train"), [])
 
     def test_all_must_be_said(self):
         self.assertEqual(len(self.jobs("clean").lines()), 3)

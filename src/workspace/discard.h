@@ -1,0 +1,13 @@
+/* discard.h: directories of a workspace that go, all at once
+ */
+#ifndef XPM_WORKSPACE_DISCARD_H
+#define XPM_WORKSPACE_DISCARD_H
+
+#include "workspace/workspace.h"
+
+/* Remove the directory NAME of the open directory DIR with all that is in it, links as links. From one instant to the
+ * next it is no longer there under its name, and no list shows what is left of it when we die meanwhile. XPM_ENOTFOUND
+ * when there is none, XPM_EIO, XPM_ENOMEM; the message names NAME alone. */
+int xpm_discard(const xpm_workspace *workspace, int dir, const char *name, xpm_error *err);
+
+#endif
