@@ -109,14 +109,15 @@ static void ended(xpm_runner *runner, size_t job, enum xpm_job_event event, cons
                 xpm_runner_bar_dependents(runner, job);
 }
 
-/* Nobody runs JOB any more. Its tokens were given back by whoever ran it. */
+/* Nobody runs JOB any more. Whoever ran it has given its tokens back, if he could: a failed call must not keep them
+ * from others for as long as we live. */
 static void hand_back(xpm_runner *runner, size_t job)
 {
         xpm_tracked *tracked = &runner->jobs[job];
         if (tracked->elsewhere && tracked->seen)
                 runner->core.occupied--;
         tracked->elsewhere = tracked->seen = false;
-        xpm_claims_release(&runner->claims, job, false);
+        xpm_claims_release(&runner->claims, job, true);
 }
 
 void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event, const xpm_job_end *end)
