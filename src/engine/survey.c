@@ -137,12 +137,13 @@ void xpm_runner_lost(xpm_runner *runner, size_t job, const xpm_job_end *end)
                 xpm_runner_advance(runner, job, XPM_EVENT_ELSEWHERE, NULL);
                 return;
         }
+        /* Nobody holds the job's lock, so its tokens are of no use to anybody; also when its worker recorded the end,
+         * and died before it gave them back: else they would be taken for held as long as this engine lives. */
+        xpm_claims_release(&runner->claims, job, true);
         if (known && found.state == XPM_JOB_DONE && !runner->jobs[job].again) {
                 xpm_runner_advance(runner, job, XPM_EVENT_DONE, &(xpm_job_end){0});
                 return;
         }
-        /* Nobody holds the job's lock, so its tokens are of no use to anybody. */
-        xpm_claims_release(&runner->claims, job, true);
         bool begun = has_begun(runner, job) || runner->fruitless++ > FRUITLESS;
         xpm_runner_advance(runner, job, begun ? XPM_EVENT_FAILED : XPM_EVENT_RETURNED, end);
 }
