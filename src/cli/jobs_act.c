@@ -43,11 +43,11 @@ static int is_finished(xpm_view *view, xpm_view_job *job, xpm_error *err)
         return rc == 0 ? job->state == XPM_JOB_DONE || job->state == XPM_JOB_ERROR : rc;
 }
 
-static void print_job(const char *what, const xpm_view_job *job, const char *note)
+static void print_job(const char *what, const xpm_view_job *job)
 {
         const char *failure = job->failure == XPM_FAILURE_NONE ? NULL : xpm_failure_word(job->failure);
-        printf("%-8s  %s/%s  %s%s%s%s\n", what, job->task_id, job->job_id, xpm_job_state_word(job->state),
-               failure ? ": " : "", failure ? failure : "", note ? note : "");
+        printf("%-8s  %s/%s  %s%s%s\n", what, job->task_id, job->job_id, xpm_job_state_word(job->state),
+               failure ? ": " : "", failure ? failure : "");
         fflush(stdout);
 }
 
@@ -116,8 +116,7 @@ static size_t collect_ended(xpm_view *view, xpm_view_jobs *jobs)
                 if (rc == 0)
                         jobs->items[left++] = jobs->items[i];
                 else if (rc > 0)
-                        print_job("ended", &jobs->items[i],
-                                  jobs->items[i].state == XPM_JOB_RUNNING ? " (again, by an engine)" : NULL);
+                        print_job("ended", &jobs->items[i]);
                 else {
                         tell("look at", &jobs->items[i], &err);
                         errors++;
@@ -147,7 +146,7 @@ static int kill_all(xpm_view *view, const struct request *request, xpm_view_jobs
                 errors += collect_ended(view, jobs);
         }
         for (size_t i = 0; i < jobs->count; i++)
-                print_job("goes on", &jobs->items[i], NULL);
+                print_job("goes on", &jobs->items[i]);
         if (jobs->count > 0)
                 fprintf(stderr, "xpm: %zu of the jobs did not end within %ld seconds; the request stands\n",
                         jobs->count, request->timeout);
@@ -161,7 +160,7 @@ static int clean_all(xpm_view *view, const struct request *request, xpm_view_job
         for (size_t i = 0; i < jobs->count; i++) {
                 xpm_error err = XPM_ERROR_NONE;
                 if (xpm_act_remove(view, &jobs->items[i], &err) == 0)
-                        print_job("removed", &jobs->items[i], NULL);
+                        print_job("removed", &jobs->items[i]);
                 else {
                         tell("remove", &jobs->items[i], &err);
                         status = FAILED;
@@ -202,7 +201,7 @@ static int act(const struct request *request, const char *verb, suits *fits,
                 status = perform(view, request, &jobs);
         else {
                 for (size_t i = 0; i < jobs.count; i++)
-                        print_job(verb, &jobs.items[i], NULL);
+                        print_job(verb, &jobs.items[i]);
                 fprintf(stderr, "nothing was done: --perform does it\n");
         }
         free(items);

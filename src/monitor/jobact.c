@@ -43,8 +43,8 @@ int xpm_act_kill(xpm_view *view, const xpm_view_job *job, xpm_error *err)
         return rc;
 }
 
-/* A new attempt, which an engine may start at once, begins by removing the request: so a job that runs without one is
- * not the attempt that was asked. */
+/* An attempt begins by removing the request, after it has taken the lock and ended what an earlier one left: a request
+ * from that time is gone, though the job runs. So whatever runs without one is asked again. */
 int xpm_act_has_ended(xpm_view *view, xpm_view_job *job, xpm_error *err)
 {
         struct stat st;
@@ -55,8 +55,11 @@ int xpm_act_has_ended(xpm_view *view, xpm_view_job *job, xpm_error *err)
         int rc = xpm_view_refresh(view, job, err);
         if (rc != 0)
                 return rc;
-        return job->state != XPM_JOB_RUNNING ||
-               (fstatat(view->workspace->dir, file, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT);
+        if (job->state != XPM_JOB_RUNNING)
+                return 1;
+        if (fstatat(view->workspace->dir, file, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+                return xpm_act_kill(view, job, err);
+        return 0;
 }
 
 int xpm_act_has_directory(xpm_view *view, const xpm_view_job *job, xpm_error *err)

@@ -6,6 +6,7 @@ import select
 import shutil
 import tempfile
 import threading
+import time
 import unittest
 
 import xpmtest
@@ -38,6 +39,12 @@ class Acting(xpmtest.Case):
         self.addCleanup(file.close)
         fcntl.flock(file, fcntl.LOCK_EX)
         return file
+
+    def wait_for(self, path):
+        limit = time.monotonic() + xpmtest.PATIENCE
+        while not path.exists():
+            self.assertLess(time.monotonic(), limit, f"there is no {path}")
+            select.select([], [], [], 0.01)
 
     def job(self, model):
         return next(job for job in self.job_directories("nn.train") if self.params(job)["model"] == model)
@@ -129,6 +136,17 @@ class Kill(Acting):
             stop.set()
             thread.join()
         self.expect_match(r"^ended +nn\.train/[0-9a-f]{64}  error: cancelled\n$", result.out)
+
+    def test_an_attempt_that_begins_just_then_hears_of_it_too(self):
+        job = self.job("a")
+        held, request = self.lock(job), job / ".experimaestro/kill"
+        kill = self.start("jobs", "kill", "--workdir", self.workspace, "--perform", "--filter", 'model = "a"')
+        for _ in range(2):
+            self.wait_for(request)
+            request.unlink()  # as an attempt does that begins
+        self.wait_for(request)
+        held.close()
+        self.assertEqual(kill.wait(xpmtest.PATIENCE), 0)
 
     def test_a_job_that_an_engine_runs_ends_and_is_not_run_again(self):
         os.mkfifo(self.here / "go")

@@ -1,6 +1,7 @@
 """The three run modes: dry-run shows, generate writes run files that do what the engine would have done, normal runs."""
 import json
 import os
+import select
 import signal
 import subprocess
 import unittest
@@ -308,10 +309,26 @@ plan: {s: {task: t, sweep: {n: [1, 2]}}}
         engine = self.begin()
         engine.send_signal(signal.SIGINT)
         self.wait_for_line(engine)
+        self.wait_for_return(engine)
         with open(self.here / "go", "w") as go:
             go.write("go\n")
         self.end(engine)
         self.assertEqual(self.states(), [".done"])
+
+    def wait_for_return(self, engine):
+        """The worker has given the second job back: so say the events of the run."""
+        ended = os.pidfd_open(engine.pid)
+        self.addCleanup(os.close, ended)
+        events = self.workspace / "experiments" / "i" / "current" / "events" / "event-0.jsonl"
+        for _ in range(100 * xpmtest.PATIENCE):
+            states = {}
+            for line in events.read_text().splitlines() if events.exists() else []:
+                event = json.loads(line)
+                states.setdefault(event["job_id"], []).append(event["scheduler_state"])
+            if any(seen[-2:] == ["scheduled", "ready"] for seen in states.values()):
+                return
+            self.assertFalse(select.select([ended], [], [], 0.01)[0], "the engine has ended")
+        self.fail("no job was given back")
 
     def test_twice_kills_what_runs(self):
         engine = self.begin()
