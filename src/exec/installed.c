@@ -97,8 +97,10 @@ int xpm_read_data(const char *name, char **file, xpm_text *text, xpm_error *err)
         if (rc != 0)
                 return xpm_fail(err, rc, "%s", missing.message);
         rc = xpm_file_read(AT_FDCWD, *file, 0, text, err);
-        if (rc != 0)
+        if (rc != 0) {
                 free(*file);
+                *file = NULL; /* the caller frees what it has */
+        }
         return rc;
 }
 

@@ -13,8 +13,8 @@
  * place, else from the library's. The caller frees; XPM_ENOTFOUND with the places looked at. */
 int xpm_locate_data(const char *name, char **out, xpm_error *err);
 
-/* Append the share file NAME to TEXT. *FILE, for messages, is where it was found; the caller frees it on success. A
- * static build has the templates in itself, for an xpm that was copied alone. */
+/* Append the share file NAME to TEXT. *FILE, for messages, is where it was found; the caller frees it; it is NULL
+ * after a failure. A static build has the templates in itself, for an xpm that was copied alone. */
 int xpm_read_data(const char *name, char **file, xpm_text *text, xpm_error *err);
 
 /* The directory of launcher modules: $XPM_MODULEDIR, or found likewise. */

@@ -40,6 +40,21 @@ static void what_is_nowhere_is_named_with_the_remedy(void **state)
         assert_null(path);
 }
 
+static void what_cannot_be_read_leaves_nothing_to_free(void **state)
+{
+        const struct place *place = *state;
+        char *path = NULL;
+        xpm_text text = XPM_TEXT_INIT;
+        xpm_error err = XPM_ERROR_NONE;
+        assert_int_equal(xpm_mkdir_p(place->dir, "templates/x.sh", 0700, NULL), 0);
+        setenv("XPM_DATADIR", place->path, 1);
+        assert_int_not_equal(xpm_read_data("templates/x.sh", &path, &text, &err), 0);
+        unsetenv("XPM_DATADIR");
+        assert_non_null(strstr(err.message, "templates/x.sh"));
+        assert_null(path);
+        xpm_text_release(&text);
+}
+
 static void build_tree_has_the_shape_of_an_installed_one(void **state)
 {
         (void)state;
@@ -55,6 +70,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(variable_names_the_place),
                 T(what_is_nowhere_is_named_with_the_remedy),
+                T(what_cannot_be_read_leaves_nothing_to_free),
                 T(build_tree_has_the_shape_of_an_installed_one),
 #undef T
         };
