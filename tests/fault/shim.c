@@ -1,28 +1,33 @@
 /* Preloaded into xpm by test_shim.py: the n-th call that changes files is the last one, or fails.
  *
  * XPM_SHIM_ROLE says in which process: the first argument of its command line (`worker`, `run-experiment`).
- * XPM_SHIM_CALL is n, XPM_SHIM_HOW `kill`, `once` (the call fails) or `on` (it fails, and every later one that needs
- * space). XPM_SHIM_ERRNO is the error. XPM_SHIM_FIRED is a file that is made when it happens, with the name of the
- * call: there is one death for each such file, so that whoever is started in place of the dead lives.
+ * XPM_SHIM_CALL is n, XPM_SHIM_HOW `kill`, `once` (the call fails), `on` (it fails, and every later one that needs
+ * space) or `short` (a write to a file or a socket writes half). XPM_SHIM_ERRNO is the error, and says which calls are
+ * counted: for EMFILE those that open a descriptor, for EAGAIN those that start a process or a thread, else those that
+ * change files. XPM_SHIM_FIRED is a file that is made when it happens, with the name of the call: there is one death
+ * for each such file, so that whoever is started in place of the dead lives.
  *
  * A write that is the last call is half done. Whatever the shim does itself, it does by system calls that are not
  * counted. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NEVER, KILL, ONCE, ON };
+enum { NEVER, KILL, ONCE, ON, SHORT };
+enum { FILES, DESCRIPTORS, PROCESSES }; /* which calls are counted */
 
-static int how, error;
+static int how, error, counted;
 static long remaining;
 static const char *fired;
 
@@ -50,7 +55,11 @@ __attribute__((constructor)) static void begin(void)
                 return;
         remaining = atol(call);
         error = number ? atoi(number) : EIO;
-        how = strcmp(way, "kill") == 0 ? KILL : strcmp(way, "once") == 0 ? ONCE : ON;
+        counted = error == EMFILE ? DESCRIPTORS : error == EAGAIN ? PROCESSES : FILES;
+        how = strcmp(way, "kill") == 0    ? KILL
+              : strcmp(way, "once") == 0  ? ONCE
+              : strcmp(way, "short") == 0 ? SHORT
+                                          : ON;
 }
 
 static bool needs_space(const char *call)
@@ -71,11 +80,9 @@ static bool note(const char *call, const char *path)
         return true;
 }
 
-/* Whether CALL fails. FD and DATA are those of a write. */
-static bool strike(const char *call, const char *path, int fd, const void *data, size_t length)
+/* Whether CALL, which is counted, fails. FD and DATA are those of a write. */
+static bool fall(const char *call, const char *path, int fd, const void *data, size_t length)
 {
-        if (how == NEVER || (how == ON && !needs_space(call)))
-                return false;
         if (remaining > 0 && --remaining > 0)
                 return false;
         if (remaining == 0) {
@@ -96,6 +103,32 @@ static bool strike(const char *call, const char *path, int fd, const void *data,
         return true;
 }
 
+/* Whether CALL, which changes files, fails. */
+static bool strike(const char *call, const char *path, int fd, const void *data, size_t length)
+{
+        if (how == NEVER || how == SHORT || counted != FILES || (how == ON && error == ENOSPC && !needs_space(call)))
+                return false;
+        return fall(call, path, fd, data, length);
+}
+
+/* Whether CALL fails, which opens a descriptor or starts a process. */
+static bool strike_other(int what, const char *call, const char *path)
+{
+        return how != NEVER && counted == what && fall(call, path, -1, NULL, 0);
+}
+
+/* How much of LENGTH bytes is written to FD. */
+static size_t shorten(const char *call, int fd, size_t length)
+{
+        struct stat st;
+        if (how != SHORT || length < 2 || fstat(fd, &st) != 0 || !(S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode)))
+                return length;
+        if (!fall(call, "", -1, NULL, 0))
+                return length;
+        how = NEVER;
+        return length / 2;
+}
+
 static bool is_file(int fd)
 {
         struct stat st;
@@ -110,7 +143,7 @@ int openat(int dir, const char *path, int flags, ...)
         va_start(rest, flags);
         int mode = flags & O_CREAT ? va_arg(rest, int) : 0;
         va_end(rest);
-        if ((flags & O_CREAT) && strike("openat", path, -1, NULL, 0))
+        if (((flags & O_CREAT) && strike("openat", path, -1, NULL, 0)) || strike_other(DESCRIPTORS, "openat", path))
                 return -1;
         return (int)syscall(SYS_openat, dir, path, flags, mode);
 }
@@ -121,7 +154,7 @@ int open(const char *path, int flags, ...)
         va_start(rest, flags);
         int mode = flags & O_CREAT ? va_arg(rest, int) : 0;
         va_end(rest);
-        if ((flags & O_CREAT) && strike("open", path, -1, NULL, 0))
+        if (((flags & O_CREAT) && strike("open", path, -1, NULL, 0)) || strike_other(DESCRIPTORS, "open", path))
                 return -1;
         return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
@@ -135,8 +168,70 @@ ssize_t write(int fd, const void *data, size_t length)
         snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
         if (is_file(fd) && readlink(link, path, sizeof path - 1) > 0 && strike("write", path, fd, data, length))
                 return -1;
-        return REAL(write)(fd, data, length);
+        return REAL(write)(fd, data, shorten("write", fd, length));
 }
+
+ssize_t send(int fd, const void *data, size_t length, int flags)
+{
+        return REAL(send)(fd, data, shorten("send", fd, length), flags);
+}
+
+int socketpair(int domain, int type, int protocol, int fds[2])
+{
+        return strike_other(DESCRIPTORS, "socketpair", "") ? -1 : REAL(socketpair)(domain, type, protocol, fds);
+}
+
+int pipe2(int fds[2], int flags)
+{
+        return strike_other(DESCRIPTORS, "pipe2", "") ? -1 : (int)syscall(SYS_pipe2, fds, flags);
+}
+
+int eventfd(unsigned int count, int flags)
+{
+        return strike_other(DESCRIPTORS, "eventfd", "") ? -1 : (int)syscall(SYS_eventfd2, count, flags);
+}
+
+int epoll_create1(int flags)
+{
+        return strike_other(DESCRIPTORS, "epoll_create1", "") ? -1 : (int)syscall(SYS_epoll_create1, flags);
+}
+
+int pidfd_open(pid_t pid, unsigned int flags)
+{
+        return strike_other(DESCRIPTORS, "pidfd_open", "") ? -1 : (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+pid_t fork(void)
+{
+        return strike_other(PROCESSES, "fork", "") ? -1 : REAL(fork)();
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *data)
+{
+        return strike_other(PROCESSES, "pthread_create", "") ? error
+                                                             : REAL(pthread_create)(thread, attributes, run, data);
+}
+
+#ifdef __x86_64__
+/* vfork() returns twice on its caller's stack, so it can only be jumped to. */
+__attribute__((used)) static void *refuse_vfork(void)
+{
+        void *real_vfork = dlsym(RTLD_NEXT, "vfork");
+        return strike_other(PROCESSES, "vfork", "") ? NULL : real_vfork;
+}
+
+__attribute__((naked)) pid_t vfork(void)
+{
+        __asm__("sub $8, %rsp\n\t"
+                "call refuse_vfork\n\t"
+                "add $8, %rsp\n\t"
+                "test %rax, %rax\n\t"
+                "jz 1f\n\t"
+                "jmp *%rax\n"
+                "1:\tmov $-1, %eax\n\t"
+                "ret");
+}
+#endif
 
 ssize_t pwrite(int fd, const void *data, size_t length, off_t offset)
 {

@@ -2,7 +2,8 @@
 
 A death (of the worker, or of the engine): the same command, given again when the engine died, ends well, and no job has been run
 more than once more. A failing call (EIO once, or a disk that is full from then on): the run ends well all the same, or says what failed and with which
-file; nothing is marked as done that has not ended; the same command without the shim ends well.
+file; nothing is marked as done that has not ended; the same command without the shim ends well. The same when there is no descriptor or no
+process left, and when the filesystem becomes read-only; a write that is cut short is made good.
 
 XPM_FAULT_STRIDE takes every so many calls only (1).
 """
@@ -44,7 +45,7 @@ class Place:
     """A directory of its own for what is tried at one call."""
 
     def __init__(self, case, number):
-        self.case, self.here = case, case.here / str(number)
+        self.case, self.here = case, case.here / f"{case.sweeps}-{number}"
         self.workspace, self.diary, self.fired = (self.here / name for name in ("ws", "diary", "fired"))
         self.here.mkdir()
         self.number, self.where = number, ""
@@ -92,6 +93,8 @@ class Place:
 
 
 class Shim(xpmtest.Case):
+    sweeps = 0
+
     def setUp(self):
         super().setUp()
         source = xpmtest.SOURCE / "tests" / "fault" / "shim.c"
@@ -101,16 +104,17 @@ class Shim(xpmtest.Case):
         self.preload = " ".join(filter(None, (asan, str(self.here / "shim.so"))))
         self.write("e.yaml", PLAN)
 
-    def every_call(self, attempt):
+    def every_call(self, attempt, stride=STRIDE, least=20):
         """attempt(place) at every call, until one is not struck; how often it was, and what it returned."""
         at_once, results, number = 4, [], 1
+        self.sweeps += 1
         with concurrent.futures.ThreadPoolExecutor(at_once) as executor:
             while None not in results:
-                places = [Place(self, number + i * STRIDE) for i in range(at_once)]
+                places = [Place(self, number + i * stride) for i in range(at_once)]
                 results += executor.map(attempt, places)
-                number += at_once * STRIDE
+                number += at_once * stride
         struck = results.index(None)
-        self.assertGreater(struck * STRIDE, 20, "it changes no files?")
+        self.assertGreater(struck * stride, least, "it makes no such calls?")
         self.assertEqual(set(results[struck:]), {None}, "one call was not reached, and a later one was")
         return struck, results[:struck]
 
@@ -130,18 +134,21 @@ class Shim(xpmtest.Case):
         struck, _ = self.every_call(attempt)
         print(f"{role}: killed at each of {struck} calls that change files; the same command made good each", file=sys.stderr)
 
-    def failures(self, role, how, number):
+    def failures(self, role, how, number, calls="change files", **every):
         def attempt(place):
             done = place.run(role=role, how=how, errno=number)
             if not place.struck():
                 self.assertEqual(done.status, 0, done)
                 return place.check_complete(0)
-            self.assertIn(done.status, (0, 1, 3), place.where)
+            # 2: what cannot be read is the plan.
+            self.assertIn(done.status, (0, 1, 2, 3) if "e.yaml'" in done.err else (0, 1, 3), place.where)
+            self.assertNotIn("killed by signal", done.err, place.where)
             if done.status == 0:
                 place.check_complete(0)
             else:
                 place.check_claims()
-                self.assertRegex(done.err.lower(), f"'[^']+'(.|\n)*{words}|{words}(.|\n)*'[^']+'", place.where)
+                named = f"'[^']+'(.|\n)*{words}|{words}(.|\n)*'[^']+'"
+                self.assertRegex(done.err.lower(), named if calls == "change files" else words, place.where)
             self.assertNotIn("Sanitizer", done.err, place.where)
             again = place.run()
             self.assertEqual(again.status, 0, place.where)
@@ -149,8 +156,8 @@ class Shim(xpmtest.Case):
             return "well" if done.status == 0 else "said"
 
         words = os.strerror(number).lower()
-        struck, results = self.every_call(attempt)
-        print(f"{role}: {errno.errorcode[number]} ({how}) at each of {struck} calls that change files: {results.count('well')} runs "
+        struck, results = self.every_call(attempt, **every)
+        print(f"{role}: {errno.errorcode[number]} ({how}) at each of {struck} calls that {calls}: {results.count('well')} runs "
               f"ended well, {results.count('said')} said what failed; the same command ended well after each", file=sys.stderr)
 
     def test_the_worker_dies_at_each_call(self):
@@ -170,6 +177,31 @@ class Shim(xpmtest.Case):
 
     def test_the_disk_is_full_at_each_call_of_the_engine(self):
         self.failures("run-experiment", "on", errno.ENOSPC)
+
+    def test_the_filesystem_becomes_read_only_at_each_call(self):
+        self.failures("worker", "on", errno.EROFS)
+        self.failures("run-experiment", "on", errno.EROFS)
+
+    def test_no_descriptor_is_left_at_each_call(self):
+        for role in ("worker", "run-experiment"):
+            for how in ("once", "on"):
+                self.failures(role, how, errno.EMFILE, "open descriptors")
+
+    def test_no_process_can_be_started_at_each_call(self):
+        for role in ("worker", "run-experiment"):
+            for how in ("once", "on"):
+                self.failures(role, how, errno.EAGAIN, "start processes", stride=1, least=0)
+
+    def test_a_write_that_is_cut_short_is_made_good(self):
+        def attempt(place):
+            done = place.run(role=role, how="short")
+            self.assertEqual(done.status, 0, place.where)
+            place.check_complete(0)
+            return True if place.struck() else None
+
+        for role in ("worker", "run-experiment"):
+            struck, _ = self.every_call(attempt, least=5)
+            print(f"{role}: half was written at each of {struck} writes to files and sockets; each was made good", file=sys.stderr)
 
 
 if __name__ == "__main__":
