@@ -203,20 +203,29 @@ static int open_loop(server *server_, xpm_error *err)
         int rc = uv_loop_init(&server_->loop);
         if (rc != 0)
                 return fail_uv(err, "make an event loop", rc);
-        uv_signal_init(&server_->loop, &server_->term);
         server_->term.data = server_->socket.data = server_;
-        rc = uv_signal_start(&server_->term, on_term, SIGTERM);
-        return rc == 0 ? 0 : fail_uv(err, "watch for SIGTERM", rc);
+        rc = uv_signal_init(&server_->loop, &server_->term);
+        if (rc == 0 && (rc = uv_signal_start(&server_->term, on_term, SIGTERM)) != 0) {
+                uv_close((uv_handle_t *)&server_->term, NULL);
+                uv_run(&server_->loop, UV_RUN_DEFAULT);
+        }
+        if (rc == 0)
+                return 0;
+        uv_loop_close(&server_->loop);
+        return fail_uv(err, "watch for SIGTERM", rc);
 }
 
 int xpm_worker_serve(int fd, int slots, xpm_error *err)
 {
         server server_ = {.fd = fd, .slots = slots > 0 ? slots : 1};
         int rc = xpm_site_init(&server_.site, environ, err);
-        if (rc == 0)
-                rc = open_loop(&server_, err);
         if (rc != 0)
                 return xpm_error_exit_status(rc);
+        rc = open_loop(&server_, err);
+        if (rc != 0) {
+                xpm_site_release(&server_.site);
+                return xpm_error_exit_status(rc);
+        }
         signal(SIGINT, SIG_IGN);
         signal(SIGHUP, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);

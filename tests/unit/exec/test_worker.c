@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -179,6 +180,20 @@ static void worker_without_a_socket_says_so(void **state)
         signal(SIGPIPE, SIG_DFL);
 }
 
+static void worker_without_descriptors_says_so_and_keeps_nothing(void **state)
+{
+        (void)state;
+        struct rlimit before, none;
+        xpm_error err = XPM_ERROR_NONE;
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        none = (struct rlimit){0, before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        int status = xpm_worker_serve(-1, 1, &err);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(status, 3);
+        assert_non_null(strstr(err.message, "too many open files"));
+}
+
 int main(int argc, char **argv)
 {
         if (argc == 6 && strcmp(argv[1], "worker") == 0)
@@ -187,7 +202,7 @@ int main(int argc, char **argv)
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(job_arrives_in_pieces_and_is_run),      T(engine_of_another_version_is_refused),
                 T(nonsense_ends_the_worker_not_the_jobs), T(termination_is_passed_to_the_jobs),
-                T(worker_without_a_socket_says_so),
+                T(worker_without_a_socket_says_so),       T(worker_without_descriptors_says_so_and_keeps_nothing),
 #undef T
         };
         /* The first loop of a process opens what stays. */
