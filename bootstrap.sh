@@ -2,15 +2,15 @@
 # Everything from a fresh Debian 12 to results: packages that are missing, configure, build, run.
 #
 #   ./bootstrap.sh demo                run a real experiment and show its results
-#   ./bootstrap.sh test                every test: debug build, sanitizers, a minute of fuzzing
-#   ./bootstrap.sh test --long N       the same, with N minutes of fuzzing
+#   ./bootstrap.sh test                every test: debug build, deaths and failures on purpose, sanitizers, a minute of fuzzing
+#   ./bootstrap.sh test --long N       the same, with N minutes of fuzzing and N times as many deaths
 #
 # It can be run again at no cost: what is installed and built is left as it is.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 build_packages=(build-essential cmake ninja-build pkg-config libyaml-dev libjansson-dev libssl-dev libuv1-dev libpcre2-dev)
-test_packages=(libcmocka-dev git python3 clang libclang-rt-14-dev clang-format)
+test_packages=(libcmocka-dev git python3 clang libclang-rt-14-dev clang-format valgrind)
 
 say()
 {
@@ -109,10 +109,14 @@ test_all()
         [[ $minutes =~ ^[1-9][0-9]*$ ]] || usage
 
         require "${build_packages[@]}" "${test_packages[@]}"
+        export XPM_FAULT_KILLS=${XPM_FAULT_KILLS-$((minutes * 100))} XPM_FAULT_ROUNDS=${XPM_FAULT_ROUNDS-$((minutes * 20))}
+        export XPM_FAULT_DAMAGES=${XPM_FAULT_DAMAGES-$((minutes * 60))}
         build dev all
         run_tests dev
         build asan all
         run_tests asan -LE fault # deaths are tried on what is delivered: here each start takes ten times as long
+        build tsan threads
+        run_tests tsan -R '^(unit\.exec\.test_(pool|local|wire|leftover)|fault\.test_checkers)$'
         build fuzz fuzz -DXPM_FUZZ_SECONDS=$((minutes * 60))
         run_tests fuzz -R '^fuzz\.'
         echo "$passed passed, $failed failed"
