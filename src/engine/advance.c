@@ -153,7 +153,7 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
                 break;
         case XPM_EVENT_STARTED: tell(runner, job, NULL); break;
         case XPM_EVENT_ELSEWHERE:
-                xpm_claims_release(&runner->claims, job, true);
+                /* It may be what our own worker left: what it holds is given back when it has let go. */
                 tracked->elsewhere = true;
                 runner->core.occupied += tracked->seen;
                 xpm_queue_push(&runner->elsewhere, job);

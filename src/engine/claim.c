@@ -122,6 +122,8 @@ int xpm_claims_queue(xpm_claims *claims, const xpm_job *job, size_t port, xpm_er
                 class->first = entry;
         class->last = entry;
         claims->waiting++;
+        if (number < claims->first)
+                claims->first = number;
         return 0;
 }
 
@@ -132,7 +134,7 @@ static bool is_of_port(const xpm_claim_class *class, size_t port)
 
 int64_t xpm_claims_next(const xpm_claims *claims, size_t port)
 {
-        for (size_t i = 0; claims->waiting > 0 && i < claims->class_count; i++) {
+        for (size_t i = claims->first; claims->waiting > 0 && i < claims->class_count; i++) {
                 const xpm_claim_class *class = &claims->classes[i];
                 if (class->first && !class->blocked && is_of_port(class, port))
                         return (int64_t) class->first - 1;
@@ -142,7 +144,7 @@ int64_t xpm_claims_next(const xpm_claims *claims, size_t port)
 
 static xpm_claim_class *class_of_head(xpm_claims *claims, size_t job)
 {
-        for (size_t i = 0; i < claims->class_count; i++)
+        for (size_t i = claims->first; i < claims->class_count; i++)
                 if (claims->classes[i].first == job + 1)
                         return &claims->classes[i];
         return NULL;
@@ -246,6 +248,8 @@ int xpm_claims_take(xpm_claims *claims, size_t job, const xpm_jobspec *spec, boo
         if (!class->first)
                 class->last = 0;
         claims->waiting--;
+        while (claims->first < claims->class_count && !claims->classes[claims->first].first)
+                claims->first++;
         return remember(claims, job, spec, err);
 }
 

@@ -37,6 +37,7 @@ typedef struct xpm_claims {
         xpm_map index; /* key → class + 1 */
         xpm_claim_class *classes;
         size_t class_count, class_capacity;
+        size_t first;   /* no class before it has jobs */
         uint32_t *next; /* per job: the one behind it in its class, + 1 */
         xpm_claim *held;
         size_t waiting; /* jobs in all classes */

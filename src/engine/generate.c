@@ -14,6 +14,7 @@ static enum xpm_job_state outlook_state(const void *data, size_t job)
         case XPM_OUTLOOK_DONE:
         case XPM_OUTLOOK_CHANGED: return XPM_JOB_DONE;
         case XPM_OUTLOOK_RUNNING: return XPM_JOB_RUNNING;
+        case XPM_OUTLOOK_SPARED: return XPM_JOB_TRANSIENT;
         default: return XPM_JOB_UNSCHEDULED;
         }
 }

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/sha256.h"
 #include "engine/experiment.h"
+#include "engine/transient.h"
 #include "workspace/probe.h"
 
 enum { FLUSH = 1 << 16, SHORT_ID = 8 };
@@ -84,6 +85,25 @@ static int carry(xpm_experiment *experiment, xpm_error *err)
         return rc;
 }
 
+static bool would_run(const void *data, size_t job)
+{
+        const xpm_experiment *experiment = data;
+        enum xpm_outlook outlook = (enum xpm_outlook)experiment->outlooks[job];
+        return outlook == XPM_OUTLOOK_RUN || (outlook == XPM_OUTLOOK_FAILED && !experiment->options.keep_failed);
+}
+
+static int spare(xpm_experiment *experiment, xpm_error *err)
+{
+        const xpm_transient_source source = {experiment, would_run};
+        bool *spared;
+        int rc = xpm_transients_spare(experiment->plan, &source, &spared, err);
+        for (size_t job = 0; rc == 0 && spared && job < experiment->plan->job_count; job++)
+                if (spared[job])
+                        experiment->outlooks[job] = XPM_OUTLOOK_SPARED;
+        free(spared);
+        return rc;
+}
+
 int xpm_experiment_look(xpm_experiment *experiment, size_t *counts, xpm_error *err)
 {
         size_t count = experiment->plan->job_count, totals[XPM_OUTLOOK_COUNT] = {0};
@@ -97,6 +117,8 @@ int xpm_experiment_look(xpm_experiment *experiment, size_t *counts, xpm_error *e
                         rc = look_at(experiment, experiment->plan->jobs[i], &experiment->outlooks[i], err);
                         failures |= experiment->outlooks[i] == XPM_OUTLOOK_FAILED;
                 }
+        if (rc == 0)
+                rc = spare(experiment, err);
         if (rc == 0 && failures)
                 rc = carry(experiment, err);
         for (size_t i = 0; i < count; i++)

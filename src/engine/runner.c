@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "engine/launch.h"
+#include "engine/transient.h"
 
 /* Milliseconds between looks at what others run, for few jobs and for many, and at the tokens that others hold. */
 enum { BATCH = 64, KILLS = 2, FEW = 64, FEW_INTERVAL = 100, ELSEWHERE_INTERVAL = 500, TOKENS_INTERVAL = 200 };

@@ -79,10 +79,6 @@ bool xpm_runner_retries(xpm_runner *runner, size_t job, const xpm_job_end *end);
 /* How much more than asked for JOB gets at its next try. */
 double xpm_runner_memory_scale(const xpm_runner *runner, size_t job);
 double xpm_runner_duration_scale(const xpm_runner *runner, size_t job);
-/* transient.c: what is transient and needed by nothing that is to run stands in XPM_JOB_TRANSIENT, after the survey. */
-int xpm_runner_spare_transients(xpm_runner *runner);
-/* The directories of what was to be removed and is needed no more go. */
-int xpm_runner_remove_transients(xpm_runner *runner);
 /* Where each job stands before anything is started, from what its directory says. */
 int xpm_runner_survey(xpm_runner *runner);
 /* JOB's worker is gone: what its directory says counts, else it is run again, or has failed. */

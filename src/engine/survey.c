@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/runner.h"
+#include "engine/transient.h"
 #include "exec/leftover.h"
 #include "workspace/folder.h"
 #include "workspace/jobdir.h"
@@ -67,13 +68,31 @@ static int place(xpm_runner *runner, size_t job)
         return rc;
 }
 
+static bool would_run(const void *data, size_t job)
+{
+        const xpm_tracked *tracked = &((const xpm_runner *)data)->jobs[job];
+        return tracked->state == XPM_JOB_WAITING && !tracked->seen;
+}
+
+static int spare_transients(xpm_runner *runner)
+{
+        const xpm_transient_source source = {runner, would_run};
+        bool *spared;
+        int rc = xpm_transients_spare(runner->plan, &source, &spared, runner->err);
+        for (size_t job = 0; rc == 0 && spared && job < runner->plan->job_count; job++)
+                if (spared[job])
+                        runner->jobs[job].state = XPM_JOB_TRANSIENT;
+        free(spared);
+        return rc;
+}
+
 int xpm_runner_survey(xpm_runner *runner)
 {
         int rc = 0;
         for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++)
                 rc = place(runner, job);
         if (rc == 0)
-                rc = xpm_runner_spare_transients(runner);
+                rc = spare_transients(runner);
         for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++)
                 runner->by_state[runner->jobs[job].state]++;
         return rc;
@@ -119,9 +138,10 @@ static bool has_begun(xpm_runner *runner, size_t job)
         xpm_jobdir dir = XPM_JOBDIR_INIT;
         dir.path = xpm_text_string(&path);
         dir.script = xpm_job_script(runner->plan->jobs[job]);
-        uint32_t last = path.failed ? 0 : xpm_jobdir_last_attempt(&dir);
+        uint32_t last = path.failed ? 0 : xpm_jobdir_lost_attempt(&dir);
         bool begun = tracked->state == XPM_JOB_RUNNING || last > tracked->lost_attempt;
-        tracked->lost_attempt = last;
+        if (last > 0)
+                tracked->lost_attempt = last;
         xpm_text_release(&path);
         return begun;
 }

@@ -1,7 +1,10 @@
 /* Transient jobs: run only for the sake of others. What is to run needs what it depends on; a transient job that
  * nothing of the kind needs, directly or through other transient jobs, is spared. One that is to be removed goes when
  * the run ends and all that needed it is done. */
+#include "engine/transient.h"
+
 #include <fcntl.h>
+#include <stdlib.h>
 
 #include "base/file.h"
 #include "engine/runner.h"
@@ -13,40 +16,53 @@ static int kind_of(const xpm_job *job)
         return job->step->templates->transient;
 }
 
-static bool is_to_run(const xpm_runner *runner, size_t job)
+static bool has_transients(const xpm_plan *plan)
 {
-        return runner->jobs[job].state == XPM_JOB_WAITING;
+        for (size_t i = 0; i < plan->step_count; i++)
+                if (plan->steps[i].templates && plan->steps[i].templates->transient != XPM_TRANSIENT_NO)
+                        return true;
+        return false;
 }
 
-int xpm_runner_spare_transients(xpm_runner *runner)
+/* What is to run needs what it depends on; what is needed runs, and needs in its turn. */
+static void follow_needs(const xpm_plan *plan, xpm_queue *needed, bool *spared)
 {
-        const xpm_plan *plan = runner->plan;
-        xpm_queue needed;
-        size_t transients = 0;
-        for (size_t i = 0; i < plan->job_count; i++)
-                if (is_to_run(runner, i) && kind_of(plan->jobs[i]) != XPM_TRANSIENT_NO && !runner->jobs[i].seen) {
-                        runner->jobs[i].state = XPM_JOB_TRANSIENT;
-                        transients++;
-                }
-        if (transients == 0)
-                return 0;
-        int rc = xpm_queue_init(&needed, plan->job_count, runner->err);
-        if (rc != 0)
-                return rc;
-        for (size_t i = 0; i < plan->job_count; i++)
-                if (is_to_run(runner, i))
-                        xpm_queue_push(&needed, i);
-        while (xpm_queue_length(&needed) > 0) {
-                const xpm_job *job = plan->jobs[xpm_queue_pop(&needed)];
+        while (xpm_queue_length(needed) > 0) {
+                const xpm_job *job = plan->jobs[xpm_queue_pop(needed)];
                 for (size_t i = 0; i < job->dependency_count; i++) {
                         size_t dependency = job->dependencies[i]->index;
-                        if (runner->jobs[dependency].state != XPM_JOB_TRANSIENT)
+                        if (!spared[dependency])
                                 continue;
-                        runner->jobs[dependency].state = XPM_JOB_WAITING;
-                        xpm_queue_push(&needed, dependency);
+                        spared[dependency] = false;
+                        xpm_queue_push(needed, dependency);
                 }
         }
+}
+
+int xpm_transients_spare(const xpm_plan *plan, const xpm_transient_source *source, bool **out, xpm_error *err)
+{
+        xpm_queue needed;
+        *out = NULL;
+        if (!has_transients(plan))
+                return 0;
+        bool *spared = calloc(plan->job_count + 1, sizeof *spared);
+        if (!spared)
+                return xpm_fail_memory(err);
+        int rc = xpm_queue_init(&needed, plan->job_count, err);
+        if (rc != 0) {
+                free(spared);
+                return rc;
+        }
+        for (size_t i = 0; i < plan->job_count; i++) {
+                if (!source->would_run(source->data, i))
+                        continue;
+                spared[i] = kind_of(plan->jobs[i]) != XPM_TRANSIENT_NO;
+                if (!spared[i])
+                        xpm_queue_push(&needed, i);
+        }
+        follow_needs(plan, &needed, spared);
         xpm_queue_release(&needed);
+        *out = spared;
         return 0;
 }
 

@@ -13,12 +13,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -26,7 +28,8 @@
 #include "exec/attempt.h"
 #include "workspace/status.h"
 
-enum { PASSES = 200, ENVIRONMENT_LIMIT = 8 << 20, PAUSE_MS = 5 };
+/* Milliseconds that the end of one that was killed is waited for. */
+enum { PASSES = 100, ENVIRONMENT_LIMIT = 8 << 20, PATIENCE = 1000 };
 
 typedef struct process {
         pid_t session;
@@ -129,18 +132,31 @@ static bool is_session_known(const xpm_leftover *leftover)
         return start == 0 || (leftover->start && start == leftover->start);
 }
 
-static int kill_once(int proc, DIR *entries, const xpm_leftover *leftover)
+/* A descriptor of the process first: so what is looked at is what is killed, and its end can be waited for. */
+static bool kill_if_left(int proc, const char *name, const xpm_leftover *leftover, bool session_is_known)
+{
+        long pid = strtol(name, NULL, 10);
+        if (pid <= 1 || pid == getpid())
+                return false;
+        int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+        if (fd < 0)
+                return false;
+        bool killed = belongs(proc, name, leftover, session_is_known) &&
+                      syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+        if (killed)
+                poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, PATIENCE);
+        close(fd);
+        return killed;
+}
+
+static int kill_once(DIR *entries, const xpm_leftover *leftover)
 {
         int killed = 0;
         bool session_is_known = is_session_known(leftover);
         rewinddir(entries);
-        for (struct dirent *entry; (entry = readdir(entries));) {
-                if (!isdigit((unsigned char)entry->d_name[0]))
-                        continue;
-                long pid = strtol(entry->d_name, NULL, 10);
-                if (pid > 1 && pid != getpid() && belongs(proc, entry->d_name, leftover, session_is_known))
-                        killed += kill((pid_t)pid, SIGKILL) == 0;
-        }
+        for (struct dirent *entry; (entry = readdir(entries));)
+                if (isdigit((unsigned char)entry->d_name[0]))
+                        killed += kill_if_left(dirfd(entries), entry->d_name, leftover, session_is_known);
         return killed;
 }
 
@@ -151,11 +167,8 @@ int xpm_sweep(const xpm_leftover *leftover)
         if (!entries)
                 return 0;
         for (int pass = 0; pass < PASSES && killed > 0; pass++) {
-                if (pass > 1)
-                        nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L},
-                                  NULL); /* what was killed takes a moment */
-                killed = kill_once(dirfd(entries), entries, leftover);
-                total = killed > total ? killed : total;
+                killed = kill_once(entries, leftover);
+                total += killed;
         }
         closedir(entries);
         return total;

@@ -167,6 +167,7 @@ plan:
         self.write("e.yaml", self.FILE.replace("TRANSIENT", "remove"))
         self.assertIn("4 done", self.run_experiment("e.yaml").out)
         self.assertEqual(self.job_directories("make"), [])
+        self.assertIn("2 not needed", self.run_experiment("--run-mode", "dry-run", "e.yaml").out)
         self.assertIn("2 before", self.run_experiment("e.yaml").out)
         self.assertEqual(self.job_directories("make"), [])
 

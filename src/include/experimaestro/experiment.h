@@ -85,7 +85,8 @@ XPM_API const char *xpm_job_step(const xpm_job *job);
         X(CHANGED, "done, command changed") \
         X(RUNNING, "running")               \
         X(FAILED, "failed before")          \
-        X(BLOCKED, "blocked")
+        X(BLOCKED, "blocked")               \
+        X(SPARED, "not needed")
 
 enum xpm_outlook {
 #define X(name, word) XPM_OUTLOOK_##name,
