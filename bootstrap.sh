@@ -114,7 +114,7 @@ test_all()
         build dev all
         run_tests dev
         build asan all
-        run_tests asan -E '^fault\.test_checkers$'
+        XPM_FAULT_STRIDE=3 run_tests asan -E '^fault\.test_checkers$'
         build tsan threads
         run_tests tsan -R '^(unit\.exec\.test_(pool|local|wire|leftover)|fault\.test_checkers)$'
         build fuzz fuzz -DXPM_FUZZ_SECONDS=$((minutes * 60))
