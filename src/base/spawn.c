@@ -117,6 +117,9 @@ static int bind_to_parent(const struct start *start)
 static __attribute__((noreturn, noinline)) void become_program(const struct start *start)
 {
         enum xpm_spawn_step step = XPM_SPAWN_FORK;
+        /* Before its number may be taken by another; 0 is whoever writes it. */
+        if (start->spawn->cgroup_fd >= 0)
+                (void)!write(start->spawn->cgroup_fd, "0", 1);
         if (start->spawn->session && setsid() < 0)
                 goto failed;
         if (bind_to_parent(start) != 0)

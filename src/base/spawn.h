@@ -22,11 +22,13 @@ typedef struct xpm_spawn {
         int stdio[3];            /* descriptors for 0, 1, 2; -1 is /dev/null */
         int keep_fd;             /* one more descriptor that the child inherits, as keep_as; -1 none */
         int keep_as;
+        int cgroup_fd;    /* cgroup.procs of the group that the child joins before it becomes the program; -1 none. One
+                           * that does not take it is no error: a group only limits. */
         bool session;     /* setsid(): a session and process group of its own */
         int death_signal; /* PR_SET_PDEATHSIG in the child, 0 none */
 } xpm_spawn;
 
-#define XPM_SPAWN_INIT ((xpm_spawn){.cwd_fd = -1, .stdio = {-1, -1, -1}, .keep_fd = -1})
+#define XPM_SPAWN_INIT ((xpm_spawn){.cwd_fd = -1, .stdio = {-1, -1, -1}, .keep_fd = -1, .cgroup_fd = -1})
 
 typedef struct xpm_child {
         pid_t pid;

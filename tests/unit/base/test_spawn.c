@@ -82,6 +82,24 @@ static void environment_is_the_given_one_or_the_callers(void **state)
         unsetenv("XPM_TEST_VARIABLE");
 }
 
+static void child_joins_its_group_before_it_is_the_program(void **state)
+{
+        struct place *place = *state;
+        char text[4096];
+        xpm_spawn spawn = XPM_SPAWN_INIT;
+        spawn.argv = ARGV("/bin/sh", "-c", "cat group; test ! -e /proc/self/fd/77");
+        spawn.cwd_fd = place->dir;
+        place_put(place, "group", "");
+        int fd = openat(place->dir, "group", O_WRONLY | O_CLOEXEC);
+        spawn.cgroup_fd = fcntl(fd, F_DUPFD_CLOEXEC, 77);
+        close(fd);
+        assert_int_equal(spawn.cgroup_fd, 77);
+        assert_string_equal(output(place, spawn, text), "0");
+        close(spawn.cgroup_fd);
+        spawn.cgroup_fd = place->dir; /* takes nobody */
+        assert_string_equal(output(place, spawn, text), "0");
+}
+
 static void program_starts_in_its_directory(void **state)
 {
         struct place *place = *state;
@@ -455,6 +473,7 @@ int main(void)
                 T(program_gets_its_arguments_as_they_are),
                 T(end_is_told_as_it_was),
                 T(environment_is_the_given_one_or_the_callers),
+                T(child_joins_its_group_before_it_is_the_program),
                 T(program_starts_in_its_directory),
                 T(relative_program_is_relative_to_its_directory),
                 T(name_is_looked_up_in_the_path_of_its_environment),
