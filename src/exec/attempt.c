@@ -61,8 +61,17 @@ void xpm_site_share(xpm_site *site, mode_t directory_mode, mode_t file_mode)
         umask(file_mode & 0070 ? mask & ~(mode_t)0070 : mask);
 }
 
+void xpm_site_limit_memory(xpm_site *site, const pid_t *company, size_t count)
+{
+        if (!site->cgroup_tried)
+                site->cgroup = xpm_cgroup_open(&XPM_CGROUP_HERE, company, count);
+        site->cgroup_tried = true;
+}
+
 void xpm_site_release(xpm_site *site)
 {
+        xpm_cgroup_close(site->cgroup);
+        site->cgroup = NULL;
         xpm_environ_release(&site->environment);
 }
 
@@ -71,6 +80,7 @@ void xpm_attempt_init(xpm_attempt *attempt, xpm_order *order)
         *attempt = (xpm_attempt){.order = order,
                                  .dir = XPM_JOBDIR_INIT,
                                  .child = {.pid = -1, .pidfd = -1},
+                                 .group = XPM_CGROUP_JOB_INIT,
                                  .logs = {-1, -1},
                                  .number = order->attempt ? order->attempt : 1,
                                  .outcome = {.code = -1}};
@@ -334,6 +344,8 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         child.keep_fd = attempt->dir.lock;
         child.keep_as = XPM_LOCK_FD;
         child.session = true;
+        if (spec->need.memory > 0 && site->cgroup && xpm_cgroup_begin(site->cgroup, spec->need.memory, &attempt->group))
+                child.cgroup_fd = attempt->group.procs;
         attempt->begun = monotonic();
         return xpm_spawn_start(&child, &attempt->child, step, err);
 }
@@ -395,8 +407,10 @@ static enum xpm_attempt_step launch(const xpm_site *site, xpm_attempt *attempt)
         int rc = spawn(site, attempt, &step, &argv, &err);
         if (rc != 0 && step != XPM_SPAWN_OK)
                 describe(&attempt->order->spec, argv[0], step, errno, &words);
-        if (rc != 0)
+        if (rc != 0) {
+                xpm_cgroup_end(site->cgroup, &attempt->group);
                 result = not_started(site, attempt, words.code ? words.message : err.message);
+        }
         close_logs(attempt);
         return result;
 }
@@ -484,12 +498,18 @@ static void judge_memory(xpm_attempt *attempt, int64_t max_rss)
 {
         xpm_outcome *outcome = &attempt->outcome;
         uint64_t limit = attempt->order->spec.need.memory;
-        if (limit == 0 || (uint64_t)max_rss <= limit || outcome->failure == XPM_FAILURE_MEMORY)
+        bool stopped = xpm_cgroup_ran_out(&attempt->group);
+        if (limit == 0 || ((uint64_t)max_rss <= limit && !stopped) || outcome->failure == XPM_FAILURE_MEMORY)
                 return;
         outcome->done = false;
         outcome->failure = XPM_FAILURE_MEMORY;
-        snprintf(outcome->message, sizeof outcome->message, "it used %" PRId64 " MiB of memory, and asked for %" PRIu64,
-                 max_rss >> 20, limit >> 20);
+        if (stopped)
+                snprintf(outcome->message, sizeof outcome->message,
+                         "the kernel stopped it: it wanted more than the %" PRIu64 " MiB of memory that it asked for",
+                         limit >> 20);
+        else
+                snprintf(outcome->message, sizeof outcome->message,
+                         "it used %" PRId64 " MiB of memory, and asked for %" PRIu64, max_rss >> 20, limit >> 20);
 }
 
 /* Somebody else runs it, or has run it: what we saw counts for nothing. */
@@ -517,11 +537,13 @@ void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, 
                 snprintf(here.boot, sizeof here.boot, "%s", xpm_boot_id());
                 here.command = attempt->child.pid;
                 here.command_start = attempt->command_start;
+                xpm_cgroup_kill(&attempt->group);
                 sweep(site, attempt, &here);
         }
         attempt->child.pid = -1;
         judge(attempt, status);
         judge_memory(attempt, used.max_rss);
+        xpm_cgroup_end(site->cgroup, &attempt->group);
         if (attempt->doubtful && !xpm_jobdir_is_ours(&attempt->dir, attempt->nonce))
                 yield_to_other(attempt);
         else

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "base/spawn.h"
+#include "exec/cgroup.h"
 #include "exec/environ.h"
 #include "exec/order.h"
 #include "workspace/jobdir.h"
@@ -28,7 +29,9 @@ typedef struct xpm_site {
         int grace;           /* seconds between SIGTERM and SIGKILL: XPM_GRACE, else 30 */
         xpm_environ environment;
         mode_t directory_mode, file_mode;
-        bool durable; /* what is reported survives the loss of power */
+        bool durable;       /* what is reported survives the loss of power */
+        xpm_cgroup *cgroup; /* where jobs with a memory limit get groups of their own; NULL: nowhere */
+        bool cgroup_tried;
 } xpm_site;
 
 /* ENVIRONMENT (environ) must stay. */
@@ -36,6 +39,9 @@ int xpm_site_init(xpm_site *site, char *const *environment, xpm_error *err);
 /* The modes of what is made. Files of a group are the group's whatever the umask, which is opened for them; so are then
  * those that jobs make. */
 void xpm_site_share(xpm_site *site, mode_t directory_mode, mode_t file_mode);
+/* There is a job with a memory limit to come: let the kernel hold it, where it does. COMPANY as in cgroup.h. Not while
+ * a job with a limit is being started. */
+void xpm_site_limit_memory(xpm_site *site, const pid_t *company, size_t count);
 void xpm_site_release(xpm_site *site);
 
 typedef struct xpm_outcome {
@@ -51,6 +57,7 @@ typedef struct xpm_attempt {
         xpm_order *order; /* owned */
         xpm_jobdir dir;
         xpm_child child;
+        xpm_cgroup_job group; /* that the command is in */
         int logs[2];
         int *partials;   /* locks of the partials, one each, -1: not held */
         uint32_t number; /* counted on from the attempts of earlier runs */

@@ -168,6 +168,8 @@ static int run(by_hand *hand, xpm_order *order)
 {
         const xpm_pool_sink sink = {hand, on_event, on_note, on_flush};
         int rc = xpm_pool_create(&hand->loop, &hand->site, 1, &sink, &hand->pool, hand->err);
+        if (hand->spec->need.memory > 0)
+                xpm_site_limit_memory(&hand->site, (pid_t[]){getppid()}, 1); /* the guardian */
         if (rc == 0)
                 rc = xpm_pool_add(hand->pool, order, hand->err);
         else

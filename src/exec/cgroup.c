@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@ static const char prefix[] = "xpm-";
 struct xpm_cgroup {
         int dir; /* our group as it was when we came */
         bool enabled, moved;
-        unsigned next;
+        atomic_uint next; /* many threads begin jobs */
         char controller[32], leaf[32];
         pid_t *company; /* ourselves included */
         size_t count;
@@ -307,7 +308,7 @@ static bool set_limit(int dir, uint64_t limit)
 bool xpm_cgroup_begin(xpm_cgroup *cgroup, uint64_t limit, xpm_cgroup_job *job)
 {
         xpm_cgroup_job made = XPM_CGROUP_JOB_INIT;
-        snprintf(made.name, sizeof made.name, "%s%ld-%u", prefix, (long)getpid(), cgroup->next++);
+        snprintf(made.name, sizeof made.name, "%s%ld-%u", prefix, (long)getpid(), atomic_fetch_add(&cgroup->next, 1));
         if (mkdirat(cgroup->dir, made.name, 0755) != 0)
                 return false;
         made.dir = openat(cgroup->dir, made.name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

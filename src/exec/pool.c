@@ -162,7 +162,8 @@ static enum xpm_failure find_fault(task *task_, int64_t running, char why[static
                 snprintf(why, 256, "it ran for longer than the %lld s that it asked for", (long long)need->duration);
                 return XPM_FAILURE_TIMEOUT;
         }
-        if (need->memory > 0 && xpm_memory_over(attempt->child.pid, need->memory, &used)) {
+        bool held = attempt->group.dir >= 0; /* the kernel sees to it */
+        if (need->memory > 0 && !held && xpm_memory_over(attempt->child.pid, need->memory, &used)) {
                 snprintf(why, 256, "it used %llu MiB of memory, and asked for %llu", (unsigned long long)(used >> 20),
                          (unsigned long long)(need->memory >> 20));
                 return XPM_FAILURE_MEMORY;

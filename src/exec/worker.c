@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -127,16 +128,35 @@ static int obey_kill(server *server_, const xpm_frame *frame)
         return 0;
 }
 
-static int obey(server *server_, const xpm_frame *frame)
+/* Nothing of ours may stay in a group whose jobs get groups: neither the guardian nor the engine, which made the
+ * socket.
+ */
+static void prepare(server *server_, const xpm_order *order)
+{
+        struct ucred engine = {.pid = 0};
+        socklen_t length = sizeof engine;
+        if (order->spec.need.memory == 0 || server_->site.cgroup_tried)
+                return;
+        getsockopt(server_->fd, SOL_SOCKET, SO_PEERCRED, &engine, &length);
+        xpm_site_limit_memory(&server_->site, (pid_t[]){getppid(), engine.pid}, engine.pid > 0 ? 2 : 1);
+}
+
+static int take(server *server_, const xpm_frame *frame)
 {
         xpm_order *order;
-        int rc;
+        int rc = xpm_order_take(frame, &order, &server_->err);
+        if (rc != 0)
+                return rc;
+        prepare(server_, order);
+        return xpm_pool_add(server_->pool, order, &server_->err);
+}
+
+static int obey(server *server_, const xpm_frame *frame)
+{
         if (!server_->greeted)
                 return greet(server_, frame);
         switch (frame->kind) {
-        case XPM_FRAME_JOB:
-                rc = xpm_order_take(frame, &order, &server_->err);
-                return rc == 0 ? xpm_pool_add(server_->pool, order, &server_->err) : rc;
+        case XPM_FRAME_JOB: return take(server_, frame);
         case XPM_FRAME_WITHDRAW: xpm_pool_withdraw(server_->pool); return 0;
         case XPM_FRAME_KILL: return obey_kill(server_, frame);
         default: return xpm_fail(&server_->err, XPM_EFORMAT, "an order of kind %d is unknown", (int)frame->kind);
