@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 build_packages=(build-essential cmake ninja-build pkg-config libyaml-dev libjansson-dev libssl-dev libuv1-dev libpcre2-dev)
-test_packages=(libcmocka-dev git python3 clang libclang-rt-14-dev clang-format valgrind)
+test_packages=(libcmocka-dev git python3 clang libclang-rt-14-dev clang-format valgrind user-mode-linux)
 
 say()
 {
@@ -114,7 +114,7 @@ test_all()
         build dev all
         run_tests dev
         build asan all
-        XPM_FAULT_STRIDE=3 run_tests asan -E '^fault\.test_checkers$'
+        XPM_FAULT_STRIDE=3 run_tests asan -E '^fault\.test_(checkers|kernel)$'
         build tsan threads
         run_tests tsan -R '^(unit\.exec\.test_(pool|local|wire|leftover)|fault\.test_checkers)$'
         build fuzz fuzz -DXPM_FUZZ_SECONDS=$((minutes * 60))
