@@ -61,14 +61,18 @@ static int submit(xpm_runner *runner, xpm_port *port, size_t count)
 }
 
 /* The same for JOB, which wants tokens or partials, if it gets them. */
-static int submit_claimant(xpm_runner *runner, xpm_port *port, size_t job)
+static int submit_claimant(xpm_runner *runner, xpm_port *port, size_t job, bool *full)
 {
         xpm_rendered rendered;
-        bool taken;
+        bool taken = false;
         int rc = render(runner, port, job, &rendered);
         if (rc != 0)
                 return rc;
-        rc = xpm_claims_take(&runner->claims, job, &rendered.spec, &taken, runner->err);
+        const xpm_demand demand = xpm_demand_of(&rendered.spec.need);
+        const xpm_shape shape = {.cores = (int64_t)demand.cores, .need = &rendered.spec.need, .at_once = true};
+        *full = port->ops->room(port->instance, &shape) == 0;
+        if (!*full)
+                rc = xpm_claims_take(&runner->claims, job, &rendered.spec, &taken, runner->err);
         if (rc == 0 && taken) {
                 xpm_launch launch = launch_of(runner, &rendered, job);
                 const xpm_launch *batch = &launch;
@@ -86,11 +90,12 @@ static int fill_claimants(xpm_runner *runner, size_t number, bool *wait)
         static const xpm_shape at_once = {.at_once = true};
         xpm_port *port = &runner->ports[number];
         int64_t job = -1;
+        bool full = false;
         int rc = 0;
-        while (rc == 0 && !runner->stopping && (job = xpm_claims_next(&runner->claims, number)) >= 0) {
+        while (rc == 0 && !full && !runner->stopping && (job = xpm_claims_next(&runner->claims, number)) >= 0) {
                 if (port->ops->room(port->instance, &at_once) == 0)
                         break;
-                rc = submit_claimant(runner, port, (size_t)job);
+                rc = submit_claimant(runner, port, (size_t)job, &full);
         }
         *wait = job >= 0;
         return rc;
@@ -341,10 +346,13 @@ int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer,
         int rc = xpm_experiment_prepare(experiment, runner.err);
         if (rc != 0)
                 return rc;
+        experiment->runner = &runner;
         rc = start(&runner);
         if (rc == 0)
                 rc = loop(&runner);
         *counts = xpm_runner_counts(&runner);
         *verdict = judge(&runner);
-        return finish(&runner, rc, *verdict);
+        rc = finish(&runner, rc, *verdict);
+        experiment->runner = NULL;
+        return rc;
 }

@@ -201,6 +201,9 @@ void xpm_runner_release_jobs(xpm_runner *runner)
                         xpm_graph_satisfy(&runner->graph, list[i]);
         }
         for (size_t job = 0; job < count; job++)
+                if (runner->experiment->choices[job].unfit && !runner->jobs[job].seen)
+                        xpm_runner_refuse(runner, job);
+        for (size_t job = 0; job < count; job++)
                 if (runner->jobs[job].state == XPM_JOB_WAITING && runner->graph.missing[job] == 0)
                         xpm_runner_advance(runner, job, XPM_EVENT_FREED, NULL);
         for (size_t job = 0; job < count; job++)

@@ -171,6 +171,11 @@ static xpm_job_status status_of(const xpm_site *site, const xpm_attempt *attempt
         };
         for (size_t i = 0; i < spec->need.gpu_count; i++)
                 status.gpus += spec->need.gpus[i].count;
+        if (attempt->seat) {
+                status.cpuset = attempt->seat->cpuset;
+                status.devices = attempt->seat->devices;
+                status.seen = attempt->seen;
+        }
         return status;
 }
 
@@ -328,7 +333,8 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         const char *const *env;
         attempt->started = xpm_time_now();
         int64_t deadline = spec->need.duration > 0 ? attempt->started / MICRO + spec->need.duration : 0;
-        int rc = xpm_environ_make(&site->environment, attempt->order->arena, spec, !xpm_order_is_direct(spec), deadline,
+        const xpm_environ_attempt own = {attempt->seat, attempt->nonce, deadline};
+        int rc = xpm_environ_make(&site->environment, attempt->order->arena, spec, !xpm_order_is_direct(spec), &own,
                                   &env, err);
         if (rc != 0)
                 return rc;
@@ -344,10 +350,24 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         child.keep_fd = attempt->dir.lock;
         child.keep_as = XPM_LOCK_FD;
         child.session = true;
-        if (spec->need.memory > 0 && site->cgroup && xpm_cgroup_begin(site->cgroup, spec->need.memory, &attempt->group))
+        if (attempt->seat && attempt->seat->this_system) {
+                child.cpus = attempt->seat->cpus.words;
+                child.cpu_words = XPM_BITS_WORDS;
+        }
+        if (attempt->seat && attempt->seat->bind_memory) {
+                child.nodes = attempt->seat->nodes.words;
+                child.node_words = XPM_BITS_WORDS;
+        }
+        uint64_t memory = xpm_attempt_memory(attempt);
+        if (memory > 0 && site->cgroup && xpm_cgroup_begin(site->cgroup, memory, &attempt->group))
                 child.cgroup_fd = attempt->group.procs;
         attempt->begun = monotonic();
         return xpm_spawn_start(&child, &attempt->child, step, err);
+}
+
+uint64_t xpm_attempt_memory(const xpm_attempt *attempt)
+{
+        return xpm_demand_of(&attempt->order->spec.need).memory;
 }
 
 /* The command could not be started: say so where its own words would stand. */
@@ -445,6 +465,8 @@ int64_t xpm_attempt_limit(const xpm_attempt *attempt)
 void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt)
 {
         xpm_job_status status = status_of(site, attempt);
+        if (attempt->seat)
+                attempt->seen = xpm_seat_mismatch(attempt->seat, attempt->child.pid, attempt->order->arena);
         attempt->command_start = xpm_process_start_time(attempt->child.pid);
         xpm_job_process process = process_of(site, attempt);
         status.process = &process;
@@ -497,7 +519,7 @@ static void judge(xpm_attempt *attempt, int status)
 static void judge_memory(xpm_attempt *attempt, int64_t max_rss)
 {
         xpm_outcome *outcome = &attempt->outcome;
-        uint64_t limit = attempt->order->spec.need.memory;
+        uint64_t limit = xpm_attempt_memory(attempt);
         bool stopped = xpm_cgroup_ran_out(&attempt->group);
         if (limit == 0 || ((uint64_t)max_rss <= limit && !stopped) || outcome->failure == XPM_FAILURE_MEMORY)
                 return;

@@ -55,6 +55,8 @@ typedef struct xpm_outcome {
 
 typedef struct xpm_attempt {
         xpm_order *order; /* owned */
+        xpm_seat *seat;   /* that the command is bound to, or NULL; strings are in the order's arena */
+        const char *seen; /* the processors that it runs on, when those are not of its seat */
         xpm_jobdir dir;
         xpm_child child;
         xpm_cgroup_job group; /* that the command is in */
@@ -91,6 +93,9 @@ enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attem
 
 /* The duration that the job may take, in milliseconds; -1: no limit. */
 int64_t xpm_attempt_limit(const xpm_attempt *attempt);
+
+/* The memory that it may use, all ranks together, in bytes; 0: no limit. */
+uint64_t xpm_attempt_memory(const xpm_attempt *attempt);
 
 /* It lasts: say so on disk. */
 void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt);

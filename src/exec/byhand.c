@@ -166,8 +166,10 @@ static int look(const by_hand *hand, bool *done)
 
 static int run(by_hand *hand, xpm_order *order)
 {
-        const xpm_pool_sink sink = {hand, on_event, on_note, on_flush};
-        int rc = xpm_pool_create(&hand->loop, &hand->site, 1, &sink, &hand->pool, hand->err);
+        const xpm_pool_sink sink = {hand, on_event, on_note, on_note, on_flush};
+        const xpm_pool_options options = {
+                .slots = 1, .devices = hand->spec->need.gpu_count > 0, .label = hand->spec->task_id};
+        int rc = xpm_pool_create(&hand->loop, &hand->site, &options, &sink, &hand->pool, hand->err);
         if (hand->spec->need.memory > 0)
                 xpm_site_limit_memory(&hand->site, (pid_t[]){getppid()}, 1); /* the guardian */
         if (rc == 0)

@@ -4,6 +4,7 @@
 #include "exec/launcherfile.h"
 
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,6 +265,29 @@ void xpm_launcher_file_destroy(xpm_launcher_file *file)
 {
         if (file)
                 xpm_arena_destroy(file->arena);
+}
+
+/* It has been read before, and was right. */
+int xpm_launcher_limits(const char *config, xpm_host_limits *out, xpm_error *err)
+{
+        *out = (xpm_host_limits){0};
+        if (!config)
+                return 0;
+        xpm_arena *arena = xpm_arena_create();
+        json_t *document = json_loads(config, 0, NULL);
+        const char *memory = json_string_value(json_object_get(document, "memory"));
+        xpm_requirement requirement;
+        const char *text = arena && memory ? xpm_arena_printf(arena, "cpu(mem=%s)", memory) : NULL;
+        int rc = arena && document && (text || !memory) ? 0 : xpm_fail_memory(err);
+        if (text)
+                rc = xpm_requirement_parse(arena, text, &requirement, err);
+        if (rc == 0) {
+                out->cores = json_integer_value(json_object_get(document, "cores"));
+                out->memory = text ? requirement.alternatives[0].memory : 0;
+        }
+        json_decref(document);
+        xpm_arena_destroy(arena);
+        return rc;
 }
 
 size_t xpm_launcher_file_count(const xpm_launcher_file *file)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "experimaestro/error.h"
+#include "experimaestro/launcher.h"
 #include "model/requirement.h"
 
 typedef struct xpm_launcher_entry {
@@ -24,6 +24,9 @@ typedef struct xpm_launcher_entry {
 } xpm_launcher_entry;
 
 typedef struct xpm_launcher_file xpm_launcher_file;
+
+/* xpm_core.host_limits: the keys `cores` and `memory` of an entry's CONFIG. */
+int xpm_launcher_limits(const char *config, xpm_host_limits *out, xpm_error *err);
 
 /* Read DIR/launchers.yaml (DIR as for settings). No file: no entries. XPM_ESETTINGS with file:line:column: an unknown
  * key (with suggestion) or type, a wrong value. */

@@ -7,9 +7,12 @@
  * The loop's thread hears of them when it matters: when the queue gets short, when a slot has nothing to do, when one
  * of them lasts; else it looks every few milliseconds, so that neither it nor the engine is woken for each job.
  *
- * Everything of a task but its attempt is under the mutex; the attempt is the thread's while the task is in `running`.
- * A process is signalled under the mutex while `pid` is set, and that is cleared before the process is waited for: so
- * the number is never another's. */
+ * A slot takes the first job of the queue that the estate has a place for (estate.h): with jobs of one core that is the
+ * first one. What is given back may be enough for several, so whoever takes one wakes another slot.
+ *
+ * Everything of a task but its attempt is under the mutex, the estate too; the attempt is the thread's while the task
+ * is in `running`. A process is signalled under the mutex while `pid` is set, and that is cleared before the process is
+ * waited for: so the number is never another's. */
 #include "exec/pool.h"
 
 #include <errno.h>
@@ -24,11 +27,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "exec/estate.h"
 #include "exec/memory.h"
 
 /* Milliseconds: when a command is said to run, between looks at what has ended, at a lock that is held, and at a
  * command that lasts. And how many ends are collected at most. */
 enum { LASTS = 50, TICK = 5, PATIENCE = 200, LOOK = 500, MANY = 64 };
+
+/* Milliseconds: between looks at what other workers hold of this host, until that is told. How far the queue is looked
+ * through. */
+enum { SHARE = 20, TELL = 2000, FAR = 256 };
 
 /* A lock may be given away when its holder was cut off for longer than the lease of the filesystem (NFS: 90 s). */
 enum { LEASE = 60000 };
@@ -36,6 +44,9 @@ enum { LEASE = 60000 };
 typedef struct task {
         struct task *next, *previous;
         xpm_attempt attempt;
+        xpm_lot lot;             /* while it is in `running` */
+        xpm_seat seat;           /* of the lot */
+        size_t passed;           /* estate.h */
         pid_t pid;               /* while its command runs, else 0 */
         enum xpm_failure reason; /* why it was signalled; NONE: it was not */
         int64_t kill_at;         /* when SIGKILL follows, CLOCK_MONOTONIC milliseconds */
@@ -57,11 +68,14 @@ struct xpm_pool {
         pthread_t *threads;
         size_t thread_count;
         uv_async_t wake;
-        uv_timer_t tick, patience;
+        uv_timer_t tick, patience, share;
+        int64_t waiting_since; /* for what other workers hold; 0: not */
+        bool waiting_told;
         size_t count; /* the loop's: tasks that have not been reported */
 
         pthread_mutex_t mutex;
-        pthread_cond_t work; /* an order was queued, or CLOSING */
+        pthread_cond_t work; /* an order was queued, a place became free, or CLOSING */
+        xpm_estate *estate;
         bool closing;
         bool told;   /* that the queue is short */
         size_t idle; /* threads that wait for work */
@@ -87,6 +101,11 @@ static void remove_from(ring *ring_, task *task_)
         task_->previous->next = task_->next;
         task_->next->previous = task_->previous;
         ring_->count--;
+}
+
+static bool is_empty(const ring *ring_)
+{
+        return ring_->head.next == &ring_->head;
 }
 
 static task *take_first(ring *ring_)
@@ -163,9 +182,10 @@ static enum xpm_failure find_fault(task *task_, int64_t running, char why[static
                 return XPM_FAILURE_TIMEOUT;
         }
         bool held = attempt->group.dir >= 0; /* the kernel sees to it */
-        if (need->memory > 0 && !held && xpm_memory_over(attempt->child.pid, need->memory, &used)) {
+        uint64_t memory = xpm_attempt_memory(attempt);
+        if (memory > 0 && !held && xpm_memory_over(attempt->child.pid, memory, &used)) {
                 snprintf(why, 256, "it used %llu MiB of memory, and asked for %llu", (unsigned long long)(used >> 20),
-                         (unsigned long long)(need->memory >> 20));
+                         (unsigned long long)(memory >> 20));
                 return XPM_FAILURE_MEMORY;
         }
         if (xpm_jobdir_is_to_be_killed(&attempt->dir))
@@ -232,11 +252,18 @@ static void run_to_the_end(xpm_pool *pool, task *task_)
         xpm_attempt_finish(pool->site, &task_->attempt, status, &usage);
 }
 
+/* Under the mutex. */
+static void leave_running(xpm_pool *pool, task *task_)
+{
+        remove_from(&pool->running, task_);
+        xpm_estate_give(pool->estate, &task_->lot);
+}
+
 /* Tells whether the loop is to be woken for it. */
 static bool add_to_the_ended(xpm_pool *pool, task *task_)
 {
         bool is_short = pool->queued.count < pool->slots, news = is_short && !pool->told;
-        remove_from(&pool->running, task_);
+        leave_running(pool, task_);
         append(&pool->ended, task_);
         pool->told = is_short;
         /* Others may wait for its tokens. */
@@ -246,6 +273,10 @@ static bool add_to_the_ended(xpm_pool *pool, task *task_)
 
 static void run(xpm_pool *pool, task *task_)
 {
+        xpm_arena *arena = task_->attempt.order->arena;
+        /* Without memory for its words it runs unbound: it has its place all the same. */
+        task_->attempt.seat =
+                xpm_estate_seat(pool->estate, &task_->lot, arena, &task_->seat, NULL) == 0 ? &task_->seat : NULL;
         enum xpm_attempt_step step = xpm_attempt_start(pool->site, &task_->attempt, task_->waited);
         if (step == XPM_ATTEMPT_RUNS)
                 run_to_the_end(pool, task_);
@@ -253,7 +284,7 @@ static void run(xpm_pool *pool, task *task_)
         bool wake = true;
         pthread_mutex_lock(&pool->mutex);
         if (step == XPM_ATTEMPT_HELD) {
-                remove_from(&pool->running, task_);
+                leave_running(pool, task_);
                 append(&pool->held, task_);
         } else
                 wake = add_to_the_ended(pool, task_);
@@ -262,12 +293,31 @@ static void run(xpm_pool *pool, task *task_)
                 uv_async_send(&pool->wake);
 }
 
+/* Under the mutex: the first one that may start now, with its lot, or NULL. */
+static task *take_next(xpm_pool *pool)
+{
+        xpm_pass pass;
+        task *found = NULL;
+        int looked = 0;
+        xpm_estate_begin(pool->estate, &pass, now_ms(CLOCK_MONOTONIC));
+        for (task *task_ = pool->queued.head.next; !found && task_ != &pool->queued.head && looked < FAR;
+             task_ = task_->next, looked++)
+                if (xpm_estate_take(pool->estate, &pass, &task_->attempt.order->spec.need, &task_->passed, &task_->lot))
+                        found = task_;
+        xpm_estate_end(pool->estate);
+        if (found)
+                remove_from(&pool->queued, found);
+        else if (xpm_estate_is_waiting(pool->estate)) /* the loop looks after that */
+                uv_async_send(&pool->wake);
+        return found;
+}
+
 static void *serve(void *data)
 {
         xpm_pool *pool = data;
         pthread_mutex_lock(&pool->mutex);
         while (!pool->closing) {
-                task *task_ = take_first(&pool->queued);
+                task *task_ = take_next(pool);
                 if (!task_) {
                         pool->idle++;
                         pthread_cond_wait(&pool->work, &pool->mutex);
@@ -275,6 +325,8 @@ static void *serve(void *data)
                         continue;
                 }
                 append(&pool->running, task_);
+                if (pool->idle > 0 && !is_empty(&pool->queued))
+                        pthread_cond_signal(&pool->work);
                 pthread_mutex_unlock(&pool->mutex);
                 run(pool, task_);
                 pthread_mutex_lock(&pool->mutex);
@@ -284,6 +336,24 @@ static void *serve(void *data)
 }
 
 /* In the loop's thread. */
+
+/* What it got is not what it asked for, or not what it has. */
+static void warn(const xpm_pool *pool, const task *task_)
+{
+        const xpm_attempt *attempt = &task_->attempt;
+        const xpm_jobspec *spec = &attempt->order->spec;
+        size_t wanted = xpm_demand_of(&spec->need).cores;
+        char line[512];
+        if (attempt->seen)
+                snprintf(line, sizeof line, "job '%s/%.8s' was given the processors %s and runs on %s", spec->task_id,
+                         spec->job_id, attempt->seat->cpuset, attempt->seen);
+        else if (attempt->seat && attempt->seat->cores < wanted)
+                snprintf(line, sizeof line, "job '%s/%.8s' asked for %zu cores and has %zu: there are no more here",
+                         spec->task_id, spec->job_id, wanted, attempt->seat->cores);
+        else
+                return;
+        pool->sink.warn(pool->sink.data, line);
+}
 
 static void report(const xpm_pool *pool, const task *task_, enum xpm_launch_event_kind kind)
 {
@@ -299,6 +369,8 @@ static void report(const xpm_pool *pool, const task *task_, enum xpm_launch_even
                 .message = ended && *outcome->message ? outcome->message : NULL,
                 .wall = ended ? outcome->wall : 0,
         };
+        if (kind == XPM_LAUNCH_STARTED)
+                warn(pool, task_);
         pool->sink.event(pool->sink.data, &event, ended && outcome->broken);
 }
 
@@ -391,10 +463,12 @@ static void collect(xpm_pool *pool)
         see_to_the_held(pool);
         pthread_mutex_lock(&pool->mutex);
         move_all(&pool->ended, &ended);
-        bool busy = pool->queued.count > 0;
+        bool busy = pool->queued.count > 0, share = !busy || xpm_estate_is_waiting(pool->estate);
         pthread_mutex_unlock(&pool->mutex);
         if (!busy)
                 uv_timer_stop(&pool->tick);
+        if (share && !uv_is_active((uv_handle_t *)&pool->share))
+                uv_timer_start(&pool->share, on_share, SHARE, SHARE);
         make_durable(pool, &ended);
         report_all(pool, &ended, XPM_LAUNCH_ENDED);
         pool->sink.flush(pool->sink.data);
@@ -410,9 +484,37 @@ static void on_tick(uv_timer_t *timer)
         collect(timer->data);
 }
 
+/* Others may have given what we wait for; and what we hold for no job is for others. */
+static void on_share(uv_timer_t *timer)
+{
+        xpm_pool *pool = timer->data;
+        pthread_mutex_lock(&pool->mutex);
+        bool waiting = xpm_estate_is_waiting(pool->estate);
+        if (waiting)
+                pthread_cond_signal(&pool->work);
+        else if (is_empty(&pool->queued))
+                xpm_estate_rest(pool->estate);
+        pthread_mutex_unlock(&pool->mutex);
+        if (!waiting) {
+                pool->waiting_since = 0;
+                uv_timer_stop(timer);
+                return;
+        }
+        int64_t now = now_ms(CLOCK_MONOTONIC);
+        if (pool->waiting_since == 0)
+                pool->waiting_since = now;
+        if (pool->waiting_told || now - pool->waiting_since < TELL)
+                return;
+        pool->waiting_told = true;
+        pool->sink.note(
+                pool->sink.data,
+                "other runs of yours hold the cores, memory or devices that the next job wants: it waits for them "
+                "(`xpm resources` shows who)");
+}
+
 static void open_handles(xpm_pool *pool)
 {
-        uv_timer_t *const timers[] = {&pool->tick, &pool->patience};
+        uv_timer_t *const timers[] = {&pool->tick, &pool->patience, &pool->share};
         for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
                 uv_timer_init(pool->loop, timers[i]);
                 timers[i]->data = pool;
@@ -422,22 +524,38 @@ static void open_handles(xpm_pool *pool)
         uv_unref((uv_handle_t *)&pool->wake);
 }
 
-int xpm_pool_create(uv_loop_t *loop, const xpm_site *site, int slots, const xpm_pool_sink *sink, xpm_pool **out,
-                    xpm_error *err)
+static int open_estate(xpm_pool *pool, const xpm_pool_options *options, xpm_error *err)
 {
+        const xpm_estate_options wanted = {options->cores, options->memory, pool->slots, options->devices,
+                                           options->label};
+        xpm_text note = XPM_TEXT_INIT;
+        int rc = xpm_estate_open(&wanted, &pool->estate, &note, err);
+        if (rc == 0 && note.length > 0)
+                pool->sink.note(pool->sink.data, xpm_text_string(&note));
+        xpm_text_release(&note);
+        return rc;
+}
+
+int xpm_pool_create(uv_loop_t *loop, const xpm_site *site, const xpm_pool_options *options, const xpm_pool_sink *sink,
+                    xpm_pool **out, xpm_error *err)
+{
+        size_t slots = options->slots > 0 ? (size_t)options->slots : 1;
         xpm_pool *pool = malloc(sizeof *pool);
-        pthread_t *threads = calloc((size_t)slots, sizeof *threads);
+        pthread_t *threads = calloc(slots, sizeof *threads);
         if (!pool || !threads) {
                 free(pool);
                 free(threads);
                 return xpm_fail_memory(err);
         }
-        *pool = (xpm_pool){.loop = loop, .site = site, .sink = *sink, .slots = (size_t)slots, .threads = threads};
-        int rc = uv_async_init(loop, &pool->wake, on_wake);
+        *pool = (xpm_pool){.loop = loop, .site = site, .sink = *sink, .slots = slots, .threads = threads};
+        int rc = open_estate(pool, options, err), uv = 0;
+        if (rc == 0 && (uv = uv_async_init(loop, &pool->wake, on_wake)) != 0)
+                rc = xpm_fail(err, XPM_EIO, "cannot make an event descriptor: %s", uv_strerror(uv));
         if (rc != 0) {
+                xpm_estate_close(pool->estate);
                 free(threads);
                 free(pool);
-                return xpm_fail(err, XPM_EIO, "cannot make an event descriptor: %s", uv_strerror(rc));
+                return rc;
         }
         open_handles(pool);
         pthread_mutex_init(&pool->mutex, NULL);
@@ -463,6 +581,7 @@ void xpm_pool_close(xpm_pool *pool)
         uv_close((uv_handle_t *)&pool->wake, NULL);
         uv_close((uv_handle_t *)&pool->tick, NULL);
         uv_close((uv_handle_t *)&pool->patience, NULL);
+        uv_close((uv_handle_t *)&pool->share, NULL);
 }
 
 void xpm_pool_free(xpm_pool *pool)
@@ -471,6 +590,7 @@ void xpm_pool_free(xpm_pool *pool)
                 return;
         pthread_cond_destroy(&pool->work);
         pthread_mutex_destroy(&pool->mutex);
+        xpm_estate_close(pool->estate);
         free(pool->threads);
         free(pool);
 }

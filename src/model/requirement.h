@@ -6,6 +6,7 @@
 #ifndef XPM_MODEL_REQUIREMENT_H
 #define XPM_MODEL_REQUIREMENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -27,6 +28,7 @@ typedef struct xpm_need {        /* one alternative */
         int64_t ranks, per_node; /* 0: not an MPI job / not said */
         const xpm_gpu_need *gpus;
         size_t gpu_count; /* entries of gpus */
+        bool implied;     /* nothing was asked for: its core may be shared where -j says so */
 } xpm_need;
 
 typedef struct xpm_requirement {

@@ -109,9 +109,13 @@ static void put_resources(xpm_text *text, const xpm_job_status *status)
         xpm_json_key(text, "resources");
         xpm_text_putc(text, '{');
         put_int(text, "cores", status->cores);
-        put_string(text, "cpuset", NULL);
+        put_string(text, "cpuset", status->cpuset);
+        if (status->seen)
+                put_string(text, "seen", status->seen);
         put_maybe(text, "memory", (int64_t)status->memory, 0);
         put_int(text, "gpus", status->gpus);
+        if (status->devices && *status->devices)
+                put_string(text, "devices", status->devices);
         xpm_text_putc(text, '}');
 }
 

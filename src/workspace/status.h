@@ -48,6 +48,9 @@ typedef struct xpm_job_status {
         bool resumable;
         const char *recipe, *command, *host;
         int64_t cores, gpus;
+        const char *cpuset;             /* hardware threads that it got, `0-3,8`, or NULL */
+        const char *devices;            /* devices that it got, or NULL */
+        const char *seen;               /* hardware threads that it runs on, when those are others; else NULL */
         uint64_t memory;                /* bytes, 0: no limit */
         const xpm_job_process *process; /* while it runs, else NULL */
         const xpm_job_usage *usage;     /* at the end, else NULL */

@@ -57,8 +57,9 @@ int main(void)
                 xpm_bits_add(&free_.cores, (unsigned)i % 256);
         }
         double yardstick = now() - begin;
-        printf("placing %zu jobs (%zu found no place yet): %.2f µs each, %.0f times a count of free cores%s\n", placed,
-               refused, took / (double)(placed + refused), took / yardstick, counted ? "" : " ");
+        printf("placing %zu jobs (%zu times there was no place yet): %.2f µs each, %.0f times a count of free "
+               "cores%s\n",
+               placed, refused, took / (double)placed, took / yardstick, counted ? "" : " ");
         xpm_placement_destroy(placement);
         free(host_);
         return 0;

@@ -86,7 +86,8 @@ XPM_API const char *xpm_job_step(const xpm_job *job);
         X(RUNNING, "running")               \
         X(FAILED, "failed before")          \
         X(BLOCKED, "blocked")               \
-        X(SPARED, "not needed")
+        X(SPARED, "not needed")             \
+        X(UNFIT, "fits nowhere")
 
 enum xpm_outlook {
 #define X(name, word) XPM_OUTLOOK_##name,
@@ -98,8 +99,10 @@ XPM_API const char *xpm_outlook_word(enum xpm_outlook outlook);
 
 /* Look at every job (dry run): nothing is written but the user's cache of file hashes. Afterwards xpm_job_outlook
  * tells; COUNTS (of XPM_OUTLOOK_COUNT, may be NULL) gets the totals. A job is `blocked` when one that it depends on
- * failed before, or is blocked. */
+ * failed before, fits nowhere or is blocked. */
 XPM_API int xpm_experiment_look(xpm_experiment *experiment, size_t *counts, xpm_error *err);
+/* Why a job fits nowhere, in one line that the caller frees. */
+XPM_API int xpm_experiment_unfit(xpm_experiment *experiment, const xpm_job *job, char **why, xpm_error *err);
 XPM_API enum xpm_outlook xpm_job_outlook(const xpm_experiment *experiment, const xpm_job *job);
 
 /* One line for people of the job's tags (`lr=0.1 seed=2`), dependencies (short identifiers), launcher: for tables. The
