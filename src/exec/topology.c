@@ -57,7 +57,8 @@ static int describe(struct loading *of, const char *file)
         return 0;
 }
 
-/* What is not needed is not looked for. Displays are not: their plug-in calls X servers. */
+/* What is not needed is not looked for. Displays are not: their plug-in calls X servers. That for PCI leaks, and the
+ * kernel's files tell the same. */
 static void choose(hwloc_topology_t hw, bool with_gpus)
 {
         static const hwloc_obj_type_t unused[] = {HWLOC_OBJ_L1CACHE,  HWLOC_OBJ_L4CACHE,  HWLOC_OBJ_L5CACHE,
@@ -71,6 +72,7 @@ static void choose(hwloc_topology_t hw, bool with_gpus)
         hwloc_topology_set_type_filter(hw, HWLOC_OBJ_PCI_DEVICE, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
         hwloc_topology_set_type_filter(hw, HWLOC_OBJ_OS_DEVICE, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
         hwloc_topology_set_components(hw, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "gl");
+        hwloc_topology_set_components(hw, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "pci");
 }
 
 /* To what the process is bound to: of all its threads, since ours may be bound to the cores of a job just now. A tree
