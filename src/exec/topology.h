@@ -23,14 +23,14 @@ enum { XPM_CORES = XPM_BITS, XPM_DEVICES = 64, XPM_NUMA_NODES = 256 };
 typedef struct xpm_host_core {
         uint32_t first_pu, pu_count; /* in `pus` */
         uint16_t numa;               /* nearest NUMA node */
-        uint16_t l3;                 /* which last-level cache, counted over the host */
+        uint16_t l3; /* which L3, counted over the host; without one, what it shares next: an L2, a package */
         uint16_t package;
         uint8_t kind; /* of hybrid processors: 0 is the most powerful one */
 } xpm_host_core;
 
 typedef struct xpm_host_numa {
         uint32_t os_index;
-        uint64_t memory; /* bytes */
+        uint64_t memory; /* bytes, 0: not known */
         uint16_t package;
 } xpm_host_numa;
 
@@ -54,12 +54,15 @@ typedef struct xpm_topology {
         const uint16_t *distances; /* numa_count × numa_count; 10 is here */
         const xpm_host_gpu *gpus;
         size_t gpu_count;
-        uint64_t memory;  /* bytes that jobs may use: the least of what the host, cgroups and the scheduler leave */
+        /* Bytes that jobs may use: the least of what the host, cgroups and the scheduler leave; this host's where a
+         * description does not tell. */
+        uint64_t memory;
         bool this_system; /* jobs can be bound */
         bool with_gpus;   /* devices were looked for */
 } xpm_topology;
 
-/* WITH_GPUS: look for devices too, which takes longer. XPM_EIO when hwloc fails, or a description cannot be read. */
+/* WITH_GPUS: look for devices too, which takes longer. XPM_EIO when hwloc fails, or a description, which is named,
+ * cannot be read. What is beyond XPM_CORES, XPM_NUMA_NODES and XPM_DEVICES is left out. */
 int xpm_topology_load(bool with_gpus, xpm_topology **out, xpm_error *err);
 void xpm_topology_destroy(xpm_topology *topology); /* NULL accepted */
 
