@@ -1,6 +1,7 @@
 #include "engine/choice.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/words.h"

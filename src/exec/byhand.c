@@ -25,7 +25,7 @@ typedef struct by_hand {
         xpm_pool *pool;
         const xpm_jobspec *spec;
         xpm_error *err;
-        int status;
+        int stock, status;
         bool interrupted;
 } by_hand;
 
@@ -167,8 +167,10 @@ static int look(const by_hand *hand, bool *done)
 static int run(by_hand *hand, xpm_order *order)
 {
         const xpm_pool_sink sink = {hand, on_event, on_note, on_note, on_flush};
-        const xpm_pool_options options = {
-                .slots = 1, .devices = hand->spec->need.gpu_count > 0, .label = hand->spec->task_id};
+        const xpm_pool_options options = {.slots = 1,
+                                          .stock = hand->stock,
+                                          .devices = hand->spec->need.gpu_count > 0,
+                                          .label = hand->spec->task_id};
         int rc = xpm_pool_create(&hand->loop, &hand->site, &options, &sink, &hand->pool, hand->err);
         if (hand->spec->need.memory > 0)
                 xpm_site_limit_memory(&hand->site, (pid_t[]){getppid()}, 1); /* the guardian */
@@ -223,12 +225,12 @@ static int serve(by_hand *hand, xpm_order *order)
         return rc;
 }
 
-int xpm_worker_run_job(const char *job_dir, xpm_error *err)
+int xpm_worker_run_job(const char *job_dir, int stock, xpm_error *err)
 {
         xpm_order *order = xpm_order_create();
         if (!order)
                 return xpm_error_exit_status(xpm_fail_memory(err));
-        by_hand hand = {.spec = &order->spec, .err = err};
+        by_hand hand = {.spec = &order->spec, .stock = stock, .err = err};
         int rc = load(job_dir, order, err);
         if (rc == 0)
                 rc = serve(&hand, order);

@@ -1,7 +1,7 @@
 #include "exec/estate.h"
 
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 struct xpm_estate {
         xpm_topology *topology;
@@ -28,7 +28,10 @@ int xpm_estate_open(const xpm_estate_options *options, xpm_estate **out, xpm_tex
         if (rc == 0)
                 rc = xpm_placement_create(estate->topology, options->cores, options->memory, &estate->placement, err);
         if (rc == 0)
-                rc = xpm_stock_open(estate->topology, options->label, &estate->stock, note, err);
+                rc = xpm_stock_open_file(options->stock, estate->topology, options->label ? options->label : "",
+                                         &estate->stock, note, err);
+        else if (options->stock >= 0)
+                close(options->stock);
         if (rc == 0) {
                 estate->cores = xpm_bits_count(&xpm_placement_all(estate->placement)->cores);
                 estate->most = (estate->at_once + estate->cores - 1) / (estate->cores ? estate->cores : 1);
@@ -71,6 +74,11 @@ static void subtract(xpm_portion *from, const xpm_portion *part)
         from->memory = from->memory > part->memory ? from->memory - part->memory : 0;
 }
 
+static xpm_amount count(const xpm_portion *portion)
+{
+        return (xpm_amount){xpm_bits_count(&portion->cores), xpm_bits_count(&portion->gpus), portion->memory};
+}
+
 /* Of FREE what launchers.yaml lets us have. */
 static void keep_ours(const xpm_estate *estate, xpm_portion *free_)
 {
@@ -109,7 +117,9 @@ static bool find_place(xpm_estate *estate, const xpm_demand *demand, bool first,
                          xpm_bits_count(&free_.gpus) + xpm_bits_count(&estate->busy.gpus) < xpm_bits_count(&all->gpus);
         if (first && by_others) {
                 const xpm_appetite need = {demand->cores, demand->gpu_count, demand->memory};
-                xpm_stock_want(estate->stock, &need);
+                const xpm_amount used = count(&estate->busy);
+                const xpm_appetite has = {used.cores, used.gpus, used.memory};
+                xpm_stock_want(estate->stock, &need, &has);
                 estate->waiting = estate->told = true;
         }
         return false;
@@ -158,11 +168,11 @@ static void curb(const xpm_estate *estate, xpm_demand *demand)
 static void reserve(xpm_estate *estate, xpm_pass *pass, const xpm_amount *need)
 {
         xpm_portion free_ = idle(estate);
-        size_t count = 0;
-        for (const xpm_lot *lot = estate->lots.next; lot != &estate->lots && count < estate->at_once; lot = lot->next)
-                estate->tenants[count++] = (xpm_tenant){lot->amount, lot->ends};
-        const xpm_amount amount = {xpm_bits_count(&free_.cores), xpm_bits_count(&free_.gpus), free_.memory};
-        pass->reservation = xpm_reserve(need, &amount, estate->tenants, count, *pass->passed, estate->cores);
+        size_t tenants = 0;
+        for (const xpm_lot *lot = estate->lots.next; lot != &estate->lots && tenants < estate->at_once; lot = lot->next)
+                estate->tenants[tenants++] = (xpm_tenant){lot->amount, lot->ends};
+        const xpm_amount amount = count(&free_);
+        pass->reservation = xpm_reserve(need, &amount, estate->tenants, tenants, *pass->passed, estate->cores);
 }
 
 void xpm_estate_begin(xpm_estate *estate, xpm_pass *pass, int64_t now)
@@ -174,7 +184,7 @@ void xpm_estate_begin(xpm_estate *estate, xpm_pass *pass, int64_t now)
 void xpm_estate_end(xpm_estate *estate)
 {
         if (estate->told && !estate->waiting)
-                xpm_stock_want(estate->stock, NULL);
+                xpm_stock_want(estate->stock, NULL, NULL);
         estate->told = estate->waiting;
 }
 

@@ -19,6 +19,7 @@ typedef struct xpm_estate_options {
         uint64_t memory;   /* likewise */
         size_t at_once;    /* jobs */
         bool devices;      /* look for them */
+        int stock;         /* of xpm_stock_file, taken; -1: nothing is shared */
         const char *label; /* for people */
 } xpm_estate_options;
 

@@ -438,6 +438,34 @@ static void on_patience(uv_timer_t *timer)
         pthread_mutex_unlock(&pool->mutex);
 }
 
+/* Others may have given what we wait for; and what we hold for no job is for others. */
+static void on_share(uv_timer_t *timer)
+{
+        xpm_pool *pool = timer->data;
+        pthread_mutex_lock(&pool->mutex);
+        bool waiting = xpm_estate_is_waiting(pool->estate);
+        if (waiting)
+                pthread_cond_signal(&pool->work);
+        else if (is_empty(&pool->queued))
+                xpm_estate_rest(pool->estate);
+        pthread_mutex_unlock(&pool->mutex);
+        if (!waiting) {
+                pool->waiting_since = 0;
+                uv_timer_stop(timer);
+                return;
+        }
+        int64_t now = now_ms(CLOCK_MONOTONIC);
+        if (pool->waiting_since == 0)
+                pool->waiting_since = now;
+        if (pool->waiting_told || now - pool->waiting_since < TELL)
+                return;
+        pool->waiting_told = true;
+        pool->sink.note(
+                pool->sink.data,
+                "other runs of yours hold the cores, memory or devices that the next job wants: it waits for them "
+                "(`xpm resources` shows who)");
+}
+
 /* Outputs, outcomes and markers of all that have ended, at once. */
 static void make_durable(const xpm_pool *pool, const ring *ended)
 {
@@ -484,34 +512,6 @@ static void on_tick(uv_timer_t *timer)
         collect(timer->data);
 }
 
-/* Others may have given what we wait for; and what we hold for no job is for others. */
-static void on_share(uv_timer_t *timer)
-{
-        xpm_pool *pool = timer->data;
-        pthread_mutex_lock(&pool->mutex);
-        bool waiting = xpm_estate_is_waiting(pool->estate);
-        if (waiting)
-                pthread_cond_signal(&pool->work);
-        else if (is_empty(&pool->queued))
-                xpm_estate_rest(pool->estate);
-        pthread_mutex_unlock(&pool->mutex);
-        if (!waiting) {
-                pool->waiting_since = 0;
-                uv_timer_stop(timer);
-                return;
-        }
-        int64_t now = now_ms(CLOCK_MONOTONIC);
-        if (pool->waiting_since == 0)
-                pool->waiting_since = now;
-        if (pool->waiting_told || now - pool->waiting_since < TELL)
-                return;
-        pool->waiting_told = true;
-        pool->sink.note(
-                pool->sink.data,
-                "other runs of yours hold the cores, memory or devices that the next job wants: it waits for them "
-                "(`xpm resources` shows who)");
-}
-
 static void open_handles(xpm_pool *pool)
 {
         uv_timer_t *const timers[] = {&pool->tick, &pool->patience, &pool->share};
@@ -526,8 +526,14 @@ static void open_handles(xpm_pool *pool)
 
 static int open_estate(xpm_pool *pool, const xpm_pool_options *options, xpm_error *err)
 {
-        const xpm_estate_options wanted = {options->cores, options->memory, pool->slots, options->devices,
-                                           options->label};
+        const xpm_estate_options wanted = {
+                .cores = options->cores,
+                .memory = options->memory,
+                .at_once = pool->slots,
+                .devices = options->devices,
+                .stock = options->stock,
+                .label = options->label,
+        };
         xpm_text note = XPM_TEXT_INIT;
         int rc = xpm_estate_open(&wanted, &pool->estate, &note, err);
         if (rc == 0 && note.length > 0)

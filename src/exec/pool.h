@@ -30,6 +30,7 @@ typedef struct xpm_pool_options {
         size_t cores;      /* of this host, for all of them; 0: all that this process may use */
         uint64_t memory;   /* bytes, likewise */
         bool devices;      /* some job wants one: look for them */
+        int stock;         /* of xpm_stock_file, taken; -1: what this host has is shared with nobody */
         const char *label; /* for whom, in `xpm resources` */
 } xpm_pool_options;
 

@@ -21,7 +21,7 @@ typedef struct server {
         uv_signal_t term;
         xpm_site site;
         xpm_pool *pool;
-        int fd, slots;
+        int fd, slots, stock; /* stock: -1 when it is the pool's */
         bool greeted;
         bool writing; /* on_socket is called when OUT can be written */
         bool leaving; /* no engine any more */
@@ -114,7 +114,7 @@ static int greet(server *server_, const xpm_frame *frame)
         uint32_t protocol = xpm_frame_u32(&reader);
         mode_t directory_mode = xpm_frame_u32(&reader), file_mode = xpm_frame_u32(&reader);
         server_->site.durable = xpm_frame_u32(&reader) != 0;
-        xpm_pool_options options = {.slots = server_->slots};
+        xpm_pool_options options = {.slots = server_->slots, .stock = server_->stock};
         options.cores = xpm_frame_u64(&reader);
         options.memory = xpm_frame_u64(&reader);
         options.devices = xpm_frame_u32(&reader) != 0;
@@ -126,6 +126,7 @@ static int greet(server *server_, const xpm_frame *frame)
         const xpm_pool_sink sink = {server_, on_event, on_note, on_warning, on_flush};
         xpm_site_share(&server_->site, directory_mode, file_mode);
         server_->greeted = true;
+        server_->stock = -1;
         return xpm_pool_create(&server_->loop, &server_->site, &options, &sink, &server_->pool, &server_->err);
 }
 
@@ -250,9 +251,9 @@ static int open_loop(server *server_, xpm_error *err)
         return fail_uv(err, "watch for SIGTERM", rc);
 }
 
-int xpm_worker_serve(int fd, int slots, xpm_error *err)
+int xpm_worker_serve(int fd, int slots, int stock, xpm_error *err)
 {
-        server server_ = {.fd = fd, .slots = slots > 0 ? slots : 1};
+        server server_ = {.fd = fd, .slots = slots > 0 ? slots : 1, .stock = stock};
         int rc = xpm_site_init(&server_.site, environ, err);
         if (rc != 0)
                 return xpm_error_exit_status(rc);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "exec/channel.h"
+#include "exec/launcherfile.h"
 #include "exec/loader.h"
 #include "exec/worker.h"
 #include "jobs.h"
@@ -38,6 +39,15 @@ static void on_log(const xpm_core *core, int level, const char *line)
         (void)line;
 }
 
+static int host_check(const xpm_core *core, const xpm_host_limits *limits, const xpm_shape *shape, xpm_error *err)
+{
+        (void)core;
+        (void)limits;
+        (void)shape;
+        (void)err;
+        return 0;
+}
+
 /* NULL when the module is not built. */
 static struct fixture *enter(void)
 {
@@ -52,6 +62,9 @@ static struct fixture *enter(void)
                                    .data = fixture,
                                    .executable = "/proc/self/exe",
                                    .slots = SLOTS,
+                                   .cores = SLOTS,
+                                   .host_limits = xpm_launcher_limits,
+                                   .host_check = host_check,
                                    .directory_mode = 0700,
                                    .file_mode = 0600,
                                    .event = on_event,
@@ -164,8 +177,10 @@ static void nothing_is_attached_to(void **state)
 
 int main(int argc, char **argv)
 {
+        /* A host with room for all, whatever this one has: nothing is bound then. */
+        setenv("HWLOC_SYNTHETIC", "core:16 pu:1", 1);
         if (argc == 6 && strcmp(argv[1], "worker") == 0)
-                return xpm_worker_serve(atoi(argv[3]), atoi(argv[5]), NULL);
+                return xpm_worker_serve(atoi(argv[3]), atoi(argv[5]), -1, NULL);
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(nothing_is_started_before_there_is_a_job), T(job_is_run_by_a_worker),
