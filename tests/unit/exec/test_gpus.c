@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
+#include "described.h"
 #include "exec/gpus.h"
 #include "failing_malloc.h"
-#include "hosts.h"
 #include "place.h"
 
 static const uint64_t G = UINT64_C(1) << 30;
@@ -29,7 +29,7 @@ static void begin(struct other *other, const struct place *place, const char *re
 {
         char file[512];
         *other = (struct other){.place = place, .arena = xpm_arena_create()};
-        hosts_forget();
+        described_forget();
         snprintf(file, sizeof file, "%s/%s.xml", place->path, recorded);
         if (access(file, F_OK) != 0)
                 snprintf(file, sizeof file, "%s/topologies/%s.xml", XPM_TEST_DATA, recorded);
@@ -58,7 +58,7 @@ static void end(struct other *other)
         hwloc_topology_destroy(other->hw);
         xpm_arena_destroy(other->arena);
         setenv("PATH", "/usr/bin:/bin", 1);
-        hosts_forget();
+        described_forget();
 }
 
 static void put_smi(const struct other *other, const char *text)

@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
+#include "described.h"
 #include "failing_malloc.h"
 #include "holders.h"
-#include "hosts.h"
 #include "monitor/hostview.h"
 
 static const uint64_t G = UINT64_C(1) << 30;
@@ -26,7 +26,7 @@ static void expect(const xpm_topology *topology, const xpm_holder *holders, size
 static void cores_and_gpus_are_letters_of_their_holders(void **state)
 {
         (void)state;
-        xpm_topology *topology = hosts_recorded("node128", true);
+        xpm_topology *topology = described_recorded("node128", true);
         xpm_holder holders[] = {
                 holders_one(4321, "heat", 0, 20, 12 * G),
                 holders_one(99, "sort/merge", 126, 2, 0),
@@ -68,7 +68,7 @@ static void cores_and_gpus_are_letters_of_their_holders(void **state)
 static void wide_hosts_are_broken_into_rows(void **state)
 {
         (void)state;
-        xpm_topology *topology = hosts_described("pack:2 numa:1(memory=256GiB) l3:16 core:8 pu:2");
+        xpm_topology *topology = described_words("pack:2 numa:1(memory=256GiB) l3:16 core:8 pu:2");
         const xpm_holder holder = holders_one(7, "wide", 30, 100, 0);
         expect(topology, &holder, 1, 80,
                "256 cores, 512 hardware threads, 512G; described, not this host\n"
@@ -91,7 +91,7 @@ static void wide_hosts_are_broken_into_rows(void **state)
 static void a_row_takes_what_the_terminal_has(void **state)
 {
         (void)state;
-        xpm_topology *topology = hosts_described("pack:1 numa:1(memory=8GiB) l3:2 core:16 pu:1");
+        xpm_topology *topology = described_words("pack:1 numa:1(memory=8GiB) l3:2 core:16 pu:1");
         expect(topology, NULL, 0, 120,
                "32 cores, 8G; described, not this host\n"
                "package 0\n"
@@ -120,7 +120,7 @@ static void no_line_is_wider_than_the_terminal(void **state)
         for (size_t i = 0; i + 2 < sizeof holders[1].label; i += 2)
                 memcpy(holders[1].label + i, "é", 2);
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-                xpm_topology *topology = hosts_recorded(names[i], true);
+                xpm_topology *topology = described_recorded(names[i], true);
                 assert_non_null(topology);
                 for (size_t width = 40; width < 140; width++) {
                         xpm_text text = XPM_TEXT_INIT;
@@ -143,7 +143,7 @@ static void no_line_is_wider_than_the_terminal(void **state)
 static void the_kinds_of_cores_are_told(void **state)
 {
         (void)state;
-        xpm_topology *topology = hosts_recorded("hybrid", false);
+        xpm_topology *topology = described_recorded("hybrid", false);
         const xpm_holder holder = holders_one(12, "h", 5, 2, 0);
         expect(topology, &holder, 1, 80,
                "14 cores, 20 hardware threads, 1G; described, not this host\n"
@@ -160,7 +160,7 @@ static void the_kinds_of_cores_are_told(void **state)
 static void labels_command_no_terminal(void **state)
 {
         (void)state;
-        xpm_topology *topology = hosts_described("pack:1 numa:1(memory=1GiB) core:2 pu:1");
+        xpm_topology *topology = described_words("pack:1 numa:1(memory=1GiB) core:2 pu:1");
         const xpm_holder holder = holders_one(12, "a\033[2Jb\nc", 0, 1, 0);
         expect(topology, &holder, 1, 80,
                "2 cores, 1G; described, not this host\n"
@@ -176,7 +176,7 @@ static void holders_beyond_the_letters_share_a_sign(void **state)
 {
         (void)state;
         enum { MANY = 54 };
-        xpm_topology *topology = hosts_described("pack:1 numa:1(memory=1GiB) core:60 pu:1");
+        xpm_topology *topology = described_words("pack:1 numa:1(memory=1GiB) core:60 pu:1");
         xpm_holder holders[MANY];
         xpm_text text = XPM_TEXT_INIT;
         assert_non_null(topology);
@@ -196,7 +196,7 @@ static void a_picture_without_memory_has_failed(void **state)
         (void)state;
         if (!failing_malloc_works)
                 skip();
-        xpm_topology *topology = hosts_recorded("unequal", true);
+        xpm_topology *topology = described_recorded("unequal", true);
         const xpm_holder holder = holders_one(1, "x", 0, 1, 0);
         assert_non_null(topology);
         for (long n = 1;; n++) {

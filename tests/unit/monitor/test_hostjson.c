@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "described.h"
 #include "holders.h"
-#include "hosts.h"
 #include "monitor/hostview.h"
 
 static const uint64_t G = UINT64_C(1) << 30;
@@ -16,7 +16,7 @@ static const uint64_t G = UINT64_C(1) << 30;
 static json_t *write_json(const char *name, const xpm_holder *holders, size_t count)
 {
         xpm_text text = XPM_TEXT_INIT;
-        xpm_topology *topology = hosts_recorded(name, true);
+        xpm_topology *topology = described_recorded(name, true);
         assert_non_null(topology);
         xpm_host_write_json(topology, holders, count, &text);
         xpm_topology_destroy(topology);
