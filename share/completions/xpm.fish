@@ -6,6 +6,7 @@ complete -c xpm -n __fish_use_subcommand -a jobs -d 'list jobs, show logs and pa
 complete -c xpm -n __fish_use_subcommand -a explain -d 'why a job will or will not run'
 complete -c xpm -n __fish_use_subcommand -a why -d 'why a job will or will not run'
 complete -c xpm -n __fish_use_subcommand -a orphans -d 'list jobs that no experiment names'
+complete -c xpm -n __fish_use_subcommand -a resources -d 'what this host has, and who holds it'
 complete -c xpm -n __fish_use_subcommand -a progress -d 'say how far a job is'
 complete -c xpm -n __fish_use_subcommand -a remaining-time -d 'seconds that a job has left'
 complete -c xpm -n __fish_use_subcommand -l version -d 'print the version'
@@ -47,6 +48,7 @@ complete -c xpm -n '__fish_seen_subcommand_from explain why' -s c -l conf -x -d 
 complete -c xpm -n '__fish_seen_subcommand_from explain why' -l json -d 'one JSON object'
 complete -c xpm -n '__fish_seen_subcommand_from orphans' -l size -d 'show what they take on the disk'
 complete -c xpm -n '__fish_seen_subcommand_from orphans' -l clean -d 'remove them'
+complete -c xpm -n '__fish_seen_subcommand_from resources' -l json -d 'one JSON document'
 complete -c xpm -n '__fish_seen_subcommand_from progress' -l level -x -d 'of which part'
 
 set -l jobs '__fish_seen_subcommand_from jobs'

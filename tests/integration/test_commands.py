@@ -24,7 +24,7 @@ class Words(xpmtest.Case):
     def test_help_and_version(self):
         self.assertIn("run-experiment", self.xpm("--help").out)
         self.expect_match(r"^xpm \d+\.\d+\.\d+\n$", self.xpm("--version").out)
-        for command in (["run-experiment"], ["experiments"], ["experiments", "list"], ["jobs"], ["jobs", "list"], ["jobs", "log"], ["jobs", "path"], ["jobs", "kill"], ["explain"], ["jobs", "clean"], ["orphans"], ["progress"], ["remaining-time"]):
+        for command in (["run-experiment"], ["experiments"], ["experiments", "list"], ["jobs"], ["jobs", "list"], ["jobs", "log"], ["jobs", "path"], ["jobs", "kill"], ["explain"], ["jobs", "clean"], ["orphans"], ["resources"], ["progress"], ["remaining-time"]):
             self.assertIn("usage: xpm " + command[0], self.xpm(*command, "--help").out)
 
     def test_help_names_every_option(self):

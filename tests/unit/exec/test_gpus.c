@@ -7,8 +7,9 @@
 
 #include <cmocka.h>
 
+#include "described.h"
 #include "exec/gpus.h"
-#include "hosts.h"
+#include "failing_malloc.h"
 #include "place.h"
 
 static const uint64_t G = UINT64_C(1) << 30;
@@ -28,7 +29,7 @@ static void begin(struct other *other, const struct place *place, const char *re
 {
         char file[512];
         *other = (struct other){.place = place, .arena = xpm_arena_create()};
-        hosts_forget();
+        described_forget();
         snprintf(file, sizeof file, "%s/%s.xml", place->path, recorded);
         if (access(file, F_OK) != 0)
                 snprintf(file, sizeof file, "%s/topologies/%s.xml", XPM_TEST_DATA, recorded);
@@ -57,7 +58,7 @@ static void end(struct other *other)
         hwloc_topology_destroy(other->hw);
         xpm_arena_destroy(other->arena);
         setenv("PATH", "/usr/bin:/bin", 1);
-        hosts_forget();
+        described_forget();
 }
 
 static void put_smi(const struct other *other, const char *text)
@@ -316,6 +317,26 @@ static void nothing_is_no_gpu(void **state)
         end(&other);
 }
 
+static void devices_without_memory_are_an_error(void **state)
+{
+        struct other other;
+        if (!failing_malloc_works)
+                skip();
+        begin(&other, *state, "node128");
+        for (long n = 1;; n++) {
+                xpm_error err = XPM_ERROR_NONE;
+                failing_malloc_arm(n);
+                xpm_arena *arena = xpm_arena_create();
+                int rc = arena ? xpm_gpus_find(other.hw, NULL, arena, &other.gpus, &other.count, &err) : XPM_ENOMEM;
+                bool struck = failing_malloc_disarm();
+                xpm_arena_destroy(arena);
+                assert_int_equal(rc, struck ? XPM_ENOMEM : 0);
+                if (!struck)
+                        break;
+        }
+        end(&other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
 
 int main(void)
@@ -332,6 +353,7 @@ int main(void)
                 TEST(what_cuda_shows_is_named_by_the_variable),
                 TEST(what_cuda_shows_is_what_there_is),
                 TEST(nothing_is_no_gpu),
+                TEST(devices_without_memory_are_an_error),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
+#include "described.h"
 #include "exec/hostmemory.h"
-#include "hosts.h"
 #include "place.h"
 
 enum { K = 1024 };
@@ -26,7 +26,7 @@ struct host {
 static void make(const struct place *place, struct host *host, const char *self)
 {
         char mounts[1024];
-        hosts_forget();
+        described_forget();
         snprintf(host->total, sizeof host->total, "%s/meminfo", place->path);
         snprintf(host->self, sizeof host->self, "%s/self", place->path);
         snprintf(host->mounts, sizeof host->mounts, "%s/mounts", place->path);
@@ -119,13 +119,13 @@ static void slurm_counts_in_a_job_of_it(void **state)
                 const char *const names[] = {"SLURM_JOB_ID", "SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU",
                                              "SLURM_CPUS_ON_NODE"};
                 const char *const values[] = {jobs[i].job, jobs[i].node, jobs[i].cpu, jobs[i].cpus};
-                hosts_forget();
+                described_forget();
                 for (size_t j = 0; j < 4; j++)
                         if (values[j])
                                 setenv(names[j], values[j], 1);
                 assert_true(xpm_host_memory(&host.place) == jobs[i].expected);
         }
-        hosts_forget();
+        described_forget();
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)

@@ -1,7 +1,7 @@
-/* hosts.h: topologies of other hosts
+/* described.h: topologies of other hosts
  */
-#ifndef XPM_TEST_HOSTS_H
-#define XPM_TEST_HOSTS_H
+#ifndef XPM_TEST_DESCRIBED_H
+#define XPM_TEST_DESCRIBED_H
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "exec/topology.h"
 
 /* What surrounds the test says nothing of its hosts. */
-static inline void hosts_forget(void)
+static inline void described_forget(void)
 {
         static const char *const names[] = {"HWLOC_XMLFILE",      "HWLOC_SYNTHETIC",     "HWLOC_THISSYSTEM",
                                             "HWLOC_FSROOT",       "SLURM_JOB_ID",        "SLURM_MEM_PER_NODE",
@@ -20,13 +20,13 @@ static inline void hosts_forget(void)
 }
 
 /* The one recorded as NAME in tests/data/topologies, the caller's to destroy. */
-static inline xpm_topology *hosts_recorded(const char *name, bool with_gpus)
+static inline xpm_topology *described_recorded(const char *name, bool with_gpus)
 {
         xpm_topology *topology = NULL;
         xpm_error err = XPM_ERROR_NONE;
         char path[512];
         snprintf(path, sizeof path, "%s/topologies/%s.xml", XPM_TEST_DATA, name);
-        hosts_forget();
+        described_forget();
         setenv("HWLOC_XMLFILE", path, 1);
         if (xpm_topology_load(with_gpus, &topology, &err) != 0)
                 fprintf(stderr, "%s\n", err.message);
@@ -35,11 +35,11 @@ static inline xpm_topology *hosts_recorded(const char *name, bool with_gpus)
 }
 
 /* One in hwloc's words. */
-static inline xpm_topology *hosts_described(const char *words)
+static inline xpm_topology *described_words(const char *words)
 {
         xpm_topology *topology = NULL;
         xpm_error err = XPM_ERROR_NONE;
-        hosts_forget();
+        described_forget();
         setenv("HWLOC_SYNTHETIC", words, 1);
         if (xpm_topology_load(false, &topology, &err) != 0)
                 fprintf(stderr, "%s\n", err.message);
