@@ -1,18 +1,18 @@
 /* stock.h: who holds which cores, devices and memory of this host
  *
  * Engines and workers of one user on one host share one stock, a file in /dev/shm/xpm-UID (0700) for each boot and each
- * allocation. Each core and device, and each share of the memory, is a byte of it: who has a write lock there (of its
- * open file description) holds it, so what a dead process held is free at once. Beside the locks stand words about the
+ * allocation. Each hardware thread of a core, each device, and each share of the memory is a byte of it: who has a write
+ * lock there (of its open file description) holds it, so what a dead process held is free at once. Beside the locks stand words about the
  * holders, for people and for fairness; they are never believed against a lock.
  *
  * A worker keeps what it holds while it has jobs for it, and is asked for no lock per job. It gives back what others
  * are due: what is beyond an even share of the cores, and, for one whose next job needs more than its share, whatever
- * he waits for, in the order of waiting (stockshare.h). The loop of a holder:
+ * he waits for, in the order of waiting (stockshare.h). What a holder does:
  *
- *     when a job has ended:      if (xpm_stock_is_wanted) { xpm_stock_due; xpm_stock_give }, before what is idle is
- * used a job does not fit:        xpm_stock_look; xpm_stock_claim; still not: xpm_stock_want, and claim again in a
- * while it is started, or dropped: xpm_stock_want(stock, NULL, NULL) no jobs:                   xpm_stock_give what is
- * idle
+ *     a job has ended, and is_wanted: due and give, before what is idle is used again
+ *     a job does not fit:             look and claim; when that does not do, want, and claim again in a while
+ *     it is started, or given up:     want(stock, NULL, NULL)
+ *     there are no more jobs:         give what is idle
  *
  * Jobs do not inherit the locks. But cores shall be free only when what a killed worker orphaned is dead, so a worker
  * opens the file before it splits from its guardian (guardian.h), which keeps it open as long as it lives, and does

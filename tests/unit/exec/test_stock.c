@@ -9,67 +9,7 @@
 
 #include <cmocka.h>
 
-#include "exec/leftover.h"
-#include "exec/stock.h"
-#include "hosts.h"
-#include "place.h"
-
-static const uint64_t GIB = (uint64_t)1 << 30;
-
-static const char *const variables[] = {"XPM_STOCK",   "SLURM_JOB_ID",    "SLURM_STEP_ID",
-                                        "XPM_JOB_DIR", "HWLOC_SYNTHETIC", "HWLOC_XMLFILE"};
-
-static int enter(void **state)
-{
-        int rc = place_enter(state);
-        for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
-                unsetenv(variables[i]);
-        setenv("XPM_STOCK", ((struct place *)*state)->path, 1);
-        return rc != 0 || chmod(((struct place *)*state)->path, 0700) != 0;
-}
-
-static xpm_stock *open_stock(const struct host *host, const char *label)
-{
-        xpm_stock *stock = NULL;
-        xpm_text note = XPM_TEXT_INIT;
-        xpm_error err = XPM_ERROR_NONE;
-        assert_int_equal(xpm_stock_open(&host->topology, label, &stock, &note, &err), 0);
-        assert_string_equal(xpm_text_string(&note), "");
-        xpm_text_release(&note);
-        return stock;
-}
-
-static xpm_portion portion(int first, int end)
-{
-        xpm_portion out = {.memory = 0};
-        for (int i = first; i < end; i++)
-                xpm_bits_add(&out.cores, (unsigned)i);
-        return out;
-}
-
-static bool claim(xpm_stock *stock, int first, int end)
-{
-        const xpm_portion wanted = portion(first, end);
-        return xpm_stock_claim(stock, &wanted);
-}
-
-static void give(xpm_stock *stock, int first, int end)
-{
-        const xpm_portion part = portion(first, end);
-        xpm_stock_give(stock, &part);
-}
-
-static void assert_cores(const xpm_bits *cores, int first, int end)
-{
-        const xpm_portion expected = portion(first, end);
-        assert_memory_equal(cores, &expected.cores, sizeof *cores);
-}
-
-static void want(xpm_stock *stock, size_t cores)
-{
-        const xpm_appetite need = {.cores = cores}, used = {0};
-        xpm_stock_want(stock, &need, &used);
-}
+#include "stocks.h"
 
 static void what_one_holds_another_does_not_get(void **state)
 {
@@ -145,24 +85,6 @@ static void it_takes_one_call_for_each_range_and_none_to_keep_what_one_has(void 
         assert_true(xpm_bits_is_empty(&due.cores));
         xpm_stock_close(a);
         xpm_stock_close(b);
-}
-
-static void nothing_is_left_when_all_have_gone(void **state)
-{
-        struct place *place = *state;
-        struct host host;
-        host_make(&host, 4, 1);
-        xpm_stock *a = open_stock(&host, "a"), *b = open_stock(&host, "b");
-        assert_int_equal(place_count(place, "."), 1);
-        xpm_stock_close(a);
-        assert_int_equal(place_count(place, "."), 1);
-        a = open_stock(&host, "a");
-        assert_true(claim(a, 0, 1));
-        assert_false(claim(b, 0, 1));
-        xpm_stock_close(b);
-        xpm_stock_close(a);
-        xpm_stock_close(NULL);
-        assert_int_equal(place_count(place, "."), 0);
 }
 
 /* A process may use a thread of each core only, another one all: the core is not for both. */
@@ -478,152 +400,6 @@ static void memory_is_due_in_whole_shares(void **state)
         xpm_stock_close(b);
 }
 
-static void a_stock_that_is_private_has_all(void **state)
-{
-        struct place *place = *state;
-        struct host host;
-        xpm_holder *holders;
-        xpm_portion free, due;
-        size_t count;
-        host_make(&host, 16, 2);
-        setenv("XPM_STOCK", "private", 1);
-        xpm_stock *a = open_stock(&host, "a"), *b = open_stock(&host, "b");
-        assert_true(claim(a, 0, 16));
-        assert_true(claim(b, 0, 16));
-        assert_true(xpm_stock_claim(a, &(xpm_portion){.memory = 64 * GIB}));
-        want(b, 4);
-        assert_false(xpm_stock_is_wanted(a));
-        xpm_stock_due(a, xpm_stock_held(a), &due);
-        assert_true(xpm_bits_is_empty(&due.cores));
-        give(a, 0, 8);
-        assert_cores(&xpm_stock_held(a)->cores, 8, 16);
-        xpm_stock_look(a, &free);
-        assert_cores(&free.cores, 0, 16);
-        assert_int_equal(xpm_stock_holders(&host.topology, &holders, &count, NULL), 0);
-        assert_int_equal(count, 0);
-        assert_int_equal(place_count(place, "."), 0);
-        xpm_stock_close(a);
-        xpm_stock_close(b);
-}
-
-static void assert_refused(const char *path, const char *why)
-{
-        struct host host;
-        xpm_stock *stock = NULL;
-        xpm_text note = XPM_TEXT_INIT;
-        host_make(&host, 4, 1);
-        setenv("XPM_STOCK", path, 1);
-        assert_int_equal(xpm_stock_open(&host.topology, "ours", &stock, &note, NULL), 0);
-        if (!strstr(xpm_text_string(&note), why))
-                fail_msg("'%s' is not in '%s'", why, xpm_text_string(&note));
-        assert_true(claim(stock, 0, 4));
-        xpm_stock_close(stock);
-        xpm_text_release(&note);
-}
-
-static void a_directory_that_is_not_ours_alone_is_refused(void **state)
-{
-        struct place *place = *state;
-        char path[128];
-        snprintf(path, sizeof path, "%s/link", place->path);
-        assert_int_equal(symlinkat(".", place->dir, "link"), 0);
-        assert_refused(path, "cannot open");
-        snprintf(path, sizeof path, "%s/open", place->path);
-        assert_int_equal(mkdirat(place->dir, "open", 0700), 0);
-        assert_int_equal(fchmodat(place->dir, "open", 0750, 0), 0);
-        assert_refused(path, "its mode should be 0700");
-        assert_int_equal(place_count(place, "open"), 0);
-        snprintf(path, sizeof path, "%s/none/none", place->path);
-        assert_refused(path, "cannot make");
-        place_put(place, "file", "");
-        snprintf(path, sizeof path, "%s/file", place->path);
-        assert_refused(path, "cannot open");
-        /* Of another user: for root any user's, for others root's. */
-        snprintf(path, sizeof path, "%s/theirs", place->path);
-        assert_int_equal(mkdirat(place->dir, "theirs", 0700), 0);
-        bool root = geteuid() == 0 && fchownat(place->dir, "theirs", 12345, 12345, 0) == 0;
-        assert_refused(root ? path : "/dev/shm", "belongs to another user");
-}
-
-static void a_file_that_is_a_link_or_no_file_is_refused(void **state)
-{
-        struct place *place = *state;
-        char name[128];
-        snprintf(name, sizeof name, "stock1-%s", xpm_boot_id());
-        place_put(place, "target", "");
-        assert_int_equal(symlinkat("target", place->dir, name), 0);
-        assert_refused(place->path, "cannot make a file in");
-        assert_int_equal(unlinkat(place->dir, name, 0), 0);
-        assert_int_equal(mkfifoat(place->dir, name, 0600), 0);
-        assert_refused(place->path, "cannot make a file in");
-}
-
-static void files_that_nobody_has_open_are_removed(void **state)
-{
-        struct place *place = *state;
-        struct host host;
-        char text[4096];
-        host_make(&host, 4, 1);
-        place_put(place, "stock1-another-boot", "old");
-        place_put(place, "stock0-layout", "old");
-        place_put(place, "else", "kept");
-        setenv("XPM_JOB_DIR", "/jobs/a", 1);
-        xpm_stock *in_job = open_stock(&host, "in a job");
-        assert_int_equal(place_count(place, "."), 2);
-        unsetenv("XPM_JOB_DIR");
-        xpm_stock *stock = open_stock(&host, "ours");
-        assert_int_equal(place_count(place, "."), 3);
-        assert_string_equal(place_get(place, "else", text), "kept");
-        assert_true(claim(in_job, 0, 4));
-        assert_true(claim(stock, 0, 4));
-        xpm_stock_close(in_job);
-        xpm_stock_close(stock);
-        assert_int_equal(place_count(place, "."), 1);
-}
-
-static void stocks_are_apart_by_job_allocation_and_described_host(void **state)
-{
-        struct place *place = *state;
-        static const struct {
-                const char *name, *value;
-                bool apart; /* from the stock of the line before; the first: from that of the host */
-        } lines[] = {
-                {"SLURM_JOB_ID", "17", true},
-                {"SLURM_JOB_ID", "17", false},
-                {"SLURM_JOB_ID", "18", true},
-                {"SLURM_STEP_ID", "0", true},
-                {"SLURM_STEP_ID", "1", true},
-                {"XPM_JOB_DIR", "/w/jobs/t/1", true},
-                {"XPM_JOB_DIR", "/w/jobs/t/2", true},
-                {"HWLOC_SYNTHETIC", "pack:2 core:64 pu:2", true},
-                {"HWLOC_SYNTHETIC", "pack:2 core:64 pu:1", true},
-                {"HWLOC_SYNTHETIC", "", true},
-                {"HWLOC_XMLFILE", "one.xml", true},
-                {"HWLOC_XMLFILE", "same.xml", false},
-                {"HWLOC_XMLFILE", "two.xml", true},
-                {"XPM_UNKNOWN", "1", false},
-        };
-        struct host host;
-        host_make(&host, 4, 1);
-        place_put(place, "one.xml", "<topology/>");
-        place_put(place, "same.xml", "<topology/>");
-        place_put(place, "two.xml", "<topology> </topology>");
-        xpm_stock *before = open_stock(&host, "host");
-        for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-                char path[128];
-                snprintf(path, sizeof path, "%s/%s", place->path, lines[i].value);
-                setenv(lines[i].name, strcmp(lines[i].name, "HWLOC_XMLFILE") == 0 ? path : lines[i].value, 1);
-                xpm_stock *stock = open_stock(&host, "next");
-                assert_true(claim(before, 0, 1));
-                if (claim(stock, 0, 1) != lines[i].apart)
-                        fail_msg("%s=%s", lines[i].name, lines[i].value);
-                xpm_stock_close(before);
-                before = stock;
-        }
-        xpm_stock_close(before);
-        unsetenv("XPM_UNKNOWN");
-}
-
 static void holders_are_told_with_what_they_hold(void **state)
 {
         (void)state;
@@ -663,10 +439,9 @@ static void holders_are_told_with_what_they_hold(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, enter, place_leave)
+#define T(name) cmocka_unit_test_setup_teardown(name, stocks_enter, place_leave)
                 T(what_one_holds_another_does_not_get),
                 T(it_takes_one_call_for_each_range_and_none_to_keep_what_one_has),
-                T(nothing_is_left_when_all_have_gone),
                 T(a_core_is_had_with_all_its_threads_or_not_at_all),
                 T(devices_are_known_by_their_address),
                 T(memory_is_held_in_shares),
@@ -678,11 +453,6 @@ int main(void)
                 T(cores_are_due_to_who_waits_and_kept_from_who_comes_later),
                 T(of_two_that_gather_the_later_gives),
                 T(memory_is_due_in_whole_shares),
-                T(a_stock_that_is_private_has_all),
-                T(a_directory_that_is_not_ours_alone_is_refused),
-                T(a_file_that_is_a_link_or_no_file_is_refused),
-                T(files_that_nobody_has_open_are_removed),
-                T(stocks_are_apart_by_job_allocation_and_described_host),
                 T(holders_are_told_with_what_they_hold),
 #undef T
         };
