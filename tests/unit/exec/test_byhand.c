@@ -173,6 +173,8 @@ static json_t *contents(const struct job *job)
                         json_object_set_new(all, names[i], json_string(job_read(job, names[i])));
         for (size_t i = 0; i < sizeof times / sizeof *times; i++)
                 json_object_set_new(status, times[i], json_boolean(json_is_null(json_object_get(status, times[i]))));
+        /* A pool gives places; what runs an attempt alone gives none. */
+        json_object_del(json_object_get(status, "resources"), "cpuset");
         json_object_set_new(all, "status", status);
         snprintf(path, sizeof path, "%s", job->path);
         int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
