@@ -105,20 +105,20 @@ static bool find_place(xpm_estate *estate, const xpm_demand *demand, bool first,
         xpm_stock_look(estate->stock, &free_);
         subtract(&free_, &estate->busy);
         keep_ours(estate, &free_);
-        if (xpm_placement_choose(estate->placement, &free_, demand, out)) {
+        bool by_others = xpm_placement_choose(estate->placement, &free_, demand, out);
+        if (by_others) { /* unless somebody is faster */
                 xpm_portion wanted = *out;
                 wanted.memory += estate->busy.memory;
                 if (xpm_stock_claim(estate->stock, &wanted))
                         return true;
         }
         const xpm_portion *all = xpm_placement_all(estate->placement);
-        size_t others = estate->cores - xpm_bits_count(&free_.cores) - xpm_bits_count(&estate->busy.cores);
-        bool by_others = others > 0 || free_.memory + estate->busy.memory < all->memory ||
-                         xpm_bits_count(&free_.gpus) + xpm_bits_count(&estate->busy.gpus) < xpm_bits_count(&all->gpus);
+        const xpm_amount ours = count(&estate->busy), left = count(&free_), total = count(all);
+        by_others |= left.cores + ours.cores < total.cores || left.gpus + ours.gpus < total.gpus ||
+                     left.memory + ours.memory < total.memory || estate->lots.next == &estate->lots;
         if (first && by_others) {
                 const xpm_appetite need = {demand->cores, demand->gpu_count, demand->memory};
-                const xpm_amount used = count(&estate->busy);
-                const xpm_appetite has = {used.cores, used.gpus, used.memory};
+                const xpm_appetite has = {ours.cores, ours.gpus, ours.memory};
                 xpm_stock_want(estate->stock, &need, &has);
                 estate->waiting = estate->told = true;
         }
