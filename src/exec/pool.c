@@ -30,9 +30,6 @@
  * command that lasts. And how many ends are collected at most. */
 enum { LASTS = 50, TICK = 5, PATIENCE = 200, LOOK = 500, MANY = 64 };
 
-/* A lock may be given away when its holder was cut off for longer than the lease of the filesystem (NFS: 90 s). */
-enum { LEASE = 60000 };
-
 typedef struct task {
         struct task *next, *previous;
         xpm_attempt attempt;
@@ -57,7 +54,7 @@ struct xpm_pool {
         pthread_t *threads;
         size_t thread_count;
         uv_async_t wake;
-        uv_timer_t tick, patience;
+        uv_timer_t tick, patience, beat;
         size_t count; /* the loop's: tasks that have not been reported */
 
         pthread_mutex_t mutex;
@@ -152,12 +149,14 @@ static void say_that_it_lasts(xpm_pool *pool, task *task_)
 }
 
 /* Why a command that lasts should end now, if it should; *WHY says it in words. */
-static enum xpm_failure find_fault(task *task_, int64_t running, char why[static 256])
+static enum xpm_failure find_fault(task *task_, int64_t running, bool cut_off, char why[static 256])
 {
         const xpm_attempt *attempt = &task_->attempt;
         const xpm_need *need = &attempt->order->spec.need;
         int64_t limit = xpm_attempt_limit(attempt);
         uint64_t used;
+        if (cut_off && !xpm_attempt_is_ours(attempt))
+                return XPM_FAILURE_LOST;
         if (limit >= 0 && running >= limit) {
                 snprintf(why, 256, "it ran for longer than the %lld s that it asked for", (long long)need->duration);
                 return XPM_FAILURE_TIMEOUT;
@@ -173,19 +172,19 @@ static enum xpm_failure find_fault(task *task_, int64_t running, char why[static
         return XPM_FAILURE_NONE;
 }
 
-/* One look at a command that lasts, which has run for RUNNING milliseconds. */
-static void look_after(xpm_pool *pool, task *task_, int64_t running)
+/* One look at a command that lasts, which has run for RUNNING milliseconds. CUT_OFF: its lock may be another's. */
+static void look_after(xpm_pool *pool, task *task_, int64_t running, bool cut_off)
 {
         char why[256] = "";
-        enum xpm_failure fault = task_->reason ? XPM_FAILURE_NONE : find_fault(task_, running, why);
+        enum xpm_failure fault = task_->reason ? XPM_FAILURE_NONE : find_fault(task_, running, cut_off, why);
         pthread_mutex_lock(&pool->mutex);
         if (task_->reason && now_ms(CLOCK_MONOTONIC) >= task_->kill_at)
                 signal_task(task_, SIGKILL);
         else if (fault && !task_->reason) {
                 end_task(pool, task_, fault);
                 memcpy(task_->attempt.why, why, sizeof why);
-                /* There is no asking for memory that is not there. */
-                if (fault == XPM_FAILURE_MEMORY)
+                /* There is no asking for memory that is not there, nor for the time of somebody else. */
+                if (fault == XPM_FAILURE_MEMORY || fault == XPM_FAILURE_LOST)
                         signal_task(task_, SIGKILL);
         }
         pthread_mutex_unlock(&pool->mutex);
@@ -201,11 +200,10 @@ static void watch(xpm_pool *pool, task *task_)
                         pause = limit - running;
                 if (wait_for(task_, (int)pause))
                         return;
-                /* The host slept, or this process was stopped. */
                 int64_t now = now_ms(CLOCK_BOOTTIME);
-                task_->attempt.doubtful |= now - seen > LEASE;
+                bool cut_off = xpm_attempt_was_cut_off(pool->site, &task_->attempt, now - seen);
                 seen = now;
-                look_after(pool, task_, now_ms(CLOCK_MONOTONIC) - begun);
+                look_after(pool, task_, now_ms(CLOCK_MONOTONIC) - begun, cut_off);
         }
 }
 
@@ -410,9 +408,15 @@ static void on_tick(uv_timer_t *timer)
         collect(timer->data);
 }
 
+static void on_beat(uv_timer_t *timer)
+{
+        const xpm_pool *pool = timer->data;
+        xpm_heartbeat_touch(pool->site->heartbeat);
+}
+
 static void open_handles(xpm_pool *pool)
 {
-        uv_timer_t *const timers[] = {&pool->tick, &pool->patience};
+        uv_timer_t *const timers[] = {&pool->tick, &pool->patience, &pool->beat};
         for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
                 uv_timer_init(pool->loop, timers[i]);
                 timers[i]->data = pool;
@@ -420,6 +424,8 @@ static void open_handles(xpm_pool *pool)
         }
         pool->wake.data = pool;
         uv_unref((uv_handle_t *)&pool->wake);
+        if (pool->site->heartbeat)
+                uv_timer_start(&pool->beat, on_beat, (uint64_t)xpm_beat(), (uint64_t)xpm_beat());
 }
 
 int xpm_pool_create(uv_loop_t *loop, const xpm_site *site, int slots, const xpm_pool_sink *sink, xpm_pool **out,
@@ -463,6 +469,7 @@ void xpm_pool_close(xpm_pool *pool)
         uv_close((uv_handle_t *)&pool->wake, NULL);
         uv_close((uv_handle_t *)&pool->tick, NULL);
         uv_close((uv_handle_t *)&pool->patience, NULL);
+        uv_close((uv_handle_t *)&pool->beat, NULL);
 }
 
 void xpm_pool_free(xpm_pool *pool)
