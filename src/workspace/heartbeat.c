@@ -242,7 +242,7 @@ enum xpm_life xpm_heartbeat_judge(int workspace_dir, const char *path)
                 return XPM_LIFE_UNKNOWN;
         int workers = openat(workspace_dir, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (workers < 0)
-                return errno == ENOENT ? XPM_LIFE_UNKNOWN : XPM_LIFE_BEATS;
+                return errno == ENOENT || errno == ENOTDIR ? XPM_LIFE_UNKNOWN : XPM_LIFE_BEATS;
         enum xpm_life life = judge(workers, slash + 1);
         close(workers);
         return life;

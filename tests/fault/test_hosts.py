@@ -60,8 +60,9 @@ class Hosts(xpmtest.Case):
     def there(self, job, **env):
         """The job's run file, on the other host."""
         process = subprocess.Popen(
-            [*NAMESPACES, "sh", "-c", OTHER, "sh", "sh", str(job / "t.sh")],
-            cwd=self.here, env={**self.env, **env}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            [*NAMESPACES, "sh", "-c", OTHER, "sh", "env", *(f"{name}={env[name]}" for name in env), "sh",
+             str(job / "t.sh")],
+            cwd=self.here, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, encoding="utf-8")
         self.addCleanup(self.finish, process)
         return process
@@ -147,6 +148,8 @@ class Heartbeat(Hosts):
         last = heartbeat.stat().st_mtime
         listed = self.xpm("jobs", "list", "--workdir", self.workspace, "--json").objects()
         self.assertEqual([one["state"] for one in listed], ["running"])
+        self.xpm("jobs", "clean", "--workdir", self.workspace, "--all", "--perform")
+        self.assertTrue((job / "t.out").exists())
         self.run_experiment("e.yaml")
         begun = float(self.read("diary").splitlines()[-2].split()[2])
         self.assertGreater(begun - last, 4)
