@@ -3,6 +3,7 @@
 Its locks are this kernel's, so they exclude; for a filesystem whose locks hold on one host only, a shim grants every
 lock there. A host that is cut off is one whose worker is stopped: it keeps its locks, as a server may do for the dead.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -31,7 +32,7 @@ plan:
 THERE = 'case $(uname -n) in other) echo x > told; read line < go; esac'
 
 # The first process of the other host becomes the worker's guardian.
-OTHER = 'hostname other && mount --bind boot_id /proc/sys/kernel/random/boot_id && exec "$@"'
+OTHER = 'hostname "$0" && mount --bind boot_id /proc/sys/kernel/random/boot_id && exec "$@"'
 NAMESPACES = ["unshare", "--uts", "--pid", "--mount", "--mount-proc", "--fork", "--kill-child"]
 if os.geteuid() != 0:
     NAMESPACES[1:1] = ["--user", "--map-root-user"]
@@ -41,7 +42,7 @@ class Hosts(xpmtest.Case):
     def setUp(self):
         super().setUp()
         self.write("boot_id", f"{uuid.uuid4()}\n")
-        tried = self.command(*NAMESPACES, "sh", "-c", OTHER, "sh", "true")
+        tried = self.command(*NAMESPACES, "sh", "-c", OTHER, "other", "true")
         if tried.status != 0:
             self.skipTest(f"namespaces are not allowed here: {tried.err}")
 
@@ -57,10 +58,10 @@ class Hosts(xpmtest.Case):
     def engine(self):
         return self.start("run-experiment", "--workdir", self.workspace, "e.yaml")
 
-    def there(self, job, **env):
-        """The job's run file, on the other host."""
+    def there(self, job, host="other", **env):
+        """The job's run file, on another host."""
         process = subprocess.Popen(
-            [*NAMESPACES, "sh", "-c", OTHER, "sh", "env", *(f"{name}={env[name]}" for name in env), "sh",
+            [*NAMESPACES, "sh", "-c", OTHER, host, "env", *(f"{name}={env[name]}" for name in env), "sh",
              str(job / "t.sh")],
             cwd=self.here, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, encoding="utf-8")
@@ -203,6 +204,20 @@ class Heartbeat(Hosts):
 
 
 class Locks(Hosts):
+    def test_two_workers_on_hosts_of_their_own_run_a_job_once_also_where_locks_exclude_nobody(self):
+        self.plan()
+        [job] = self.generate()
+        worker = self.there(job)
+        self.told()
+        self.wait_until_it_lasts(job)
+        self.assertRegex(self.ended(self.there(job, host="third"), 3), r"held by process \d+ of \w+ on other")
+        told = self.ended(self.there(job, host="third", LD_PRELOAD=self.shim()), 3)
+        self.assertRegex(told, r"is run by a worker on other, which gives signs of life \('.*/workers/other-\d+'\)")
+        self.go()
+        self.ended(worker, 0)
+        self.assertEqual(self.diary(), [["begin0", "other"], ["end0", "other"]])
+        self.expect_done(job, "other")
+
     def shim(self):
         """The environment under which every lock is granted."""
         self.write("shim.c", "int flock(int fd, int operation) { (void)fd; (void)operation; return 0; }\n")
@@ -246,7 +261,8 @@ class Locks(Hosts):
         engine = self.start("run-experiment", "--workdir", self.workspace, "-j", 1, "e.yaml")
         self.told()
         for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # one takes others with it
+                os.kill(pid, signal.SIGKILL)
         engine.wait(timeout=xpmtest.PATIENCE)
         self.wait_until("the end of its processes", lambda: not self.processes())
         self.write("killed", "")
