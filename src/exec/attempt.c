@@ -448,13 +448,9 @@ int64_t xpm_attempt_limit(const xpm_attempt *attempt)
         return seconds > 0 && seconds < INT64_MAX / 1000 ? seconds * 1000 : -1;
 }
 
-bool xpm_attempt_was_cut_off(const xpm_site *site, xpm_attempt *attempt, int64_t gap)
+void xpm_attempt_doubt(const xpm_site *site, xpm_attempt *attempt, int64_t gap)
 {
-        unsigned gaps = xpm_heartbeat_gaps(site->heartbeat);
-        bool cut_off = gap > xpm_doubt() || gaps != attempt->gaps;
-        attempt->gaps = gaps;
-        attempt->doubtful |= cut_off;
-        return cut_off;
+        attempt->doubtful |= gap > xpm_doubt() || xpm_heartbeat_gaps(site->heartbeat) != attempt->gaps;
 }
 
 bool xpm_attempt_is_ours(const xpm_attempt *attempt)
@@ -564,7 +560,7 @@ void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, 
         judge(attempt, status);
         judge_memory(attempt, used.max_rss);
         xpm_cgroup_end(site->cgroup, &attempt->group);
-        xpm_attempt_was_cut_off(site, attempt, 0);
+        xpm_attempt_doubt(site, attempt, 0);
         if (attempt->doubtful && !xpm_attempt_is_ours(attempt))
                 return yield_to_other(attempt);
         commit(site, attempt, &used);

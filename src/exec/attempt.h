@@ -75,7 +75,7 @@ typedef struct xpm_attempt {
         bool announced;
         enum xpm_failure asked; /* why it was signalled, to be set before finish; NONE: it was not */
         char why[256];          /* in words, "": none */
-        unsigned gaps;          /* in the heartbeat, up to the last look */
+        unsigned gaps;          /* in the heartbeat when it began */
         bool doubtful;          /* the lock may have been given away meanwhile: look before speaking for the job */
         xpm_outcome outcome;
 } xpm_attempt;
@@ -95,9 +95,9 @@ enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attem
 /* The duration that the job may take, in milliseconds; -1: no limit. */
 int64_t xpm_attempt_limit(const xpm_attempt *attempt);
 
-/* Whether the lock may have been given away since this was asked last, GAP milliseconds ago: the host slept, this
- * process was stopped, or the heartbeat had a gap. */
-bool xpm_attempt_was_cut_off(const xpm_site *site, xpm_attempt *attempt, int64_t gap);
+/* From now on the attempt is doubtful if its lock may have been given away since this was called last, GAP milliseconds
+ * ago: the host slept, this process was stopped, or the heartbeat had a gap. */
+void xpm_attempt_doubt(const xpm_site *site, xpm_attempt *attempt, int64_t gap);
 /* Whether it may still speak for the job. */
 bool xpm_attempt_is_ours(const xpm_attempt *attempt);
 

@@ -149,13 +149,13 @@ static void say_that_it_lasts(xpm_pool *pool, task *task_)
 }
 
 /* Why a command that lasts should end now, if it should; *WHY says it in words. */
-static enum xpm_failure find_fault(task *task_, int64_t running, bool cut_off, char why[static 256])
+static enum xpm_failure find_fault(task *task_, int64_t running, char why[static 256])
 {
         const xpm_attempt *attempt = &task_->attempt;
         const xpm_need *need = &attempt->order->spec.need;
         int64_t limit = xpm_attempt_limit(attempt);
         uint64_t used;
-        if (cut_off && !xpm_attempt_is_ours(attempt))
+        if (attempt->doubtful && !xpm_attempt_is_ours(attempt))
                 return XPM_FAILURE_LOST;
         if (limit >= 0 && running >= limit) {
                 snprintf(why, 256, "it ran for longer than the %lld s that it asked for", (long long)need->duration);
@@ -172,11 +172,11 @@ static enum xpm_failure find_fault(task *task_, int64_t running, bool cut_off, c
         return XPM_FAILURE_NONE;
 }
 
-/* One look at a command that lasts, which has run for RUNNING milliseconds. CUT_OFF: its lock may be another's. */
-static void look_after(xpm_pool *pool, task *task_, int64_t running, bool cut_off)
+/* One look at a command that lasts, which has run for RUNNING milliseconds. */
+static void look_after(xpm_pool *pool, task *task_, int64_t running)
 {
         char why[256] = "";
-        enum xpm_failure fault = task_->reason ? XPM_FAILURE_NONE : find_fault(task_, running, cut_off, why);
+        enum xpm_failure fault = task_->reason ? XPM_FAILURE_NONE : find_fault(task_, running, why);
         pthread_mutex_lock(&pool->mutex);
         if (task_->reason && now_ms(CLOCK_MONOTONIC) >= task_->kill_at)
                 signal_task(task_, SIGKILL);
@@ -201,9 +201,9 @@ static void watch(xpm_pool *pool, task *task_)
                 if (wait_for(task_, (int)pause))
                         return;
                 int64_t now = now_ms(CLOCK_BOOTTIME);
-                bool cut_off = xpm_attempt_was_cut_off(pool->site, &task_->attempt, now - seen);
+                xpm_attempt_doubt(pool->site, &task_->attempt, now - seen);
                 seen = now;
-                look_after(pool, task_, now_ms(CLOCK_MONOTONIC) - begun, cut_off);
+                look_after(pool, task_, now_ms(CLOCK_MONOTONIC) - begun);
         }
 }
 
