@@ -11,6 +11,7 @@
 
 #include "engine/launch.h"
 #include "engine/transient.h"
+#include "workspace/heartbeat.h"
 
 /* Milliseconds between looks at what others run, for few jobs and for many, and at the tokens that others hold. */
 enum { BATCH = 64, KILLS = 2, FEW = 64, FEW_INTERVAL = 100, ELSEWHERE_INTERVAL = 500, TOKENS_INTERVAL = 200 };
@@ -169,6 +170,9 @@ static void look_elsewhere(xpm_runner *runner, int64_t now)
 {
         if (xpm_queue_length(&runner->elsewhere) == 0 || now < runner->look_again)
                 return;
+        runner->listens = now >= runner->listen_again;
+        if (runner->listens)
+                runner->listen_again = now + xpm_beat();
         for (size_t n = xpm_queue_length(&runner->elsewhere); n > 0; n--)
                 xpm_runner_look(runner, xpm_queue_pop(&runner->elsewhere));
         runner->look_again = now + (xpm_queue_length(&runner->elsewhere) <= FEW ? FEW_INTERVAL : ELSEWHERE_INTERVAL);

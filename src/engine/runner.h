@@ -49,9 +49,11 @@ typedef struct xpm_runner {
         xpm_port ports[XPM_PORTS];
         size_t port_count;
         xpm_claims claims;
-        int64_t ask_again;   /* for tokens, CLOCK_MONOTONIC milliseconds */
-        xpm_queue elsewhere; /* jobs that somebody else runs, looked at now and then */
-        int64_t look_again;  /* when, CLOCK_MONOTONIC milliseconds */
+        int64_t ask_again;    /* for tokens, CLOCK_MONOTONIC milliseconds */
+        xpm_queue elsewhere;  /* jobs that somebody else runs, looked at now and then */
+        int64_t look_again;   /* when, CLOCK_MONOTONIC milliseconds */
+        int64_t listen_again; /* for the heartbeats of their workers, the same */
+        bool listens;         /* this time */
         size_t by_state[XPM_JOB_TRANSIENT + 1];
         size_t done_before, failed_dependency, kept_failed;
         size_t handed_over; /* SCHEDULED or RUNNING with a launcher of ours */

@@ -181,8 +181,13 @@ static xpm_job_status status_of(const xpm_site *site, const xpm_attempt *attempt
 
 static xpm_job_process process_of(const xpm_site *site, const xpm_attempt *attempt)
 {
-        return (xpm_job_process){site->host,         xpm_boot_id(),    site->pid,
-                                 attempt->child.pid, site->start_time, attempt->command_start};
+        return (xpm_job_process){.host = site->host,
+                                 .boot = xpm_boot_id(),
+                                 .worker = site->pid,
+                                 .command = attempt->child.pid,
+                                 .start_time = site->start_time,
+                                 .command_start = attempt->command_start,
+                                 .heartbeat = xpm_heartbeat_path(site->heartbeat)};
 }
 
 /* Commit the outcome that stands. */
@@ -438,6 +443,7 @@ static enum xpm_attempt_step launch(const xpm_site *site, xpm_attempt *attempt)
 enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attempt, bool waited)
 {
         xpm_error err = XPM_ERROR_NONE;
+        attempt->gaps = xpm_heartbeat_gaps(site->heartbeat);
         attempt->outcome.message[0] = '\0'; /* who held the lock when it was tried before */
         int rc = enter(site, attempt, waited, &err);
         if (rc == XPM_ELOCKED) {
@@ -460,6 +466,16 @@ int64_t xpm_attempt_limit(const xpm_attempt *attempt)
 {
         int64_t seconds = attempt->order->spec.need.duration;
         return seconds > 0 && seconds < INT64_MAX / 1000 ? seconds * 1000 : -1;
+}
+
+void xpm_attempt_doubt(const xpm_site *site, xpm_attempt *attempt, int64_t gap)
+{
+        attempt->doubtful |= gap > xpm_doubt() || xpm_heartbeat_gaps(site->heartbeat) != attempt->gaps;
+}
+
+bool xpm_attempt_is_ours(const xpm_attempt *attempt)
+{
+        return xpm_jobdir_is_ours(&attempt->dir, attempt->nonce);
 }
 
 void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt)
@@ -534,7 +550,7 @@ static void judge_memory(xpm_attempt *attempt, int64_t max_rss)
                          "it used %" PRId64 " MiB of memory, and asked for %" PRIu64, max_rss >> 20, limit >> 20);
 }
 
-/* Somebody else runs it, or has run it: what we saw counts for nothing. */
+/* Somebody else runs it, or has run it: what we saw counts for nothing, and its tokens are his. */
 static void yield_to_other(xpm_attempt *attempt)
 {
         attempt->outcome.done = false;
@@ -566,9 +582,9 @@ void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, 
         judge(attempt, status);
         judge_memory(attempt, used.max_rss);
         xpm_cgroup_end(site->cgroup, &attempt->group);
-        if (attempt->doubtful && !xpm_jobdir_is_ours(&attempt->dir, attempt->nonce))
-                yield_to_other(attempt);
-        else
-                commit(site, attempt, &used);
+        xpm_attempt_doubt(site, attempt, 0);
+        if (attempt->doubtful && !xpm_attempt_is_ours(attempt))
+                return yield_to_other(attempt);
+        commit(site, attempt, &used);
         xpm_hold_give_back(attempt);
 }

@@ -13,6 +13,7 @@
 #include "exec/pool.h"
 #include "exec/runfile.h"
 #include "exec/worker.h"
+#include "workspace/locktrial.h"
 
 enum { DONE = 0, FAILED = 1, INTERRUPTED = 130 };
 
@@ -164,6 +165,27 @@ static int look(const by_hand *hand, bool *done)
         return rc;
 }
 
+/* Nobody on this host knows of this worker. Where it can have no heartbeat the lock alone speaks for the job. */
+static void give_signs_of_life(by_hand *hand)
+{
+        xpm_error err = XPM_ERROR_NONE;
+        if (xpm_heartbeat_start(hand->spec->workspace, hand->spec->experiment_id, hand->site.directory_mode,
+                                hand->site.file_mode, &hand->site.heartbeat, &err) != 0)
+                on_note(hand, err.message);
+}
+
+static int try_locks(by_hand *hand)
+{
+        xpm_text told = XPM_TEXT_INIT;
+        int rc = xpm_locktrial_make(hand->spec->workspace, hand->site.heartbeat, &told, hand->err);
+        if (rc == 0 && told.length > 0) {
+                on_note(hand, told.data);
+                rc = xpm_locktrial_wait(hand->spec->workspace, hand->site.heartbeat, hand->err);
+        }
+        xpm_text_release(&told);
+        return rc;
+}
+
 static int run(by_hand *hand, xpm_order *order)
 {
         const xpm_pool_sink sink = {hand, on_event, on_note, on_note, on_flush};
@@ -216,6 +238,10 @@ static int serve(by_hand *hand, xpm_order *order)
         if (rc == 0)
                 rc = look(hand, &done);
         if (rc == 0 && !done)
+                give_signs_of_life(hand);
+        if (rc == 0 && hand->site.heartbeat)
+                rc = try_locks(hand);
+        if (rc == 0 && !done)
                 rc = open_loop(hand, hand->err);
         if (rc == 0 && !done)
                 return run(hand, order);
@@ -236,6 +262,7 @@ int xpm_worker_run_job(const char *job_dir, int stock, xpm_error *err)
                 rc = serve(&hand, order);
         else
                 xpm_order_destroy(order);
+        xpm_heartbeat_stop(hand.site.heartbeat);
         xpm_site_release(&hand.site);
         return rc == 0 ? hand.status : xpm_error_exit_status(rc);
 }

@@ -8,334 +8,23 @@
  * of them lasts; else it looks every few milliseconds, so that neither it nor the engine is woken for each job.
  *
  * A slot takes the first job of the queue that the estate has a place for (estate.h): with jobs of one core that is the
- * first one. What is given back may be enough for several, so whoever takes one wakes another slot.
- *
- * Everything of a task but its attempt is under the mutex, the estate too; the attempt is the thread's while the task
- * is in `running`. A process is signalled under the mutex while `pid` is set, and that is cleared before the process is
- * waited for: so the number is never another's. */
+ * first one. What is given back may be enough for several, so whoever takes one wakes another slot. */
 #include "exec/pool.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "exec/estate.h"
-#include "exec/memory.h"
+#include "exec/poolstate.h"
 
-/* Milliseconds: when a command is said to run, between looks at what has ended, at a lock that is held, and at a
- * command that lasts. And how many ends are collected at most. */
-enum { LASTS = 50, TICK = 5, PATIENCE = 200, LOOK = 500, MANY = 64 };
-
-/* Milliseconds: between looks at what other workers hold of this host, until that is told. How far the queue is looked
- * through. */
-enum { SHARE = 20, TELL = 2000, FAR = 256 };
-
-/* A lock may be given away when its holder was cut off for longer than the lease of the filesystem (NFS: 90 s). */
-enum { LEASE = 60000 };
-
-typedef struct task {
-        struct task *next, *previous;
-        xpm_attempt attempt;
-        xpm_lot lot;             /* while it is in `running` */
-        xpm_seat seat;           /* of the lot */
-        size_t passed;           /* estate.h */
-        pid_t pid;               /* while its command runs, else 0 */
-        enum xpm_failure reason; /* why it was signalled; NONE: it was not */
-        int64_t kill_at;         /* when SIGKILL follows, CLOCK_MONOTONIC milliseconds */
-        bool waited;             /* it was held */
-        bool lasting, told;      /* STARTED is due; was reported */
-} task;
-
-/* A ring with a head that is no task. */
-typedef struct ring {
-        task head;
-        size_t count;
-} ring;
-
-struct xpm_pool {
-        uv_loop_t *loop;
-        const xpm_site *site;
-        xpm_pool_sink sink;
-        size_t slots;
-        pthread_t *threads;
-        size_t thread_count;
-        uv_async_t wake;
-        uv_timer_t tick, patience, share;
-        int64_t waiting_since; /* for what other workers hold; 0: not */
-        bool waiting_told;
-        size_t count; /* the loop's: tasks that have not been reported */
-
-        pthread_mutex_t mutex;
-        pthread_cond_t work; /* an order was queued, a place became free, or CLOSING */
-        xpm_estate *estate;
-        bool closing;
-        bool told;   /* that the queue is short */
-        size_t idle; /* threads that wait for work */
-        ring queued, running, held, ended;
-};
-
-static void ring_init(ring *ring_)
-{
-        ring_->head.next = ring_->head.previous = &ring_->head;
-        ring_->count = 0;
-}
-
-static void append(ring *ring_, task *task_)
-{
-        task_->previous = ring_->head.previous;
-        task_->next = &ring_->head;
-        task_->previous->next = task_->next->previous = task_;
-        ring_->count++;
-}
-
-static void remove_from(ring *ring_, task *task_)
-{
-        task_->previous->next = task_->next;
-        task_->next->previous = task_->previous;
-        ring_->count--;
-}
-
-static bool is_empty(const ring *ring_)
-{
-        return ring_->head.next == &ring_->head;
-}
-
-static task *take_first(ring *ring_)
-{
-        task *first = ring_->head.next;
-        if (first == &ring_->head)
-                return NULL;
-        remove_from(ring_, first);
-        return first;
-}
-
-/* All of FROM behind TO. */
-static void move_all(ring *from, ring *to)
-{
-        for (task *task_; (task_ = take_first(from));)
-                append(to, task_);
-}
-
-/* In a slot's thread. */
-
-static int64_t now_ms(clockid_t clock)
-{
-        struct timespec now;
-        clock_gettime(clock, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Under the mutex. */
-static void signal_task(const task *task_, int number)
-{
-        if (task_->pid > 0)
-                kill(-task_->pid, number);
-}
-
-/* Under the mutex: SIGTERM, and SIGKILL once the grace is over; SIGKILL at once for whom was asked before. */
-static void end_task(const xpm_pool *pool, task *task_, enum xpm_failure reason)
-{
-        signal_task(task_, task_->reason ? SIGKILL : SIGTERM);
-        if (task_->reason)
-                return;
-        task_->reason = reason;
-        task_->kill_at = now_ms(CLOCK_MONOTONIC) + (int64_t)pool->site->grace * 1000;
-}
-
-/* The command has ended, or DEADLINE milliseconds (-1: none) have passed: then false. */
-static bool wait_for(const task *task_, int deadline)
-{
-        struct pollfd end = {.fd = task_->attempt.child.pidfd, .events = POLLIN};
-        int rc;
-        do
-                rc = poll(&end, 1, deadline);
-        while (rc < 0 && errno == EINTR);
-        return rc != 0;
-}
-
-static void say_that_it_lasts(xpm_pool *pool, task *task_)
-{
-        xpm_attempt_announce(pool->site, &task_->attempt);
-        pthread_mutex_lock(&pool->mutex);
-        task_->lasting = true;
-        pthread_mutex_unlock(&pool->mutex);
-        uv_async_send(&pool->wake);
-}
-
-/* Why a command that lasts should end now, if it should; *WHY says it in words. */
-static enum xpm_failure find_fault(task *task_, int64_t running, char why[static 256])
-{
-        const xpm_attempt *attempt = &task_->attempt;
-        const xpm_need *need = &attempt->order->spec.need;
-        int64_t limit = xpm_attempt_limit(attempt);
-        uint64_t used;
-        if (limit >= 0 && running >= limit) {
-                snprintf(why, 256, "it ran for longer than the %lld s that it asked for", (long long)need->duration);
-                return XPM_FAILURE_TIMEOUT;
-        }
-        bool held = attempt->group.dir >= 0; /* the kernel sees to it */
-        uint64_t memory = xpm_attempt_memory(attempt);
-        if (memory > 0 && !held && xpm_memory_over(attempt->child.pid, memory, &used)) {
-                snprintf(why, 256, "it used %llu MiB of memory, and asked for %llu", (unsigned long long)(used >> 20),
-                         (unsigned long long)(memory >> 20));
-                return XPM_FAILURE_MEMORY;
-        }
-        if (xpm_jobdir_is_to_be_killed(&attempt->dir))
-                return XPM_FAILURE_CANCELLED;
-        return XPM_FAILURE_NONE;
-}
-
-/* One look at a command that lasts, which has run for RUNNING milliseconds. */
-static void look_after(xpm_pool *pool, task *task_, int64_t running)
-{
-        char why[256] = "";
-        enum xpm_failure fault = task_->reason ? XPM_FAILURE_NONE : find_fault(task_, running, why);
-        pthread_mutex_lock(&pool->mutex);
-        if (task_->reason && now_ms(CLOCK_MONOTONIC) >= task_->kill_at)
-                signal_task(task_, SIGKILL);
-        else if (fault && !task_->reason) {
-                end_task(pool, task_, fault);
-                memcpy(task_->attempt.why, why, sizeof why);
-                /* There is no asking for memory that is not there. */
-                if (fault == XPM_FAILURE_MEMORY)
-                        signal_task(task_, SIGKILL);
-        }
-        pthread_mutex_unlock(&pool->mutex);
-}
-
-static void watch(xpm_pool *pool, task *task_)
-{
-        int64_t limit = xpm_attempt_limit(&task_->attempt), begun = task_->attempt.begun / 1000000;
-        int64_t seen = now_ms(CLOCK_BOOTTIME);
-        for (;;) {
-                int64_t running = now_ms(CLOCK_MONOTONIC) - begun, pause = LOOK;
-                if (limit > running && limit - running < pause)
-                        pause = limit - running;
-                if (wait_for(task_, (int)pause))
-                        return;
-                /* The host slept, or this process was stopped. */
-                int64_t now = now_ms(CLOCK_BOOTTIME);
-                task_->attempt.doubtful |= now - seen > LEASE;
-                seen = now;
-                look_after(pool, task_, now_ms(CLOCK_MONOTONIC) - begun);
-        }
-}
-
-static void run_to_the_end(xpm_pool *pool, task *task_)
-{
-        struct rusage usage;
-        int status;
-        pid_t pid = task_->attempt.child.pid;
-        pthread_mutex_lock(&pool->mutex);
-        task_->pid = pid;
-        if (task_->reason) /* while it was being started */
-                signal_task(task_, SIGTERM);
-        pthread_mutex_unlock(&pool->mutex);
-        if (!wait_for(task_, LASTS)) {
-                say_that_it_lasts(pool, task_);
-                watch(pool, task_);
-        }
-        pthread_mutex_lock(&pool->mutex);
-        task_->pid = 0;
-        task_->attempt.asked = task_->reason;
-        pthread_mutex_unlock(&pool->mutex);
-        while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR)
-                ;
-        xpm_attempt_finish(pool->site, &task_->attempt, status, &usage);
-}
-
-/* Under the mutex. */
-static void leave_running(xpm_pool *pool, task *task_)
-{
-        remove_from(&pool->running, task_);
-        xpm_estate_give(pool->estate, &task_->lot);
-}
-
-/* Tells whether the loop is to be woken for it. */
-static bool add_to_the_ended(xpm_pool *pool, task *task_)
-{
-        bool is_short = pool->queued.count < pool->slots, news = is_short && !pool->told;
-        leave_running(pool, task_);
-        append(&pool->ended, task_);
-        pool->told = is_short;
-        /* Others may wait for its tokens. */
-        bool wanted = task_->attempt.order->spec.token_count > 0;
-        return news || wanted || pool->queued.count == 0 || pool->ended.count >= MANY;
-}
-
-static void run(xpm_pool *pool, task *task_)
-{
-        xpm_arena *arena = task_->attempt.order->arena;
-        /* Without memory for its words it runs unbound: it has its place all the same. */
-        task_->attempt.seat =
-                xpm_estate_seat(pool->estate, &task_->lot, arena, &task_->seat, NULL) == 0 ? &task_->seat : NULL;
-        enum xpm_attempt_step step = xpm_attempt_start(pool->site, &task_->attempt, task_->waited);
-        if (step == XPM_ATTEMPT_RUNS)
-                run_to_the_end(pool, task_);
-        xpm_attempt_close(&task_->attempt);
-        bool wake = true;
-        pthread_mutex_lock(&pool->mutex);
-        if (step == XPM_ATTEMPT_HELD) {
-                leave_running(pool, task_);
-                append(&pool->held, task_);
-        } else
-                wake = add_to_the_ended(pool, task_);
-        pthread_mutex_unlock(&pool->mutex);
-        if (wake)
-                uv_async_send(&pool->wake);
-}
-
-/* Under the mutex: the first one that may start now, with its lot, or NULL. */
-static task *take_next(xpm_pool *pool)
-{
-        xpm_pass pass;
-        task *found = NULL;
-        int looked = 0;
-        xpm_estate_begin(pool->estate, &pass, now_ms(CLOCK_MONOTONIC));
-        for (task *task_ = pool->queued.head.next; !found && task_ != &pool->queued.head && looked < FAR;
-             task_ = task_->next, looked++)
-                if (xpm_estate_take(pool->estate, &pass, &task_->attempt.order->spec.need, &task_->passed, &task_->lot))
-                        found = task_;
-        xpm_estate_end(pool->estate);
-        if (found)
-                remove_from(&pool->queued, found);
-        else if (xpm_estate_is_waiting(pool->estate)) /* the loop looks after that */
-                uv_async_send(&pool->wake);
-        return found;
-}
-
-static void *serve(void *data)
-{
-        xpm_pool *pool = data;
-        pthread_mutex_lock(&pool->mutex);
-        while (!pool->closing) {
-                task *task_ = take_next(pool);
-                if (!task_) {
-                        pool->idle++;
-                        pthread_cond_wait(&pool->work, &pool->mutex);
-                        pool->idle--;
-                        continue;
-                }
-                append(&pool->running, task_);
-                if (pool->idle > 0 && !is_empty(&pool->queued))
-                        pthread_cond_signal(&pool->work);
-                pthread_mutex_unlock(&pool->mutex);
-                run(pool, task_);
-                pthread_mutex_lock(&pool->mutex);
-        }
-        pthread_mutex_unlock(&pool->mutex);
-        return NULL;
-}
-
-/* In the loop's thread. */
+/* Milliseconds: between looks at what has ended, at a lock that is held, and at what other workers hold of this host,
+ * until that is told. */
+enum { TICK = 5, PATIENCE = 200, SHARE = 20, TELL = 2000 };
 
 /* What it got is not what it asked for, or not what it has. */
 static void warn(const xpm_pool *pool, const task *task_)
@@ -377,7 +66,7 @@ static void report(const xpm_pool *pool, const task *task_, enum xpm_launch_even
 /* The last that is heard of them; LIST is a ring that is nobody else's. */
 static void report_all(xpm_pool *pool, ring *list, enum xpm_launch_event_kind kind)
 {
-        for (task *task_; (task_ = take_first(list));) {
+        for (task *task_; (task_ = ring_take(list));) {
                 if (task_->lasting && !task_->told)
                         report(pool, task_, XPM_LAUNCH_STARTED);
                 if (--pool->count == 0)
@@ -433,7 +122,7 @@ static void on_patience(uv_timer_t *timer)
         pthread_mutex_lock(&pool->mutex);
         for (task *task_ = pool->held.head.next; task_ != &pool->held.head; task_ = task_->next)
                 task_->waited = true;
-        move_all(&pool->held, &pool->queued);
+        ring_move_all(&pool->held, &pool->queued);
         pthread_cond_broadcast(&pool->work);
         pthread_mutex_unlock(&pool->mutex);
 }
@@ -446,7 +135,7 @@ static void on_share(uv_timer_t *timer)
         bool waiting = xpm_estate_is_waiting(pool->estate);
         if (waiting)
                 pthread_cond_signal(&pool->work);
-        else if (is_empty(&pool->queued))
+        else if (ring_is_empty(&pool->queued))
                 xpm_estate_rest(pool->estate);
         pthread_mutex_unlock(&pool->mutex);
         if (!waiting) {
@@ -454,7 +143,7 @@ static void on_share(uv_timer_t *timer)
                 uv_timer_stop(timer);
                 return;
         }
-        int64_t now = now_ms(CLOCK_MONOTONIC);
+        int64_t now = xpm_now_ms(CLOCK_MONOTONIC);
         if (pool->waiting_since == 0)
                 pool->waiting_since = now;
         if (pool->waiting_told || now - pool->waiting_since < TELL)
@@ -490,7 +179,7 @@ static void collect(xpm_pool *pool)
                 report(pool, task_, XPM_LAUNCH_STARTED);
         see_to_the_held(pool);
         pthread_mutex_lock(&pool->mutex);
-        move_all(&pool->ended, &ended);
+        ring_move_all(&pool->ended, &ended);
         bool busy = pool->queued.count > 0, share = !busy || xpm_estate_is_waiting(pool->estate);
         pthread_mutex_unlock(&pool->mutex);
         if (!busy)
@@ -512,9 +201,15 @@ static void on_tick(uv_timer_t *timer)
         collect(timer->data);
 }
 
+static void on_beat(uv_timer_t *timer)
+{
+        const xpm_pool *pool = timer->data;
+        xpm_heartbeat_touch(pool->site->heartbeat);
+}
+
 static void open_handles(xpm_pool *pool)
 {
-        uv_timer_t *const timers[] = {&pool->tick, &pool->patience, &pool->share};
+        uv_timer_t *const timers[] = {&pool->tick, &pool->patience, &pool->share, &pool->beat};
         for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
                 uv_timer_init(pool->loop, timers[i]);
                 timers[i]->data = pool;
@@ -522,6 +217,8 @@ static void open_handles(xpm_pool *pool)
         }
         pool->wake.data = pool;
         uv_unref((uv_handle_t *)&pool->wake);
+        if (pool->site->heartbeat)
+                uv_timer_start(&pool->beat, on_beat, (uint64_t)xpm_beat(), (uint64_t)xpm_beat());
 }
 
 static int open_estate(xpm_pool *pool, const xpm_pool_options *options, xpm_error *err)
@@ -588,6 +285,7 @@ void xpm_pool_close(xpm_pool *pool)
         uv_close((uv_handle_t *)&pool->tick, NULL);
         uv_close((uv_handle_t *)&pool->patience, NULL);
         uv_close((uv_handle_t *)&pool->share, NULL);
+        uv_close((uv_handle_t *)&pool->beat, NULL);
 }
 
 void xpm_pool_free(xpm_pool *pool)
@@ -614,7 +312,7 @@ static int add_thread(xpm_pool *pool, xpm_error *err)
         sigfillset(&all);
         sigdelset(&all, SIGCHLD);
         pthread_sigmask(SIG_SETMASK, &all, &old);
-        int rc = pthread_create(&pool->threads[pool->thread_count], NULL, serve, pool);
+        int rc = pthread_create(&pool->threads[pool->thread_count], NULL, xpm_slot_serve, pool);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
         if (rc == 0)
                 pool->thread_count++;
@@ -636,7 +334,7 @@ int xpm_pool_add(xpm_pool *pool, xpm_order *order, xpm_error *err)
         if (pool->count++ == 0)
                 uv_ref((uv_handle_t *)&pool->wake);
         pthread_mutex_lock(&pool->mutex);
-        append(&pool->queued, task_);
+        ring_append(&pool->queued, task_);
         pool->told = false;
         bool more = pool->queued.count > pool->idle;
         pthread_cond_signal(&pool->work);
@@ -659,8 +357,8 @@ static void take_named(ring *from, const uint64_t *tags, size_t count, ring *to)
         for (task *next, *task_ = from->head.next; task_ != &from->head; task_ = next) {
                 next = task_->next;
                 if (named(task_, tags, count)) {
-                        remove_from(from, task_);
-                        append(to, task_);
+                        ring_remove(from, task_);
+                        ring_append(to, task_);
                 }
         }
 }
@@ -689,7 +387,7 @@ void xpm_pool_kill(xpm_pool *pool, const uint64_t *tags, size_t count)
         pthread_mutex_lock(&pool->mutex);
         for (task *task_ = pool->running.head.next; task_ != &pool->running.head; task_ = task_->next) {
                 if (named(task_, tags, count))
-                        end_task(pool, task_, XPM_FAILURE_CANCELLED);
+                        xpm_slot_end(pool, task_, XPM_FAILURE_CANCELLED);
         }
         pthread_mutex_unlock(&pool->mutex);
 }

@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "exec/leftover.h"
+#include "workspace/status.h"
 
 /* The presence byte is the same for every layout of the file; the number in the name tells layouts apart. */
 #define PREFIX "stock"

@@ -14,6 +14,7 @@
 #include "monitor/act.h"
 #include "monitor/viewstate.h"
 #include "workspace/discard.h"
+#include "workspace/heartbeat.h"
 
 enum { BLOCK = 512 };
 
@@ -94,8 +95,10 @@ static int remove_locked(xpm_view *view, int task, int dir, const xpm_view_job *
                 return xpm_fail(err, rc, "'%s' runs: %s", path, inner.message);
         if (rc != 0)
                 return xpm_fail(err, rc, "%s (in '%s')", inner.message, path);
+        if (xpm_heartbeat_of_job(view->workspace->dir, dir) == XPM_LIFE_BEATS)
+                rc = xpm_fail(err, XPM_ELOCKED, "'%s' runs: its worker, on another host, gives signs of life", path);
         /* While we waited for nothing it may have been removed and made again. */
-        if (!is_same(dir, task, job->job_id))
+        else if (!is_same(dir, task, job->job_id))
                 rc = xpm_fail(err, XPM_ENOTFOUND, "'%s' was removed by somebody else", path);
         else if ((rc = xpm_discard(view->workspace, task, job->job_id, &inner)) != 0)
                 xpm_fail(err, rc, "cannot remove '%s/%s': %s", view->workspace->path, path, inner.message);

@@ -548,11 +548,6 @@ int xpm_render_job(const xpm_render_context *context, xpm_arena *arena, const xp
         return rc == 0 ? xpm_render_recipe(context, job, &out->recipe, err) : rc;
 }
 
-static bool is_fixed(const xpm_template *template)
-{
-        return !template || template->fixed;
-}
-
 int xpm_render_requirement(const xpm_render_context *context, xpm_arena *arena, const xpm_job *job,
                            xpm_requirement *out, bool *fixed, xpm_error *err)
 {
@@ -562,7 +557,7 @@ int xpm_render_requirement(const xpm_render_context *context, xpm_arena *arena, 
                           .templates = t,
                           .arena = arena,
                           .err = err ? err : &own};
-        *fixed = is_fixed(t->requirements) && is_fixed(t->ranks) && is_fixed(t->per_node);
+        *fixed = xpm_templates_fix_need(t);
         int rc = render_requirements(&r, out);
         xpm_text_release(&r.scratch);
         return rc;
