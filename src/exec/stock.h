@@ -1,9 +1,9 @@
 /* stock.h: who holds which cores, devices and memory of this host
  *
  * Engines and workers of one user on one host share one stock, a file in /dev/shm/xpm-UID (0700) for each boot and each
- * allocation. Each hardware thread of a core, each device, and each share of the memory is a byte of it: who has a write
- * lock there (of its open file description) holds it, so what a dead process held is free at once. Beside the locks stand words about the
- * holders, for people and for fairness; they are never believed against a lock.
+ * allocation. Each hardware thread of a core, each device, and each share of the memory is a byte of it: who has a
+ * write lock there (of its open file description) holds it, so what a dead process held is free at once. Beside the
+ * locks stand words about the holders, for people and for fairness; they are never believed against a lock.
  *
  * A worker keeps what it holds while it has jobs for it, and is asked for no lock per job. It gives back what others
  * are due: what is beyond an even share of the cores, and, for one whose next job needs more than its share, whatever

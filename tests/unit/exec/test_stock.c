@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include <cmocka.h>
@@ -201,6 +202,7 @@ static pid_t start_holder(const struct host *host, int file)
         assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         pid_t child = fork();
         if (child == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail */
                 xpm_stock *stock = NULL;
                 if (xpm_stock_open_file(file == -2 ? xpm_stock_file(NULL) : file, &host->topology, "holder", &stock,
                                         NULL, NULL) == 0 &&
