@@ -239,8 +239,6 @@ static void take_range(xpm_stock *stock, int fd, size_t from, size_t end)
 static void give_range(xpm_stock *stock, int fd, size_t from, size_t end)
 {
         memset(stock->mine + from, false, end - from);
-        for (size_t place = from; place < end; place++)
-                stock->table->owner[place] = 0;
         xpm_stockfile_unlock(fd, from, end);
 }
 

@@ -242,7 +242,6 @@ void xpm_stockfile_leave(int fd)
         char link[32], path[PATH_MAX];
         if (fd < 0)
                 return;
-        ofd(fd, F_OFD_SETLK, F_UNLCK, 0, XPM_LOCK_END, NULL);
         snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
         ssize_t length = readlink(link, path, sizeof path - 1);
         path[length > 0 ? length : 0] = '\0';

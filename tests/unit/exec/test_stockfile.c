@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 
 #include <cmocka.h>
 
@@ -25,6 +26,39 @@ static void nothing_is_left_when_all_have_gone(void **state)
         xpm_stock_close(a);
         xpm_stock_close(NULL);
         assert_int_equal(place_count(place, "."), 0);
+}
+
+/* Just before the lock is taken, this file loses its name, as when the last who had it leaves. */
+static const char *vanishing;
+
+int fcntl(int fd, int command, ...)
+{
+        va_list arguments;
+        va_start(arguments, command);
+        void *argument = va_arg(arguments, void *);
+        va_end(arguments);
+        if (command == F_OFD_SETLKW && vanishing) {
+                unlink(vanishing);
+                vanishing = NULL;
+        }
+        return (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
+static void a_file_that_was_removed_meanwhile_is_not_the_stock(void **state)
+{
+        struct place *place = *state;
+        struct host host;
+        char path[128];
+        host_make(&host, 4, 1);
+        snprintf(path, sizeof path, "%s/stock1-%s", place->path, xpm_boot_id());
+        vanishing = path;
+        xpm_stock *a = open_stock(&host, "a"), *b = open_stock(&host, "b");
+        assert_null(vanishing);
+        assert_int_equal(access(path, F_OK), 0);
+        assert_true(claim(a, 0, 4));
+        assert_false(claim(b, 0, 4));
+        xpm_stock_close(a);
+        xpm_stock_close(b);
 }
 
 static void a_stock_that_is_private_has_all(void **state)
@@ -178,6 +212,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, stocks_enter, place_leave)
                 T(nothing_is_left_when_all_have_gone),
+                T(a_file_that_was_removed_meanwhile_is_not_the_stock),
                 T(a_stock_that_is_private_has_all),
                 T(a_directory_that_is_not_ours_alone_is_refused),
                 T(a_file_that_is_a_link_or_no_file_is_refused),
