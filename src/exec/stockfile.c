@@ -105,9 +105,11 @@ static bool make_name(char name[NAME])
         tell(&apart, "SLURM_STEP_ID");
         tell(&apart, "XPM_JOB_DIR");
         tell(&apart, "HWLOC_SYNTHETIC");
-        if (description && *description && xpm_file_read(AT_FDCWD, description, DESCRIPTION_LIMIT, &apart, NULL) != 0)
-                tell(&apart, "HWLOC_XMLFILE"); /* that it cannot be read is whoever's affair who reads it */
-        bool told = !apart.failed;
+        int rc =
+                description && *description ? xpm_file_read(AT_FDCWD, description, DESCRIPTION_LIMIT, &apart, NULL) : 0;
+        if (rc != 0)
+                tell(&apart, "HWLOC_XMLFILE"); /* that it cannot be read is the affair of who loads the topology */
+        bool told = rc != XPM_ENOMEM && !apart.failed;
         if (told && apart.length > 0 && (told = xpm_sha256(apart.data, apart.length, digest, NULL) == 0))
                 xpm_hex(digest, sizeof hex / 2, hex);
         snprintf(name, NAME, PREFIX LAYOUT "-%s%s%s", xpm_boot_id(), *hex ? "-" : "", hex);

@@ -309,13 +309,17 @@ static void what_a_killed_worker_held_is_kept_while_its_guardian_lives(void **st
         assert_false(claim(stock, 0, 4));
         end(child);
         assert_false(claim(stock, 0, 4));
+        xpm_stock *next = open_stock(&host, "next"); /* has the record that was the worker's */
         assert_int_equal(xpm_stock_holders(&host.topology, &holders, &count, NULL), 0);
-        assert_int_equal(count, 2);
-        assert_string_equal(holders[0].label, "ours");
-        assert_string_equal(holders[1].label, "");
-        assert_int_equal(holders[1].pid, 0);
-        assert_cores(&holders[1].portion.cores, 0, 4);
+        assert_int_equal(count, 3);
+        assert_string_equal(holders[0].label, "next");
+        assert_true(xpm_bits_is_empty(&holders[0].portion.cores));
+        assert_string_equal(holders[1].label, "ours");
+        assert_string_equal(holders[2].label, "");
+        assert_int_equal(holders[2].pid, 0);
+        assert_cores(&holders[2].portion.cores, 0, 4);
         free(holders);
+        xpm_stock_close(next);
         /* Nobody works behind it, so nobody is due what it waited for. */
         xpm_portion due, idle = portion(4, 8);
         assert_true(claim(stock, 4, 8));

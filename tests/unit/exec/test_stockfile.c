@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "exec/leftover.h"
+#include "failing_malloc.h"
 #include "stocks.h"
 
 static void nothing_is_left_when_all_have_gone(void **state)
@@ -207,6 +208,50 @@ static void stocks_are_apart_by_job_allocation_and_described_host(void **state)
         unsetenv("XPM_UNKNOWN");
 }
 
+/* Either it fails, or it shares, or it says that it does not. */
+static void without_memory_nothing_is_shared_in_silence(void **state)
+{
+        struct place *place = *state;
+        struct host host;
+        char path[128];
+        if (!failing_malloc_works)
+                skip();
+        host_make(&host, 4, 1);
+        place_put(place, "host.xml", "<topology/>");
+        snprintf(path, sizeof path, "%s/host.xml", place->path);
+        setenv("HWLOC_XMLFILE", path, 1);
+        xpm_stock *other = open_stock(&host, "other");
+        assert_true(claim(other, 0, 4));
+        for (long n = 1;; n++) {
+                xpm_stock *stock = NULL;
+                xpm_text note = XPM_TEXT_INIT;
+                failing_malloc_arm(n);
+                int rc = xpm_stock_open(&host.topology, "ours", &stock, &note, NULL);
+                bool struck = failing_malloc_disarm();
+                if (rc == 0 && claim(stock, 0, 4))
+                        assert_true(struck && note.length > 0);
+                if (rc != 0)
+                        assert_int_equal(rc, XPM_ENOMEM);
+                assert_true((rc == 0) == (stock != NULL));
+                xpm_stock_close(stock);
+                xpm_text_release(&note);
+                if (!struck)
+                        break;
+        }
+        for (long n = 1;; n++) {
+                xpm_holder *holders = NULL;
+                size_t count;
+                failing_malloc_arm(n);
+                int rc = xpm_stock_holders(&host.topology, &holders, &count, NULL);
+                bool struck = failing_malloc_disarm();
+                assert_true(rc == 0 || (struck && rc == XPM_ENOMEM && !holders));
+                free(holders);
+                if (!struck)
+                        break;
+        }
+        xpm_stock_close(other);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -218,6 +263,7 @@ int main(void)
                 T(a_file_that_is_a_link_or_no_file_is_refused),
                 T(files_that_nobody_has_open_are_removed),
                 T(stocks_are_apart_by_job_allocation_and_described_host),
+                T(without_memory_nothing_is_shared_in_silence),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
