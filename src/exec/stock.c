@@ -20,6 +20,7 @@
  * nothing. */
 #include "exec/stock.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -182,7 +183,10 @@ int xpm_stock_open_file(int file, const xpm_topology *topology, const char *labe
         *stock = (xpm_stock){.topology = topology, .file = file, .self = xpm_stockfile_again(file)};
         if (file >= 0 && stock->self < 0) {
                 if (note)
-                        xpm_text_puts(note, "cores are not shared with other runs on this host: no /proc");
+                        xpm_text_printf(note,
+                                        "cores are not shared with other runs on this host: cannot open their "
+                                        "file twice: %s",
+                                        strerror(errno));
                 xpm_stockfile_leave(file);
                 stock->file = -1;
         }
@@ -239,8 +243,6 @@ static void take_range(xpm_stock *stock, int fd, size_t from, size_t end)
 static void give_range(xpm_stock *stock, int fd, size_t from, size_t end)
 {
         memset(stock->mine + from, false, end - from);
-        for (size_t place = from; place < end; place++)
-                stock->table->owner[place] = 0;
         xpm_stockfile_unlock(fd, from, end);
 }
 

@@ -106,9 +106,11 @@ static bool make_name(char name[NAME])
         tell(&apart, "SLURM_STEP_ID");
         tell(&apart, "XPM_JOB_DIR");
         tell(&apart, "HWLOC_SYNTHETIC");
-        if (description && *description && xpm_file_read(AT_FDCWD, description, DESCRIPTION_LIMIT, &apart, NULL) != 0)
-                tell(&apart, "HWLOC_XMLFILE"); /* that it cannot be read is whoever's affair who reads it */
-        bool told = !apart.failed;
+        int rc =
+                description && *description ? xpm_file_read(AT_FDCWD, description, DESCRIPTION_LIMIT, &apart, NULL) : 0;
+        if (rc != 0)
+                tell(&apart, "HWLOC_XMLFILE"); /* that it cannot be read is the affair of who loads the topology */
+        bool told = rc != XPM_ENOMEM && !apart.failed;
         if (told && apart.length > 0 && (told = xpm_sha256(apart.data, apart.length, digest, NULL) == 0))
                 xpm_hex(digest, sizeof hex / 2, hex);
         snprintf(name, NAME, PREFIX LAYOUT "-%s%s%s", xpm_boot_id(), *hex ? "-" : "", hex);
@@ -243,7 +245,6 @@ void xpm_stockfile_leave(int fd)
         char link[32], path[PATH_MAX];
         if (fd < 0)
                 return;
-        ofd(fd, F_OFD_SETLK, F_UNLCK, 0, XPM_LOCK_END, NULL);
         snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
         ssize_t length = readlink(link, path, sizeof path - 1);
         path[length > 0 ? length : 0] = '\0';

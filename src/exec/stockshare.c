@@ -102,10 +102,11 @@ static size_t due(const xpm_party *parties, size_t count, size_t me, size_t shar
         bool waits = mine->ticket != 0;
         size_t given = 0;
         for (size_t i = 0; i < count; i++) {
-                size_t misses = missing(&parties[i], share, kind), part = least(rest, misses);
-                rest -= part;
+                /* We do not wait for a kind that we have to give: what is free is for the others. */
                 if (i == me)
                         continue;
+                size_t misses = missing(&parties[i], share, kind), part = least(rest, misses);
+                rest -= part;
                 size_t keep = kept(mine, &parties[i], waits && me < i, share, kind);
                 given += least(misses - part, least(idle - given, beyond(mine->held[kind] - given, keep)));
         }

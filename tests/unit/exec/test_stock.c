@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include <cmocka.h>
@@ -91,21 +92,25 @@ static void it_takes_one_call_for_each_range_and_none_to_keep_what_one_has(void 
 static void a_core_is_had_with_all_its_threads_or_not_at_all(void **state)
 {
         (void)state;
-        struct host whole, half;
+        struct host whole, half, first;
         host_make(&whole, 8, 2);
         host_make(&half, 8, 1);
+        host_make(&first, 8, 1);
         for (size_t i = 0; i < 8; i++)
                 half.pus[i] = (uint32_t)(15 - i); /* numbers of its own, too */
-        xpm_stock *a = open_stock(&whole, "whole"), *b = open_stock(&half, "half");
+        xpm_stock *a = open_stock(&whole, "whole"), *b = open_stock(&half, "half"), *c = open_stock(&first, "first");
         assert_true(claim(b, 0, 2)); /* threads 15 and 14, of cores 7 and 6 */
         assert_false(claim(a, 4, 8));
         assert_cores(&xpm_stock_held(a)->cores, 4, 6);
+        assert_true(claim(c, 6, 8)); /* the other halves of what it did not get */
+        give(c, 6, 8);
         give(b, 0, 2);
-        assert_true(claim(a, 4, 8)); /* of what it did not get it has kept nothing, or this would be refused */
+        assert_true(claim(a, 4, 8));
         assert_false(claim(b, 0, 8));
         assert_cores(&xpm_stock_held(b)->cores, 4, 8);
         xpm_stock_close(a);
         xpm_stock_close(b);
+        xpm_stock_close(c);
 }
 
 static void devices_are_known_by_their_address(void **state)
@@ -131,6 +136,24 @@ static void devices_are_known_by_their_address(void **state)
         xpm_bits_remove(&wanted.gpus, 0);
         xpm_stock_give(b, &(xpm_portion){.gpus = xpm_stock_held(b)->gpus});
         assert_true(xpm_stock_claim(a, &wanted));
+        xpm_stock_close(a);
+        xpm_stock_close(b);
+}
+
+static void parts_of_one_device_are_apart(void **state)
+{
+        (void)state;
+        struct host host;
+        xpm_portion first = {.memory = 0}, second = {.memory = 0};
+        host_make(&host, 4, 1);
+        host_add_gpu(&host, 1);
+        host_add_gpu(&host, 1);
+        xpm_bits_add(&first.gpus, 0);
+        xpm_bits_add(&second.gpus, 1);
+        xpm_stock *a = open_stock(&host, "a"), *b = open_stock(&host, "b");
+        assert_true(xpm_stock_claim(a, &first));
+        assert_false(xpm_stock_claim(b, &first));
+        assert_true(xpm_stock_claim(b, &second));
         xpm_stock_close(a);
         xpm_stock_close(b);
 }
@@ -201,6 +224,7 @@ static pid_t start_holder(const struct host *host, int file)
         assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         pid_t child = fork();
         if (child == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail */
                 xpm_stock *stock = NULL;
                 if (xpm_stock_open_file(file == -2 ? xpm_stock_file(NULL) : file, &host->topology, "holder", &stock,
                                         NULL, NULL) == 0 &&
@@ -285,13 +309,17 @@ static void what_a_killed_worker_held_is_kept_while_its_guardian_lives(void **st
         assert_false(claim(stock, 0, 4));
         end(child);
         assert_false(claim(stock, 0, 4));
+        xpm_stock *next = open_stock(&host, "next"); /* has the record that was the worker's */
         assert_int_equal(xpm_stock_holders(&host.topology, &holders, &count, NULL), 0);
-        assert_int_equal(count, 2);
-        assert_string_equal(holders[0].label, "ours");
-        assert_string_equal(holders[1].label, "");
-        assert_int_equal(holders[1].pid, 0);
-        assert_cores(&holders[1].portion.cores, 0, 4);
+        assert_int_equal(count, 3);
+        assert_string_equal(holders[0].label, "next");
+        assert_true(xpm_bits_is_empty(&holders[0].portion.cores));
+        assert_string_equal(holders[1].label, "ours");
+        assert_string_equal(holders[2].label, "");
+        assert_int_equal(holders[2].pid, 0);
+        assert_cores(&holders[2].portion.cores, 0, 4);
         free(holders);
+        xpm_stock_close(next);
         /* Nobody works behind it, so nobody is due what it waited for. */
         xpm_portion due, idle = portion(4, 8);
         assert_true(claim(stock, 4, 8));
@@ -310,12 +338,13 @@ static void what_is_closed_is_free_though_a_guardian_has_it_open(void **state)
         xpm_stock *worker = NULL;
         host_make(&host, 4, 1);
         int file = xpm_stock_file(NULL), guardian = dup(file);
+        xpm_stock *other = open_stock(&host, "other"); /* for which the file stays */
         assert_int_equal(xpm_stock_open_file(file, &host.topology, "worker", &worker, NULL, NULL), 0);
         assert_true(claim(worker, 0, 4));
         xpm_stock_close(worker);
-        xpm_stock *stock = open_stock(&host, "ours");
-        assert_true(claim(stock, 0, 4));
-        xpm_stock_close(stock);
+        assert_true(claim(other, 0, 4));
+        xpm_stock_close(other);
+        assert_int_equal(place_count(*state, "."), 0);
         close(guardian);
 }
 
@@ -400,6 +429,27 @@ static void memory_is_due_in_whole_shares(void **state)
         xpm_stock_close(b);
 }
 
+static void the_last_share_may_be_a_part_of_one(void **state)
+{
+        (void)state;
+        struct host host;
+        xpm_portion due, idle = {.memory = 998};
+        const xpm_appetite need = {.memory = 998}, used = {0};
+        host_make(&host, 4, 1);
+        host.topology.memory = 998; /* 250 shares of 4 bytes */
+        xpm_stock *a = open_stock(&host, "a"), *b = open_stock(&host, "b");
+        assert_true(xpm_stock_claim(a, &idle));
+        assert_int_equal(xpm_stock_held(a)->memory, 998);
+        xpm_stock_want(b, &need, &used);
+        xpm_stock_due(a, &idle, &due);
+        assert_int_equal(due.memory, 998);
+        xpm_stock_give(a, &due);
+        assert_int_equal(xpm_stock_held(a)->memory, 0);
+        assert_true(xpm_stock_claim(b, &idle));
+        xpm_stock_close(a);
+        xpm_stock_close(b);
+}
+
 static void holders_are_told_with_what_they_hold(void **state)
 {
         (void)state;
@@ -444,6 +494,7 @@ int main(void)
                 T(it_takes_one_call_for_each_range_and_none_to_keep_what_one_has),
                 T(a_core_is_had_with_all_its_threads_or_not_at_all),
                 T(devices_are_known_by_their_address),
+                T(parts_of_one_device_are_apart),
                 T(memory_is_held_in_shares),
                 T(who_may_use_more_memory_than_the_first_counts_in_the_same_shares),
                 T(a_killed_process_gives_back_and_waits_no_more),
@@ -453,6 +504,7 @@ int main(void)
                 T(cores_are_due_to_who_waits_and_kept_from_who_comes_later),
                 T(of_two_that_gather_the_later_gives),
                 T(memory_is_due_in_whole_shares),
+                T(the_last_share_may_be_a_part_of_one),
                 T(holders_are_told_with_what_they_hold),
 #undef T
         };

@@ -3,10 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 
 #include <cmocka.h>
 
 #include "exec/leftover.h"
+#include "failing_malloc.h"
 #include "stocks.h"
 
 static void nothing_is_left_when_all_have_gone(void **state)
@@ -25,6 +27,39 @@ static void nothing_is_left_when_all_have_gone(void **state)
         xpm_stock_close(a);
         xpm_stock_close(NULL);
         assert_int_equal(place_count(place, "."), 0);
+}
+
+/* Just before the lock is taken, this file loses its name, as when the last who had it leaves. */
+static const char *vanishing;
+
+int fcntl(int fd, int command, ...)
+{
+        va_list arguments;
+        va_start(arguments, command);
+        void *argument = va_arg(arguments, void *);
+        va_end(arguments);
+        if (command == F_OFD_SETLKW && vanishing) {
+                unlink(vanishing);
+                vanishing = NULL;
+        }
+        return (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
+static void a_file_that_was_removed_meanwhile_is_not_the_stock(void **state)
+{
+        struct place *place = *state;
+        struct host host;
+        char path[128];
+        host_make(&host, 4, 1);
+        snprintf(path, sizeof path, "%s/stock1-%s", place->path, xpm_boot_id());
+        vanishing = path;
+        xpm_stock *a = open_stock(&host, "a"), *b = open_stock(&host, "b");
+        assert_null(vanishing);
+        assert_int_equal(access(path, F_OK), 0);
+        assert_true(claim(a, 0, 4));
+        assert_false(claim(b, 0, 4));
+        xpm_stock_close(a);
+        xpm_stock_close(b);
 }
 
 static void a_stock_that_is_private_has_all(void **state)
@@ -173,16 +208,62 @@ static void stocks_are_apart_by_job_allocation_and_described_host(void **state)
         unsetenv("XPM_UNKNOWN");
 }
 
+/* Either it fails, or it shares, or it says that it does not. */
+static void without_memory_nothing_is_shared_in_silence(void **state)
+{
+        struct place *place = *state;
+        struct host host;
+        char path[128];
+        if (!failing_malloc_works)
+                skip();
+        host_make(&host, 4, 1);
+        place_put(place, "host.xml", "<topology/>");
+        snprintf(path, sizeof path, "%s/host.xml", place->path);
+        setenv("HWLOC_XMLFILE", path, 1);
+        xpm_stock *other = open_stock(&host, "other");
+        assert_true(claim(other, 0, 4));
+        for (long n = 1;; n++) {
+                xpm_stock *stock = NULL;
+                xpm_text note = XPM_TEXT_INIT;
+                failing_malloc_arm(n);
+                int rc = xpm_stock_open(&host.topology, "ours", &stock, &note, NULL);
+                bool struck = failing_malloc_disarm();
+                if (rc == 0 && claim(stock, 0, 4))
+                        assert_true(struck && note.length > 0);
+                if (rc != 0)
+                        assert_int_equal(rc, XPM_ENOMEM);
+                assert_true((rc == 0) == (stock != NULL));
+                xpm_stock_close(stock);
+                xpm_text_release(&note);
+                if (!struck)
+                        break;
+        }
+        for (long n = 1;; n++) {
+                xpm_holder *holders = NULL;
+                size_t count;
+                failing_malloc_arm(n);
+                int rc = xpm_stock_holders(&host.topology, &holders, &count, NULL);
+                bool struck = failing_malloc_disarm();
+                assert_true(rc == 0 || (struck && rc == XPM_ENOMEM && !holders));
+                free(holders);
+                if (!struck)
+                        break;
+        }
+        xpm_stock_close(other);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, stocks_enter, place_leave)
                 T(nothing_is_left_when_all_have_gone),
+                T(a_file_that_was_removed_meanwhile_is_not_the_stock),
                 T(a_stock_that_is_private_has_all),
                 T(a_directory_that_is_not_ours_alone_is_refused),
                 T(a_file_that_is_a_link_or_no_file_is_refused),
                 T(files_that_nobody_has_open_are_removed),
                 T(stocks_are_apart_by_job_allocation_and_described_host),
+                T(without_memory_nothing_is_shared_in_silence),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include <cmocka.h>
 
@@ -203,6 +204,7 @@ static void start(struct player *player, struct seat *seat, size_t index, int ne
         player->random = draw(player, UINT32_MAX) | 1;
         *seat = (struct seat){fork(), player->serial};
         if (seat->pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail */
                 close(news[0]);
                 play(player, news[1]);
         }
