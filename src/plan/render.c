@@ -262,8 +262,6 @@ static int render_requirements(job_renderer *r, xpm_requirement *out)
         return add_ranks(r, out);
 }
 
-/* --- the rest --- */
-
 static int render_outputs(job_renderer *r)
 {
         const xpm_templates *t = r->templates;

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "exec/leftover.h"
+#include "workspace/status.h"
 #include "failing_malloc.h"
 #include "stocks.h"
 
