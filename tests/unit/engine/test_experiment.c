@@ -146,6 +146,32 @@ static void experiment_that_runs_already_is_refused_without_wait(void **state)
         assert_int_equal(scene->counts.done, 4);
 }
 
+/* Lets go of the lock when it is told that it is waited for. */
+static void let_go(void *data, int level, const char *line)
+{
+        int *lock = data;
+        (void)level;
+        if (*lock >= 0 && strstr(line, "wait"))
+                xpm_lock_release(*lock);
+        if (strstr(line, "wait"))
+                *lock = -1;
+}
+
+static void experiment_that_runs_already_is_waited_for(void **state)
+{
+        struct scene *scene = *state;
+        int lock;
+        scene->options.log = let_go;
+        scene->options.log_data = &lock;
+        scene_open(scene, text);
+        assert_int_equal(xpm_experiment_prepare(scene->experiment, NULL), 0);
+        assert_int_equal(xpm_mkdir_p(scene->place->dir, "work/experiments/exp", 0700, NULL), 0);
+        assert_int_equal(xpm_lock_take(scene->place->dir, "work/experiments/exp/lock", 0600, false, &lock, NULL), 0);
+        scene_run(scene);
+        assert_int_equal(lock, -1);
+        assert_int_equal(scene->counts.done, 4);
+}
+
 static void survey_that_fails_ends_the_run(void **state)
 {
         struct scene *scene = *state;
@@ -225,6 +251,7 @@ int main(void)
                 T(file_is_shown_merged_and_interpolated),
                 T(run_announces_every_job_with_what_it_needs),
                 T(experiment_that_runs_already_is_refused_without_wait),
+                T(experiment_that_runs_already_is_waited_for),
                 T(survey_that_fails_ends_the_run),
                 T(workspace_nobody_chose_is_named_when_it_is_first_written),
                 T(interrupts_are_counted_and_wake_whoever_waits),

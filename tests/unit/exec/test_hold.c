@@ -93,9 +93,13 @@ static void partial_is_made_and_names_who_has_it(void **state)
         char path[320], expected[512], text[4096];
         holder_init(&one, *state, '1');
         want_partials(&one, "x", NULL);
+        snprintf(path, sizeof path, "%s.lock", one.partials[0]);
+        memset(text, '-', sizeof text); /* by whoever had it before */
+        assert_int_equal(xpm_mkdir_p(AT_FDCWD, one.partials[0], 0700, NULL), 0);
+        assert_int_equal(xpm_file_write(AT_FDCWD, path, text, sizeof text, 0600, NULL), 0);
+        assert_int_equal(rmdir(one.partials[0]), 0);
         assert_int_equal(take(&one, false, NULL), 0);
         assert_int_equal(xpm_file_exists(AT_FDCWD, one.partials[0], NULL), 1);
-        snprintf(path, sizeof path, "%s.lock", one.partials[0]);
         assert_int_equal(xpm_lock_is_held(AT_FDCWD, path, NULL), 1);
         snprintf(expected, sizeof expected, "%s/work.lock\n", one.job.path);
         assert_string_equal(place_get(*state, path + strlen(((struct place *)*state)->path) + 1, text), expected);
