@@ -34,6 +34,13 @@ static int read_int(xpm_arena *arena, const xpm_node *node, const char *what, in
         return 0;
 }
 
+/* The same for what there is so many of. */
+static int read_count(xpm_arena *arena, const xpm_node *node, const char *what, int64_t *out, xpm_error *err)
+{
+        int rc = read_int(arena, node, what, out, err);
+        return rc == 0 && node && *out < 1 ? xpm_fail_at(err, node->pos, "%s is a whole number above 0", what) : rc;
+}
+
 static int read_text(const xpm_node *node, const char *what, const char **out, xpm_error *err)
 {
         if (!node)
@@ -50,14 +57,15 @@ static int read_need(xpm_arena *arena, const xpm_node *node, const char *before,
 {
         xpm_requirement requirement;
         xpm_error own = XPM_ERROR_NONE;
-        if (node->kind != XPM_NODE_SCALAR)
+        /* With one of these the text would be more of the requirement than the one value. */
+        if (node->kind != XPM_NODE_SCALAR || strpbrk(node->text, ",&|()*="))
                 return xpm_fail_at(err, node->pos, "one value is expected here");
         const char *text = xpm_arena_printf(arena, "%s%s%s", before, node->text, after);
         if (!text)
                 return xpm_fail_memory(err);
         int rc = xpm_requirement_parse(arena, text, &requirement, &own);
-        if (rc != 0 || requirement.count != 1)
-                return xpm_fail_at(err, node->pos, "%s", rc != 0 ? own.message : "one value is expected here");
+        if (rc != 0)
+                return rc == XPM_ENOMEM ? xpm_fail_memory(err) : xpm_fail_at(err, node->pos, "%s", own.message);
         *out = requirement.alternatives[0];
         return 0;
 }
@@ -82,7 +90,7 @@ static int read_gpus(xpm_arena *arena, const xpm_node *node, xpm_need *host, xpm
         int rc = xpm_check_keys(node, "gpus", keys, err);
         gpus->count = 1;
         if (rc == 0)
-                rc = read_int(arena, xpm_node_get(node, "count"), "count", &gpus->count, err);
+                rc = read_count(arena, xpm_node_get(node, "count"), "count", &gpus->count, err);
         if (rc == 0)
                 rc = read_memory(arena, xpm_node_get(node, "memory"), &gpus->memory, err);
         if (rc == 0)
@@ -111,7 +119,7 @@ static int read_host(xpm_arena *arena, const xpm_node *node, xpm_launcher_entry 
         xpm_need limit = {0};
         int rc = xpm_check_keys(node, "host", keys, err);
         if (rc == 0)
-                rc = read_int(arena, xpm_node_get(node, "cores"), "cores", &entry->host.cores, err);
+                rc = read_count(arena, xpm_node_get(node, "cores"), "cores", &entry->host.cores, err);
         if (rc == 0)
                 rc = read_memory(arena, xpm_node_get(node, "memory"), &entry->host.memory, err);
         if (rc == 0 && duration)
@@ -147,7 +155,7 @@ static int read_limits(xpm_arena *arena, const xpm_node *node, xpm_error *err)
         int64_t ignored;
         int rc = node ? xpm_check_keys(node, "limits", keys, err) : 0;
         for (size_t i = 0; rc == 0 && node && i < node->pair_count; i++)
-                rc = read_int(arena, node->pairs[i].value, node->pairs[i].key, &ignored, err);
+                rc = read_count(arena, node->pairs[i].value, node->pairs[i].key, &ignored, err);
         return rc;
 }
 
@@ -185,7 +193,7 @@ static int read_entry(xpm_arena *arena, const xpm_pair *pair, xpm_launcher_entry
         if (rc == 0)
                 rc = read_type(node, pair->key, &entry->type, err);
         if (rc == 0)
-                rc = read_int(arena, xpm_node_get(node, "cores"), "cores", &entry->host.cores, err);
+                rc = read_count(arena, xpm_node_get(node, "cores"), "cores", &entry->host.cores, err);
         if (rc == 0)
                 rc = read_memory(arena, xpm_node_get(node, "memory"), &entry->host.memory, err);
         if (rc == 0)

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "workspace/status.h"
 #include "failing_malloc.h"
 #include "stocks.h"
+#include "workspace/status.h"
 
 static void nothing_is_left_when_all_have_gone(void **state)
 {
