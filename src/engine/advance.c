@@ -215,5 +215,6 @@ xpm_counts xpm_runner_counts(const xpm_runner *runner)
                 .scheduled = by_state[XPM_JOB_SCHEDULED] - begun,
                 .ready = by_state[XPM_JOB_READY],
                 .waiting = by_state[XPM_JOB_WAITING],
+                .mismatched = runner->mismatched,
         };
 }

@@ -43,6 +43,8 @@ static void on_event(const xpm_core *core, const xpm_launch_event *event)
 static void on_log(const xpm_core *core, int level, const char *line)
 {
         const xpm_experiment *experiment = core->data;
+        if (level == XPM_LOG_WARNING && experiment->runner)
+                experiment->runner->mismatched++;
         xpm_log_write(&experiment->log, (enum xpm_log_level)level, "%s", line);
 }
 

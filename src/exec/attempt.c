@@ -478,11 +478,18 @@ bool xpm_attempt_is_ours(const xpm_attempt *attempt)
         return xpm_jobdir_is_ours(&attempt->dir, attempt->nonce);
 }
 
+bool xpm_attempt_see(xpm_attempt *attempt)
+{
+        if (!attempt->seat || attempt->seen)
+                return false;
+        attempt->seen = xpm_seat_mismatch(attempt->seat, attempt->child.pid, attempt->order->arena);
+        return attempt->seen != NULL;
+}
+
 void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt)
 {
         xpm_job_status status = status_of(site, attempt);
-        if (attempt->seat)
-                attempt->seen = xpm_seat_mismatch(attempt->seat, attempt->child.pid, attempt->order->arena);
+        xpm_attempt_see(attempt);
         attempt->command_start = xpm_process_start_time(attempt->child.pid);
         xpm_job_process process = process_of(site, attempt);
         status.process = &process;

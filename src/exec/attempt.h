@@ -106,6 +106,9 @@ void xpm_attempt_doubt(const xpm_site *site, xpm_attempt *attempt, int64_t gap);
 /* Whether it may still speak for the job. */
 bool xpm_attempt_is_ours(const xpm_attempt *attempt);
 
+/* Look where it runs. true when that is not where it was put, for the first time: `seen` says where. */
+bool xpm_attempt_see(xpm_attempt *attempt);
+
 /* It lasts: say so on disk. */
 void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt);
 

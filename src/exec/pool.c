@@ -27,12 +27,14 @@
 enum { TICK = 5, PATIENCE = 200, SHARE = 20, TELL = 2000 };
 
 /* What it got is not what it asked for, or not what it has. */
-static void warn(const xpm_pool *pool, const task *task_)
+static void warn(const xpm_pool *pool, task *task_)
 {
         const xpm_attempt *attempt = &task_->attempt;
         const xpm_jobspec *spec = &attempt->order->spec;
         size_t wanted = xpm_demand_of(&spec->need).cores;
         char line[512];
+        if (task_->warned)
+                return;
         if (attempt->seen)
                 snprintf(line, sizeof line, "job '%s/%.8s' was given the processors %s and runs on %s", spec->task_id,
                          spec->job_id, attempt->seat->cpuset, attempt->seen);
@@ -41,10 +43,11 @@ static void warn(const xpm_pool *pool, const task *task_)
                          spec->task_id, spec->job_id, wanted, attempt->seat->cores);
         else
                 return;
+        task_->warned = true;
         pool->sink.warn(pool->sink.data, line);
 }
 
-static void report(const xpm_pool *pool, const task *task_, enum xpm_launch_event_kind kind)
+static void report(const xpm_pool *pool, task *task_, enum xpm_launch_event_kind kind)
 {
         const xpm_outcome *outcome = &task_->attempt.outcome;
         bool ended = kind == XPM_LAUNCH_ENDED;
@@ -58,7 +61,7 @@ static void report(const xpm_pool *pool, const task *task_, enum xpm_launch_even
                 .message = ended && *outcome->message ? outcome->message : NULL,
                 .wall = ended ? outcome->wall : 0,
         };
-        if (kind == XPM_LAUNCH_STARTED)
+        if (kind != XPM_LAUNCH_RETURNED)
                 warn(pool, task_);
         pool->sink.event(pool->sink.data, &event, ended && outcome->broken);
 }

@@ -26,6 +26,7 @@ typedef struct task {
         int64_t kill_at;         /* when SIGKILL follows, CLOCK_MONOTONIC milliseconds */
         bool waited;             /* it was held */
         bool lasting, told;      /* STARTED is due; was reported */
+        bool warned;             /* that it has not got what it asked for */
 } task;
 
 /* A ring with a head that is no task. */

@@ -79,6 +79,8 @@ static enum xpm_failure find_fault(task *task_, int64_t running, char why[static
 static void look_after(xpm_pool *pool, task *task_, int64_t running)
 {
         char why[256] = "";
+        if (xpm_attempt_see(&task_->attempt))
+                xpm_attempt_announce(pool->site, &task_->attempt);
         enum xpm_failure fault = task_->reason ? XPM_FAILURE_NONE : find_fault(task_, running, why);
         pthread_mutex_lock(&pool->mutex);
         if (task_->reason && xpm_now_ms(CLOCK_MONOTONIC) >= task_->kill_at)
