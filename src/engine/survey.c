@@ -52,6 +52,8 @@ static int place(xpm_runner *runner, size_t job)
                 return rc;
         tracked->state = XPM_JOB_WAITING;
         tracked->seen = found.state == XPM_JOB_RUNNING;
+        if (found.state == XPM_JOB_SCHEDULED && xpm_runner_attach(runner, job, &found))
+                return 0;
         if (found.state == XPM_JOB_DONE) {
                 rc = wanted_again(runner, job, &found, &tracked->again);
                 if (rc == 0 && tracked->again)

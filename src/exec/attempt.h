@@ -90,6 +90,12 @@ void xpm_attempt_init(xpm_attempt *attempt, xpm_order *order);
 void xpm_attempt_close(xpm_attempt *attempt);
 void xpm_attempt_release(xpm_attempt *attempt);
 
+/* Make the job's directory ready for a scheduler, which LAUNCHER calls HANDLE, that starts it some time: the status
+ * names the attempt (its nonce) that may then begin. 0, or 1 when there is nothing to run (the outcome stands),
+ * XPM_ELOCKED when another process has it, or an error. The lock is let go in any case. */
+int xpm_attempt_schedule(const xpm_site *site, xpm_attempt *attempt, const char *launcher, const char *handle,
+                         xpm_error *err);
+
 /* Make the job's directory, take the lock, start the command. WAITED: it was HELD before, and the outcome of the other
  * holder is taken for ours. On HELD the outcome's message says by whom. */
 enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attempt, bool waited);

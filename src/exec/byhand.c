@@ -1,6 +1,7 @@
 /* A job's own run file starts a worker for that job alone: the pool with one slot and no engine. What it refuses it
  * refuses before anything is written. Ctrl-C is meant for the job here, since nobody else would be told. */
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ typedef struct by_hand {
         xpm_error *err;
         int stock, status;
         bool interrupted;
+        bool scheduled; /* by a scheduler: what is not ours to run is no error */
 } by_hand;
 
 static void say(const char *text, const char *path)
@@ -45,6 +47,9 @@ static void on_event(void *data, const xpm_launch_event *event, bool broken)
         else if (event->done) {
                 hand->status = DONE;
                 say("done: the output is in", hand->spec->path);
+        } else if (hand->scheduled && event->reason && strcmp(event->reason, "lost") == 0) {
+                hand->status = DONE;
+                say("not run: it was given to somebody else, or has ended:", hand->spec->path);
         } else {
                 hand->status = hand->interrupted ? INTERRUPTED : FAILED;
                 fprintf(stderr, "xpm: %s: %s; see '%s/%s.err'\n", event->reason ? event->reason : "not run",
@@ -220,7 +225,6 @@ static int load(const char *job_dir, xpm_order *order, xpm_error *err)
         free(cwd);
         order->submitted = xpm_time_now();
         order->attempt = 1;
-        order->by_hand = true;
         return rc;
 }
 
@@ -228,7 +232,7 @@ static int load(const char *job_dir, xpm_order *order, xpm_error *err)
 static int serve(by_hand *hand, xpm_order *order)
 {
         bool done = false;
-        int rc = check_environment(hand->spec, hand->err);
+        int rc = hand->scheduled ? 0 : check_environment(hand->spec, hand->err);
         if (rc == 0)
                 rc = check_dependencies(hand->spec, hand->err);
         if (rc == 0)
@@ -251,18 +255,67 @@ static int serve(by_hand *hand, xpm_order *order)
         return rc;
 }
 
+/* Takes ORDER. */
+static int work(by_hand *hand, const char *job_dir, xpm_order *order)
+{
+        int rc = load(job_dir, order, hand->err);
+        if (rc == 0)
+                rc = serve(hand, order);
+        else
+                xpm_order_destroy(order);
+        xpm_site_release(&hand->site);
+        if (rc == XPM_ELOCKED && hand->scheduled) {
+                *hand->err = XPM_ERROR_NONE;
+                return DONE;
+        }
+        return rc == 0 ? hand->status : xpm_error_exit_status(rc);
+}
+
 int xpm_worker_run_job(const char *job_dir, int stock, xpm_error *err)
 {
         xpm_order *order = xpm_order_create();
         if (!order)
                 return xpm_error_exit_status(xpm_fail_memory(err));
         by_hand hand = {.spec = &order->spec, .stock = stock, .err = err};
-        int rc = load(job_dir, order, err);
+        order->by_hand = true;
+        return work(&hand, job_dir, order);
+}
+
+/* Line INDEX of the manifest. */
+static int read_manifest(const char *file, size_t index, xpm_order *order, const char **job_dir, xpm_error *err)
+{
+        enum { MANIFEST_LIMIT = 256 << 20 };
+        xpm_text text = XPM_TEXT_INIT;
+        int rc = xpm_file_read(AT_FDCWD, file, MANIFEST_LIMIT, &text, err);
+        const char *line = rc == 0 ? xpm_text_string(&text) : NULL;
+        for (size_t i = 0; line && i < index; i++) {
+                line = strchr(line, '\n');
+                line = line ? line + 1 : NULL;
+        }
+        json_t *entry = line ? json_loads(line, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
+        const char *path = json_string_value(json_object_get(entry, "job"));
+        const char *nonce = json_string_value(json_object_get(entry, "nonce"));
+        if (rc == 0 && path && nonce) {
+                *job_dir = xpm_arena_strdup(order->arena, path);
+                order->nonce = xpm_arena_strdup(order->arena, nonce);
+                rc = *job_dir && order->nonce ? 0 : xpm_fail_memory(err);
+        } else if (rc == 0)
+                rc = xpm_fail(err, XPM_EFORMAT, "'%s' has no job %zu", file, index);
+        json_decref(entry);
+        xpm_text_release(&text);
+        return rc;
+}
+
+int xpm_worker_run_batch(const char *file, size_t index, int stock, xpm_error *err)
+{
+        const char *job_dir;
+        xpm_order *order = xpm_order_create();
+        if (!order)
+                return xpm_error_exit_status(xpm_fail_memory(err));
+        by_hand hand = {.spec = &order->spec, .stock = stock, .err = err, .scheduled = true};
+        int rc = read_manifest(file, index, order, &job_dir, err);
         if (rc == 0)
-                rc = serve(&hand, order);
-        else
-                xpm_order_destroy(order);
-        xpm_heartbeat_stop(hand.site.heartbeat);
-        xpm_site_release(&hand.site);
-        return rc == 0 ? hand.status : xpm_error_exit_status(rc);
+                return work(&hand, job_dir, order);
+        xpm_order_destroy(order);
+        return xpm_error_exit_status(rc);
 }
