@@ -23,6 +23,7 @@ enum name_kind {
         SETUP,
         RANKS,
         MODULES,
+        DIRECTIVES,
         ENV, /* of the job */
         NAME,
         VALUE, /* of an entry of env */
@@ -30,10 +31,23 @@ enum name_kind {
 };
 
 static const char *const names[KINDS] = {
-        [JOB] = "job",     [TASK] = "task",   [EXPERIMENT] = "experiment", [SCRIPT] = "script", [PATH] = "path",
-        [CWD] = "cwd",     [XPM] = "xpm",     [SHELL] = "shell",           [WORDS] = "words",   [TEXT] = "text",
-        [SETUP] = "setup", [RANKS] = "ranks", [MODULES] = "modules",       [ENV] = "env",       [NAME] = "name",
+        [JOB] = "job",
+        [TASK] = "task",
+        [EXPERIMENT] = "experiment",
+        [SCRIPT] = "script",
+        [PATH] = "path",
+        [CWD] = "cwd",
+        [XPM] = "xpm",
+        [SHELL] = "shell",
+        [WORDS] = "words",
+        [TEXT] = "text",
+        [SETUP] = "setup",
+        [RANKS] = "ranks",
+        [MODULES] = "modules",
+        [ENV] = "env",
+        [NAME] = "name",
         [VALUE] = "value",
+        [DIRECTIVES] = "directives",
 };
 
 typedef struct context {
@@ -79,6 +93,7 @@ static bool truth(void *data, const xpm_mustache_item *item)
         case SETUP: return spec->setup && *spec->setup;
         case RANKS: return spec->need.ranks > 0;
         case MODULES: return spec->module_count > 0;
+        case DIRECTIVES: return spec->directives && spec->directives[0];
         default: return true;
         }
 }
@@ -115,6 +130,13 @@ static void put_words(xpm_text *out, bool quoted, const char *const *words, size
         }
 }
 
+/* One line each, without the last one's end. */
+static void put_directives(xpm_text *out, const char *const *directives)
+{
+        for (size_t i = 0; directives && directives[i]; i++)
+                xpm_text_printf(out, "%s#SBATCH %s", i > 0 ? "\n" : "", directives[i]);
+}
+
 /* A secret is not written: the variable keeps the value that it has where the run file is started. */
 static void put_value(xpm_text *out, const xpm_jobspec *spec, const xpm_binding *binding)
 {
@@ -144,6 +166,7 @@ static int print(void *data, const xpm_mustache_tag *tag, const xpm_mustache_ite
         case SETUP: put(out, quoted, spec->setup ? spec->setup : ""); break;
         case RANKS: xpm_text_printf(out, "%" PRId64, spec->need.ranks); break;
         case MODULES: put_words(out, quoted, spec->modules, spec->module_count); break;
+        case DIRECTIVES: put_directives(out, spec->directives); break;
         case NAME: put(out, quoted, spec->env[item->data[0]].name); break;
         case VALUE: put_value(out, spec, &spec->env[item->data[0]]); break;
         default: break;

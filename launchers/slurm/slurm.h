@@ -1,0 +1,94 @@
+/* slurm.h: what the files of the Slurm launcher share
+ *
+ * Jobs whose directives are alike are collected into batches; a batch is one job array. Whatever blocks, Slurm's own
+ * commands and library, happens in a helper process, to which requests go as lines of JSON and which answers so.
+ *
+ * Exactly-once is not this module's affair: a batch's manifest names the attempt that may begin for each of its jobs,
+ * and a worker that Slurm starts twice, or too late, leaves (docs/reference/launchers.md). So when it is not known
+ * whether a submission has arrived, sending it again is a waste and no harm.
+ */
+#ifndef XPM_LAUNCHERS_SLURM_H
+#define XPM_LAUNCHERS_SLURM_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <experimaestro/launcher.h>
+
+/* The helper process. */
+typedef struct helper {
+        const xpm_core *core;
+        pid_t pid; /* 0: not started */
+        int fd;    /* -1 */
+        char *in, *out;
+        size_t in_length, in_capacity, out_length, out_capacity;
+        int64_t next_id;
+        size_t restarts; /* without an answer in between */
+} helper;
+
+/* Send REQUEST, which is taken, with an `id` that is returned; 0 and ERR when the helper cannot be started. */
+int64_t helper_send(helper *helper_, json_t *request, xpm_error *err);
+/* The next answer that has arrived, or NULL. *DIED: it is gone, and what it had been asked has no answer. */
+json_t *helper_receive(helper *helper_, bool *died);
+/* Wait for the answer to ID, at most TIMEOUT milliseconds, dropping others; NULL. */
+json_t *helper_wait(helper *helper_, int64_t id, int timeout);
+bool helper_wants_write(const helper *helper_);
+void helper_stop(helper *helper_);
+
+enum job_state { JOB_COLLECTED, JOB_QUEUED, JOB_RUNNING, JOB_LEFT };
+
+typedef struct slurm_job {
+        uint64_t tag;
+        uint32_t attempt;
+        enum job_state state;
+        bool ours; /* of this run; false: an element of a batch that nobody asks for */
+        bool seen; /* in the last listing */
+        char nonce[XPM_LAUNCH_NONCE];
+        char *path;
+} slurm_job;
+
+enum batch_state { BATCH_COLLECTS, BATCH_SENT, BATCH_WAITS, BATCH_LOST_TRACK, BATCH_QUEUED };
+
+typedef struct batch {
+        struct batch *next;
+        char *name;     /* of its manifest, relative to the workspace: what handles begin with, and comments end with */
+        char *manifest; /* absolute */
+        json_t *directives;
+        enum batch_state state;
+        slurm_job *jobs;
+        size_t count, capacity, left; /* left: jobs that have left */
+        int64_t due;                  /* when to send it, CLOCK_MONOTONIC milliseconds */
+        int backoff;                  /* milliseconds, 0: none */
+        int64_t request;              /* its submission's */
+        long job_id;                  /* Slurm's; 0: not known */
+        int64_t accepted;             /* when */
+} batch;
+
+batch *batch_create(const xpm_core *core, const char *const *directives);
+void batch_free(batch *batch_);
+bool batch_is_alike(const batch *batch_, const char *const *directives);
+/* One more job. 0 or XPM_ENOMEM. */
+int batch_add(batch *batch_, const xpm_launch *launch);
+/* Make the manifest: before the submission. */
+int batch_write(const batch *batch_, xpm_error *err);
+/* Keep Slurm's number beside the manifest, and read it again. */
+int batch_write_id(const batch *batch_, xpm_error *err);
+long batch_read_id(const char *manifest);
+/* `NAME#INDEX` */
+void batch_handle(const batch *batch_, size_t index, char handle[256]);
+
+/* One line of a listing: `123`, `123_4`, `123_[4-9,12%2]`. VISIT is called with each element's index (-1: no array). */
+typedef void (*element_visitor)(void *data, long index);
+/* The number before the underscore; 0: not understood. */
+long queue_elements(const char *id, element_visitor visit, void *data);
+
+/* What a state of Slurm's means. */
+enum fate { FATE_WAITS, FATE_RUNS, FATE_NEVER, FATE_ENDED };
+/* REASON: of Slurm. *WORD is the reason in ours for FATE_ENDED (NULL: look at the directory), and why it never runs for
+ * FATE_NEVER. */
+enum fate fate_of(const char *state, const char *reason, const char **word);
+/* A refusal that will pass: to be tried again later. *AMBIGUOUS: it may have been accepted all the same. */
+bool refusal_passes(const char *message, bool *ambiguous);
+
+#endif
