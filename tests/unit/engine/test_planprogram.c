@@ -64,6 +64,22 @@ static void program_that_cannot_be_started_is_a_wrong_plan(void **state)
         xpm_text_release(&output);
 }
 
+static void what_it_prints_is_the_plan(void **state)
+{
+        static const char text[] = "id: x\nlauncher: fake\nfile: ./program.sh\n";
+        struct scene *scene = *state;
+        xpm_error err = XPM_ERROR_NONE;
+        place_put(scene->place, "program.sh", "#!/bin/sh\necho 'plan: {s: [}'\n");
+        assert_int_equal(fchmodat(scene->place->dir, "program.sh", 0700, 0), 0);
+        assert_int_equal(scene_try(scene, text, &err), XPM_EPLAN);
+        assert_non_null(strstr(err.message, "program.sh"));
+        place_put(scene->place, "program.sh",
+                  "#!/bin/sh\necho 'tasks: {t: {params: {n: int}, command: [\"true\"]}}'\n"
+                  "echo 'plan: {s: {task: t, sweep: {n: [1, 2]}}}'\n");
+        scene_open(scene, text);
+        assert_int_equal(scene->experiment->plan->job_count, 2);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -72,6 +88,7 @@ int main(void)
                 T(what_it_says_is_logged_line_by_line),
                 T(program_that_fails_is_a_wrong_plan),
                 T(program_that_cannot_be_started_is_a_wrong_plan),
+                T(what_it_prints_is_the_plan),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

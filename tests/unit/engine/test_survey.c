@@ -71,7 +71,7 @@ static void what_failed_is_run_again_unless_kept(void **state)
         scene_finish(scene);
 }
 
-static void what_somebody_runs_is_waited_for_outside_our_slots(void **state)
+static void what_somebody_runs_is_waited_for_and_takes_a_slot(void **state)
 {
         struct scene *scene = *state;
         int lock;
@@ -85,14 +85,36 @@ static void what_somebody_runs_is_waited_for_outside_our_slots(void **state)
         assert_int_equal(state_of(scene, A), XPM_JOB_RUNNING);
         assert_true(scene->runner.jobs[A].elsewhere);
         assert_int_equal(scene->runner.handed_over, 0);
+        assert_int_equal(scene->experiment->core.occupied, 1);
         assert_int_equal(state_of(scene, B), XPM_JOB_WAITING);
         /* It succeeds there. */
         put(scene, "t.done", "");
         xpm_lock_release(lock);
         xpm_runner_look(&scene->runner, A);
+        assert_int_equal(scene->experiment->core.occupied, 0);
         assert_int_equal(state_of(scene, A), XPM_JOB_DONE);
         assert_int_equal(state_of(scene, B), XPM_JOB_READY);
         assert_int_equal(scene->fake->submitted, 0);
+        scene_finish(scene);
+}
+
+static void end_that_was_recorded_counts_although_the_worker_is_gone(void **state)
+{
+        const xpm_job_end end = {.failure = XPM_FAILURE_LOST, .code = -1};
+        struct scene *scene = *state;
+        open_it(scene);
+        scene_start(scene, NULL);
+        scene_advance(scene, A, XPM_EVENT_SUBMITTED, XPM_FAILURE_NONE);
+        scene_advance(scene, A, XPM_EVENT_STARTED, XPM_FAILURE_NONE);
+        put(scene, "t.done", "");
+        xpm_runner_lost(&scene->runner, A, &end);
+        assert_int_equal(state_of(scene, A), XPM_JOB_DONE);
+        /* b's worker left nothing: another try. */
+        scene_advance(scene, B, XPM_EVENT_SUBMITTED, XPM_FAILURE_NONE);
+        scene_advance(scene, B, XPM_EVENT_STARTED, XPM_FAILURE_NONE);
+        xpm_runner_lost(&scene->runner, B, &end);
+        assert_int_equal(state_of(scene, B), XPM_JOB_READY);
+        assert_int_equal(scene->runner.jobs[B].restarts, 1);
         scene_finish(scene);
 }
 
@@ -103,7 +125,8 @@ int main(void)
                 T(what_is_done_frees_what_comes_after),
                 T(what_is_done_is_run_again_when_that_was_asked_for),
                 T(what_failed_is_run_again_unless_kept),
-                T(what_somebody_runs_is_waited_for_outside_our_slots),
+                T(what_somebody_runs_is_waited_for_and_takes_a_slot),
+                T(end_that_was_recorded_counts_although_the_worker_is_gone),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
