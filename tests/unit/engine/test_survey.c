@@ -26,6 +26,14 @@ static enum xpm_job_state state_of(const struct scene *scene, size_t job)
         return scene_state(&scene->runner, job);
 }
 
+/* As the loop does. */
+static void hand_over(struct scene *scene, size_t job)
+{
+        assert_int_equal(xpm_queue_pop(&scene->runner.ports[0].ready), job);
+        scene_advance(scene, job, XPM_EVENT_SUBMITTED, XPM_FAILURE_NONE);
+        scene_advance(scene, job, XPM_EVENT_STARTED, XPM_FAILURE_NONE);
+}
+
 static void what_is_done_frees_what_comes_after(void **state)
 {
         struct scene *scene = *state;
@@ -104,14 +112,12 @@ static void end_that_was_recorded_counts_although_the_worker_is_gone(void **stat
         struct scene *scene = *state;
         open_it(scene);
         scene_start(scene, NULL);
-        scene_advance(scene, A, XPM_EVENT_SUBMITTED, XPM_FAILURE_NONE);
-        scene_advance(scene, A, XPM_EVENT_STARTED, XPM_FAILURE_NONE);
+        hand_over(scene, A);
         put(scene, "t.done", "");
         xpm_runner_lost(&scene->runner, A, &end);
         assert_int_equal(state_of(scene, A), XPM_JOB_DONE);
         /* b's worker left nothing: another try. */
-        scene_advance(scene, B, XPM_EVENT_SUBMITTED, XPM_FAILURE_NONE);
-        scene_advance(scene, B, XPM_EVENT_STARTED, XPM_FAILURE_NONE);
+        hand_over(scene, B);
         xpm_runner_lost(&scene->runner, B, &end);
         assert_int_equal(state_of(scene, B), XPM_JOB_READY);
         assert_int_equal(scene->runner.jobs[B].restarts, 1);
