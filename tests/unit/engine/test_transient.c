@@ -83,6 +83,18 @@ static void what_is_needed_no_more_is_removed_unless_held(void **state)
         scene_finish(scene);
 }
 
+static void run_does_not_submit_what_nobody_needs(void **state)
+{
+        struct scene *scene = *state;
+        scene_open(scene, CHAIN("true"));
+        assert_int_equal(xpm_experiment_prepare(scene->experiment, NULL), 0);
+        make_done(scene, C);
+        scene_run(scene);
+        assert_int_equal(scene->fake->submitted, 0);
+        assert_int_equal(scene->verdict, XPM_VERDICT_DONE);
+        assert_int_equal(scene->counts.done_before, 1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -90,6 +102,7 @@ int main(void)
                 T(only_what_somebody_needs_is_run),
                 T(plan_without_transient_jobs_has_no_flags),
                 T(what_is_needed_no_more_is_removed_unless_held),
+                T(run_does_not_submit_what_nobody_needs),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
