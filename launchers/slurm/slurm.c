@@ -28,7 +28,7 @@ enum {
 /* Listings: at first as many as this at will, then one in so many milliseconds; 60 in ten minutes in all. */
 enum { BUDGET = 10, REFILL = 12000 };
 
-enum { ARRAY = 1000, SUBMITTED = 100000, COMMENT = 900 };
+enum { ARRAY = 1000, SUBMITTED = 100000, COMMENT = 900, WARN = 30 };
 
 typedef struct slurm {
         const xpm_core *core;
@@ -163,6 +163,7 @@ static int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(v
         options options_ = {add, data, json_object_get(self->config, "options"), 0};
         (void)err;
         put_own(&options_);
+        put(&options_, "job-name", "%s", self->core->label);
         if (nodes > 0 || ranks == 1)
                 put(&options_, "nodes", "%lld", (long long)(nodes > 0 ? nodes : 1));
         put(&options_, "ntasks", "%lld", (long long)ranks);
@@ -173,6 +174,9 @@ static int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(v
         }
         if (shape->gpus > 0)
                 put(&options_, "gres", "gpu:%lld", (long long)(shape->gpus / (nodes > 0 ? nodes : 1)));
+        /* Before the limit the worker is told, which ends the job in order, and may let it save its state. */
+        if (shape->duration > WARN)
+                put(&options_, "signal", "B:TERM@%d", WARN);
         if (shape->duration > 0)
                 put(&options_, "time", "%lld:%02lld", (long long)(shape->duration / 60),
                     (long long)(shape->duration % 60));
@@ -189,6 +193,9 @@ static void ask_partitions(slurm *self)
         json_t *answer = id ? helper_wait(&self->helper, id, CHECK) : NULL;
         self->core->requested(self->core, (size_t)json_integer_value(json_object_get(answer, "requests")));
         self->partitions = json_incref(json_object_get(answer, "partitions"));
+        json_int_t largest = json_integer_value(json_object_get(answer, "array"));
+        if (largest > 0 && (size_t)largest < self->array)
+                self->array = (size_t)largest;
         json_decref(answer);
 }
 
@@ -307,6 +314,8 @@ static batch *find_collecting(slurm *self, const char *const *directives)
 static int slurm_submit(void *instance, const xpm_launch *const *launches, size_t count, xpm_error *err)
 {
         slurm *self = instance;
+        if (!self->asked_partitions)
+                ask_partitions(self);
         for (size_t i = 0; i < count; i++) {
                 char handle[256], nonce[XPM_LAUNCH_NONCE];
                 batch *batch_ = find_collecting(self, launches[i]->directives);

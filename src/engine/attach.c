@@ -84,7 +84,13 @@ void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, boo
         } else if (rc == 0 && found.state == XPM_JOB_RUNNING) {
                 xpm_runner_advance(runner, job, XPM_EVENT_ELSEWHERE, NULL);
         } else if (rc == 0 && found.state == XPM_JOB_ERROR) {
-                const xpm_job_end own = {.failure = found.failure, .code = found.code, .message = found.message};
+                /* The worker knows that it was told to end; the scheduler knows why. */
+                bool told = found.failure == XPM_FAILURE_CANCELLED || found.failure == XPM_FAILURE_TIMEOUT;
+                bool why = end->failure == XPM_FAILURE_TIMEOUT || end->failure == XPM_FAILURE_CANCELLED ||
+                           end->failure == XPM_FAILURE_PREEMPTED;
+                const xpm_job_end own = {.failure = told && why && began ? end->failure : found.failure,
+                                         .code = found.code,
+                                         .message = found.message};
                 xpm_runner_advance(runner, job, XPM_EVENT_FAILED, &own);
         } else {
                 bool lost = began || found.failure == XPM_FAILURE_LOST;

@@ -32,6 +32,8 @@ static void on_event(const xpm_core *core, const xpm_launch_event *event)
         case XPM_LAUNCH_REFUSED:
                 end.failure = XPM_FAILURE_LAUNCH;
                 end.code = -1;
+                if (xpm_runner_record_barred(runner, event->tag, XPM_FAILURE_LAUNCH, event->message, runner->err) != 0)
+                        runner->rc = XPM_EIO;
                 xpm_runner_advance(runner, event->tag, XPM_EVENT_FAILED, &end);
                 break;
         case XPM_LAUNCH_LEFT:

@@ -128,6 +128,10 @@ static xpm_job_status status_of(const xpm_site *site, const xpm_attempt *attempt
         };
         for (size_t i = 0; i < spec->need.gpu_count; i++)
                 status.gpus += spec->need.gpus[i].count;
+        if (attempt->handle[0]) {
+                status.launcher = attempt->launcher;
+                status.handle = attempt->handle;
+        }
         if (attempt->seat) {
                 status.cpuset = attempt->seat->cpuset;
                 status.devices = attempt->seat->devices;
@@ -234,6 +238,10 @@ static int take_over(const xpm_site *site, xpm_attempt *attempt, bool waited, xp
         int rc = xpm_jobdir_past(&attempt->dir, &past, err);
         if (rc == 0 && settled(attempt, &past, waited))
                 rc = 1;
+        if (rc == 0 && attempt->order->nonce) {
+                memcpy(attempt->launcher, past.launcher, sizeof attempt->launcher);
+                memcpy(attempt->handle, past.handle, sizeof attempt->handle);
+        }
         if (rc == 0 && !is_expected(attempt, &past))
                 rc = over(attempt, XPM_FAILURE_LOST, "it is not this attempt's any more") == XPM_ATTEMPT_OVER;
         if (rc != 0 || (attempt->dir.fresh && past.state == XPM_JOB_UNSCHEDULED))

@@ -63,8 +63,9 @@ typedef struct xpm_attempt {
         xpm_child child;
         xpm_cgroup_job group; /* that the command is in */
         int logs[2];
-        int *partials;   /* locks of the partials, one each, -1: not held */
-        uint32_t number; /* counted on from the attempts of earlier runs */
+        int *partials;                              /* locks of the partials, one each, -1: not held */
+        char launcher[64], handle[XPM_HANDLE_SIZE]; /* of the scheduler that was given it; "": none */
+        uint32_t number;                            /* counted on from the attempts of earlier runs */
         char nonce[XPM_NONCE_SIZE];
         xpm_text before; /* those, for status.json */
         int64_t started; /* microseconds since the epoch */

@@ -2,6 +2,7 @@
  * refuses before anything is written. Ctrl-C is meant for the job here, since nobody else would be told. */
 #include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ typedef struct by_hand {
         xpm_error *err;
         int stock, status;
         bool interrupted;
+        int64_t begun;  /* microseconds since the epoch */
         bool scheduled; /* by a scheduler: what is not ours to run is no error */
 } by_hand;
 
@@ -46,7 +48,8 @@ static void on_event(void *data, const xpm_launch_event *event, bool broken)
                 hand->status = xpm_error_exit_status(xpm_fail(hand->err, XPM_EIO, "%s", event->message));
         else if (event->done) {
                 hand->status = DONE;
-                say("done: the output is in", hand->spec->path);
+                if (!hand->scheduled)
+                        say("done: the output is in", hand->spec->path);
         } else if (hand->scheduled && event->reason && strcmp(event->reason, "lost") == 0) {
                 hand->status = DONE;
                 say("not run: it was given to somebody else, or has ended:", hand->spec->path);
@@ -70,12 +73,20 @@ static void on_flush(void *data)
         (void)data;
 }
 
+/* A scheduler warns some time before the end, up to a minute earlier than it was asked to. */
+static bool is_near_the_limit(const by_hand *hand)
+{
+        enum { EARLY = 100 };
+        int64_t limit = hand->spec->need.duration, ran = (xpm_time_now() - hand->begun) / 1000000;
+        return hand->scheduled && limit > 0 && limit - ran <= EARLY;
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
         by_hand *hand = handle->data;
         (void)number;
         hand->interrupted = true;
-        xpm_pool_kill(hand->pool, NULL, 0);
+        xpm_pool_end(hand->pool, is_near_the_limit(hand) ? XPM_FAILURE_TIMEOUT : XPM_FAILURE_CANCELLED);
 }
 
 /* Everything that a command needs from elsewhere. */
@@ -206,7 +217,9 @@ static int run(by_hand *hand, xpm_order *order)
         else
                 xpm_order_destroy(order);
         if (rc == 0) {
-                say("running: logs and outcome go to", hand->spec->path);
+                hand->begun = xpm_time_now();
+                if (!hand->scheduled)
+                        say("running: logs and outcome go to", hand->spec->path);
                 uv_run(&hand->loop, UV_RUN_DEFAULT);
         }
         xpm_pool_close(hand->pool);
@@ -249,7 +262,7 @@ static int serve(by_hand *hand, xpm_order *order)
                 rc = open_loop(hand, hand->err);
         if (rc == 0 && !done)
                 return run(hand, order);
-        if (rc == 0)
+        if (rc == 0 && !hand->scheduled)
                 say("done already:", hand->spec->path);
         xpm_order_destroy(order);
         return rc;
@@ -306,6 +319,22 @@ static int read_manifest(const char *file, size_t index, xpm_order *order, const
         return rc;
 }
 
+/* The scheduler's log of this job is our standard error: one that says nothing is in the way. */
+static void drop_empty_log(void)
+{
+        char link[64], path[PATH_MAX];
+        struct stat st, named;
+        snprintf(link, sizeof link, "/proc/self/fd/%d", STDERR_FILENO);
+        ssize_t length = readlink(link, path, sizeof path - 1);
+        if (length <= 0)
+                return;
+        path[length] = '\0';
+        const char *dot = strrchr(path, '.');
+        if (dot && strcmp(dot, ".log") == 0 && strstr(path, "/batches/") && fstat(STDERR_FILENO, &st) == 0 &&
+            S_ISREG(st.st_mode) && st.st_size == 0 && stat(path, &named) == 0 && named.st_ino == st.st_ino)
+                unlink(path);
+}
+
 int xpm_worker_run_batch(const char *file, size_t index, int stock, xpm_error *err)
 {
         const char *job_dir;
@@ -314,8 +343,11 @@ int xpm_worker_run_batch(const char *file, size_t index, int stock, xpm_error *e
                 return xpm_error_exit_status(xpm_fail_memory(err));
         by_hand hand = {.spec = &order->spec, .stock = stock, .err = err, .scheduled = true};
         int rc = read_manifest(file, index, order, &job_dir, err);
-        if (rc == 0)
-                return work(&hand, job_dir, order);
-        xpm_order_destroy(order);
-        return xpm_error_exit_status(rc);
+        if (rc != 0) {
+                xpm_order_destroy(order);
+                return xpm_error_exit_status(rc);
+        }
+        int status = work(&hand, job_dir, order);
+        drop_empty_log();
+        return status;
 }

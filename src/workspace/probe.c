@@ -187,6 +187,14 @@ static bool has_process(const place *at)
         return alive;
 }
 
+/* A scheduler may have it. */
+static void read_running(const place *at)
+{
+        json_t *status = load(at, ".experimaestro/status.json", STATUS_LIMIT);
+        read_handle(at, status);
+        json_decref(status);
+}
+
 /* No marker, or SCRIPT.failed. */
 static int look_closer(const place *at, int done, int failed)
 {
@@ -194,9 +202,10 @@ static int look_closer(const place *at, int done, int failed)
         if (locked < 0)
                 return locked;
         bool begun;
-        if (locked)
+        if (locked) {
+                read_running(at);
                 at->out->state = XPM_JOB_RUNNING;
-        else if (read_committed(at, &begun))
+        } else if (read_committed(at, &begun))
                 return 0;
         else if (done)
                 at->out->state = XPM_JOB_DONE;

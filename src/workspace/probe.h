@@ -15,8 +15,9 @@ typedef struct xpm_probe {
         int code;                 /* of ERROR: exit status, -1: none */
         char recipe[65];          /* of DONE, when asked for: from its status; "" unknown */
         char message[256];        /* of ERROR */
-        char launcher[64], handle[256]; /* of SCHEDULED: who has it, and under what name */
-        uint32_t attempt;               /* of SCHEDULED */
+        char launcher[64],
+                handle[256]; /* of SCHEDULED and RUNNING: which scheduler has it, under what name; "": none */
+        uint32_t attempt;    /* of SCHEDULED */
 } xpm_probe;
 
 /* Look at jobs/TASK/JOB. A directory that does not exist is UNSCHEDULED, or DONE when the job is done in one of the

@@ -193,6 +193,22 @@ static json_int_t seconds_of(const char *text)
         return ((days * 24 + hours) * 60 + minutes) * 60 + seconds;
 }
 
+/* MaxArraySize of the controller: arrays have so many elements at most; 0 unknown. */
+static json_int_t largest_array(void)
+{
+        words argv = {0};
+        xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
+        add(&argv, "scontrol");
+        add(&argv, "show");
+        add(&argv, "config");
+        const char *found = run(&argv, NULL, &out, &said) ? strstr(xpm_text_string(&out), "MaxArraySize") : NULL;
+        found = found ? strchr(found, '=') : NULL;
+        json_int_t largest = found ? atoll(found + 1) : 0;
+        xpm_text_release(&out);
+        xpm_text_release(&said);
+        return largest;
+}
+
 json_t *commands_partitions(void)
 {
         words argv = {0};
@@ -222,7 +238,7 @@ json_t *commands_partitions(void)
                         free(standard);
                         free(total);
                 }
-                answer = json_pack("{s:O, s:i}", "partitions", list, "requests", 1);
+                answer = json_pack("{s:O, s:I, s:i}", "partitions", list, "array", largest_array(), "requests", 2);
         } else
                 answer = refuse(&said);
         json_decref(list);

@@ -10,7 +10,7 @@
  *     {"id": 3, "do": "cancel", "jobs": ["123", "124_5"]}      → {"id": 3, "requests": 1}
  *     {"id": 4, "do": "partitions"}
  *         → {"id": 4, "partitions": [{"name": "debug", "default": true, "up": true, "seconds": 3600, "nodes": 4}],
- * "requests": 1}
+ *            "array": 1001, "requests": 2}
  */
 #include <errno.h>
 #include <jansson.h>
