@@ -6,6 +6,7 @@
  * read by people who rarely write one. */
 #include "model/requirement.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@ enum { SHOWN = 120, WORD = 32 };
 struct parser {
         xpm_arena *arena;
         const char *text, *at;
+        size_t *wrong; /* where the message points */
         xpm_error *err;
 };
 
@@ -39,6 +41,7 @@ static int fail(const struct parser *parser, const char *at, const char *format,
         vsnprintf(what, sizeof what, format, args);
         va_end(args);
         bool cut = strlen(parser->text) > SHOWN;
+        *parser->wrong = (size_t)(at - parser->text);
         return xpm_fail(parser->err, XPM_EPLAN, "'%.*s%s', character %zu: %s", SHOWN, parser->text, cut ? "…" : "",
                         (size_t)(at - parser->text) + 1, what);
 }
@@ -390,9 +393,9 @@ static int refuse_rest(const struct parser *parser)
         return fail(parser, parser->at, "expected '&', '|' or the end, found '%.*s'", WORD, parser->at);
 }
 
-int xpm_requirement_parse(xpm_arena *arena, const char *text, xpm_requirement *out, xpm_error *err)
+int xpm_requirement_parse_at(xpm_arena *arena, const char *text, xpm_requirement *out, size_t *at, xpm_error *err)
 {
-        struct parser parser = {.arena = arena, .text = text, .at = text, .err = err};
+        struct parser parser = {.arena = arena, .text = text, .at = text, .wrong = at, .err = err};
         xpm_need *alternatives = NULL;
         size_t count = 0, capacity = 0;
         int rc;
@@ -408,4 +411,43 @@ int xpm_requirement_parse(xpm_arena *arena, const char *text, xpm_requirement *o
         if (rc == 0)
                 *out = (xpm_requirement){.alternatives = alternatives, .count = count};
         return rc;
+}
+
+int xpm_requirement_parse(xpm_arena *arena, const char *text, xpm_requirement *out, xpm_error *err)
+{
+        size_t at;
+        return xpm_requirement_parse_at(arena, text, out, &at, err);
+}
+
+/* Back to words. */
+
+xpm_quantity xpm_quantity_size(uint64_t bytes)
+{
+        static const char units[] = "BKMGTPE";
+        xpm_quantity word;
+        double size = (double)bytes;
+        int unit = 0;
+        for (; size >= 1024 && units[unit + 1]; unit++)
+                size /= 1024;
+        double tenths = (double)(int64_t)(size * 10 + 0.5) / 10;
+        bool whole = tenths == (double)(int64_t)tenths;
+        snprintf(word.text, sizeof word.text, "%.*f%c", whole ? 0 : 1, size, units[unit]);
+        return word;
+}
+
+xpm_quantity xpm_quantity_duration(int64_t seconds)
+{
+        static const int64_t lengths[] = {86400, 3600, 60, 1};
+        xpm_quantity word;
+        size_t unit = 0;
+        while (seconds % lengths[unit] != 0)
+                unit++;
+        snprintf(word.text, sizeof word.text, "%" PRId64 "%c", seconds / lengths[unit], "dhms"[unit]);
+        return word;
+}
+
+const char *xpm_gpu_kind_word(enum xpm_gpu_kind kind)
+{
+        static const char *const words[] = {[XPM_GPU_ANY] = "gpu", [XPM_GPU_CUDA] = "cuda", [XPM_GPU_ROCM] = "rocm"};
+        return words[kind];
 }
