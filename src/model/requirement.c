@@ -216,6 +216,7 @@ static int read_duration(struct parser *parser, int64_t *out)
         };
         static const char *const all[] = {"s",    "sec",   "secs", "m",   "min",  "mins", "h",
                                           "hour", "hours", "d",    "day", "days", NULL};
+        static const char *const longer[] = {"second", "seconds", "minute", "minutes", NULL};
         char word[WORD];
         const char *unit;
         size_t length;
@@ -238,9 +239,15 @@ static int read_duration(struct parser *parser, int64_t *out)
                                 return fail(parser, start, "no job lasts so long");
                         if (seconds < 1)
                                 return fail(parser, start, "a duration is more than 0");
+                        if (*parser->at >= '0' && *parser->at <= '9')
+                                return fail(parser, parser->at,
+                                            "a duration has one unit, such as 36h; or write [D-]HH:MM:SS");
                         *out = (int64_t)seconds;
                         return 0;
                 }
+        if (is_one_of(word, longer))
+                return fail(parser, unit, "unknown '%s': write %.*s%c", word, (int)(length < WORD ? length : WORD),
+                            start, *word);
         return unknown(parser, unit, word, all, "a unit: s, m, h or d");
 }
 
@@ -344,9 +351,24 @@ static int read_mpi(struct parser *parser, xpm_need *need)
         return expect(parser, ')', "what 'mpi' holds");
 }
 
-static int read_term(struct parser *parser, xpm_need *need, struct gpus *gpus)
+/* What begins no term, with the term that was meant where that is clear. */
+static int refuse_term(const struct parser *parser, const char *at, const char *word)
 {
         static const char *const known[] = {"duration", "cpu", "cuda", "rocm", "gpu", "mpi", "nodes", NULL};
+        static const char *const inner[][2] = {{"cores", "cpu(cores=4)"},
+                                               {"mem", "cpu(mem=8G)"},
+                                               {"ranks", "mpi(ranks=8)"},
+                                               {"per_node", "mpi(ranks=8, per_node=4)"}};
+        for (size_t i = 0; i < sizeof inner / sizeof *inner; i++)
+                if (strcmp(word, inner[i][0]) == 0)
+                        return fail(parser, at, "'%s' stands within a term: %s", word, inner[i][1]);
+        if ((*at == '&' || *at == '|') && at > parser->text && at[-1] == *at)
+                return fail(parser, at, "one '%c' is enough", *at);
+        return unknown(parser, at, word, known, "duration=…, cpu(…), cuda(…), rocm(…), gpu(…), mpi(…) or nodes=N");
+}
+
+static int read_term(struct parser *parser, xpm_need *need, struct gpus *gpus)
+{
         char word[WORD];
         const char *start;
         int64_t value;
@@ -363,8 +385,7 @@ static int read_term(struct parser *parser, xpm_need *need, struct gpus *gpus)
                 return read_mpi(parser, need);
         bool duration = strcmp(word, "duration") == 0;
         if (!duration && strcmp(word, "nodes") != 0)
-                return unknown(parser, start, word, known,
-                               "duration=…, cpu(…), cuda(…), rocm(…), gpu(…), mpi(…) or nodes=N");
+                return refuse_term(parser, start, word);
         int rc = expect(parser, '=', word);
         if (rc == 0)
                 rc = duration ? read_duration(parser, &value) : read_count(parser, "nodes", &value);
