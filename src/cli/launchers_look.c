@@ -218,7 +218,8 @@ static int check(const struct request *request)
                 xpm_text_putc(&text, '[');
         } else if (rc == 0 && !there)
                 printf("there is no '%s'\n", xpm_launcher_view_path(view));
-        for (size_t rank = 0; rc == 0 && rank < xpm_launcher_view_count(view); rank++) {
+        for (size_t place = 0; rc == 0 && place < xpm_launcher_view_count(view); place++) {
+                size_t rank = xpm_launcher_view_rank(view, place);
                 const xpm_launcher_row row = xpm_launcher_view_row(view, rank);
                 const char *trouble, *warnings;
                 rc = xpm_launcher_view_check(view, rank, &trouble, &warnings, &err);

@@ -109,6 +109,14 @@ size_t xpm_launcher_view_count(const xpm_launcher_view *view)
         return view->candidates.order_count;
 }
 
+size_t xpm_launcher_view_rank(const xpm_launcher_view *view, size_t place)
+{
+        size_t rank = 0;
+        while (view->candidates.order[rank] != place)
+                rank++;
+        return rank;
+}
+
 xpm_launcher_row xpm_launcher_view_row(const xpm_launcher_view *view, size_t rank)
 {
         const xpm_candidate *one = xpm_launcher_view_candidate(view, rank);

@@ -34,6 +34,8 @@ typedef struct xpm_launcher_row {
 } xpm_launcher_row;
 
 size_t xpm_launcher_view_count(const xpm_launcher_view *view);
+/* The rank of the one that stands at PLACE, from 0, in launchers.yaml. */
+size_t xpm_launcher_view_rank(const xpm_launcher_view *view, size_t place);
 xpm_launcher_row xpm_launcher_view_row(const xpm_launcher_view *view, size_t rank);
 
 /* What a job may have of one host: of this one as it was found, for launchers whose jobs run here, else as

@@ -167,10 +167,10 @@ class Launchers(xpmtest.Case):
         self.assertEqual(
             self.check().lines(),
             [
-                "conf/launchers.yaml:12: cards: fine",
                 "conf/launchers.yaml:2: desk: fine",
                 "conf/launchers.yaml:7: whole: fine",
                 "conf/launchers.yaml:11: twin: fine",
+                "conf/launchers.yaml:12: cards: fine",
                 "4 launchers: 0 cannot be used, 0 warnings",
             ],
         )

@@ -64,6 +64,7 @@ static void rows_are_in_the_order_in_which_they_are_asked(void **state)
                 xpm_launcher_row row = xpm_launcher_view_row(view, i);
                 assert_string_equal(row.name, names[i]);
                 assert_int_equal(row.line, lines[i]);
+                assert_int_equal(xpm_launcher_view_rank(view, row.line - 2), i);
                 if (i < 3)
                         assert_string_equal(row.type, types[i]);
         }
