@@ -56,7 +56,7 @@ typedef struct xpm_runner {
         bool listens;         /* this time */
         size_t by_state[XPM_JOB_TRANSIENT + 1];
         size_t done_before, failed_dependency, kept_failed;
-        size_t mismatched; /* warnings of launchers: jobs that have not got what they asked for */
+        size_t mismatched;  /* warnings of launchers: jobs that have not got what they asked for */
         size_t handed_over; /* SCHEDULED or RUNNING with a launcher of ours */
         bool stopping;
         size_t fruitless; /* jobs that came back from dead workers unbegun, since one ended */

@@ -183,6 +183,13 @@ static bool read_clock_part(struct parser *parser, int limit, int64_t *value)
         return *value < limit;
 }
 
+static bool read_colon(struct parser *parser)
+{
+        bool is = *parser->at == ':';
+        parser->at += is;
+        return is;
+}
+
 static int read_clock(struct parser *parser, int64_t *out)
 {
         const char *start = parser->at;
@@ -194,8 +201,8 @@ static int read_clock(struct parser *parser, int64_t *out)
                         return fail(parser, start, "no job lasts so many days");
                 parser->at += digits + 1;
         }
-        bool right = read_clock_part(parser, with_days ? 24 : 100, &hours) && *parser->at++ == ':' &&
-                     read_clock_part(parser, 60, &minutes) && *parser->at++ == ':' &&
+        bool right = read_clock_part(parser, with_days ? 24 : 100, &hours) && read_colon(parser) &&
+                     read_clock_part(parser, 60, &minutes) && read_colon(parser) &&
                      read_clock_part(parser, 60, &seconds);
         if (!right)
                 return fail(parser, start, "a clock time is [D-]HH:MM:SS, such as 1-12:00:00; or write 90m, 2h, 1d");
