@@ -35,6 +35,13 @@ class Launchers(xpmtest.Case):
     def names(self, result):
         return [line.split()[0] for line in result.lines()]
 
+    def only_local(self):
+        """A place for modules with none but `local`."""
+        modules = self.here / "modules"
+        modules.mkdir()
+        (modules / "local.so").symlink_to(xpmtest.BUILD / "lib" / "experimaestro" / "launchers" / "local.so")
+        self.env["XPM_MODULEDIR"] = str(modules)
+
     # Finding.
 
     def test_the_highest_priority_that_can_takes_it(self):
@@ -122,7 +129,7 @@ class Launchers(xpmtest.Case):
 
     def test_a_module_that_is_not_there_is_said(self):
         self.write("conf/launchers.yaml", "launchers: {far: {type: slurm, priority: 3}, near: {type: local}}\n")
-        self.env["XPM_MODULEDIR"] = str(xpmtest.BUILD / "lib" / "experimaestro" / "launchers")
+        self.only_local()
         self.expect_match(r"^near  cpu\(\)\nfar   not: there is no launcher 'slurm'", self.find("cpu()").out)
 
     # Listing.
@@ -187,10 +194,11 @@ class Launchers(xpmtest.Case):
 
     def test_one_that_cannot_be_used_is_status_3(self):
         self.write("conf/launchers.yaml", "launchers:\n  near: {type: local}\n  far: {type: slurm}\n")
-        (self.here / "modules").mkdir()
-        self.env["XPM_MODULEDIR"] = str(self.here / "modules")
+        self.only_local()
         result = self.check(status=3)
+        self.assertEqual(result.lines()[0], "conf/launchers.yaml:2: near: fine")
         self.expect_match(r"^conf/launchers\.yaml:3: far: error: there is no launcher 'slurm'", result.lines()[1])
+        self.assertEqual(result.lines()[2:], ["2 launchers: 1 cannot be used, 0 warnings"])
         self.assertEqual(result.err, "")
         (found,) = self.check("--json", status=3).objects()
         self.expect_match("there is no launcher 'slurm'", found["launchers"][1]["error"])
