@@ -65,6 +65,7 @@ static void what_a_launcher_tells_happens_to_the_job(void **state)
                 if (job->state != cases[i].state || job->failure != cases[i].failure)
                         fail_msg("%zu: %s, %s", i, xpm_job_state_word((enum xpm_job_state)job->state),
                                  xpm_failure_word((enum xpm_failure)job->failure));
+                assert_int_equal(job->restarts, 0);
                 assert_int_equal(scene->runner.jobs[1].state, job->state == XPM_JOB_DONE    ? XPM_JOB_READY
                                                               : job->state == XPM_JOB_ERROR ? XPM_JOB_ERROR
                                                                                             : XPM_JOB_WAITING);
