@@ -12,7 +12,8 @@ static void experiments_are_listed_with_what_became_of_them(void **state)
         struct commanded made = commanded(*state);
         struct said *said = SAY(xpm_command_experiments, "experiments", "list", "--workdir", made.workdir);
         assert_int_equal(said->status, 0);
-        assert_non_null(strstr(said->out, "An experiment"));
+        assert_non_null(strstr(said->out, "EXPERIMENT"));
+        assert_non_null(strstr(said->out, "\ne "));
         said = SAY(xpm_command_experiments, "experiments", "list", "--json", "--workdir", made.workdir);
         assert_non_null(strstr(said->out, "\"e\""));
 }

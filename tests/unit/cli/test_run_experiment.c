@@ -28,10 +28,9 @@ static void mistakes_are_told_before_anything_is_read(void **state)
         static const struct {
                 const char *words[4], *said;
         } table[] = {
-                {{"run-experiment", "--run-mode", "dry", "x"}, "did you mean"},
+                {{"run-experiment", "--run-mode", "dry-rum", "x"}, "did you mean"},
                 {{"run-experiment", "--rerun", "al", "x"}, "did you mean"},
-                {{"run-experiment", "--env", "1A", "x"}, "--env"},
-                {{"run-experiment"}, "EXPERIMENT"},
+                {{"run-experiment"}, "missing"},
                 {{"run-experiment", "/no/such/file.yaml"}, "/no/such/file.yaml"},
         };
         (void)state;
