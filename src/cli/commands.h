@@ -11,6 +11,8 @@ int xpm_command_experiments(int argc, char **argv);
 int xpm_command_explain(int argc, char **argv);
 int xpm_command_jobs(int argc, char **argv);
 int xpm_command_orphans(int argc, char **argv);
+int xpm_command_find_launchers(int argc, char **argv);
+int xpm_command_launchers(int argc, char **argv);
 int xpm_command_resources(int argc, char **argv);
 int xpm_command_progress(int argc, char **argv);
 int xpm_command_remaining_time(int argc, char **argv);
