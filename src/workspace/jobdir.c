@@ -258,8 +258,17 @@ bool xpm_jobdir_has_begun(const xpm_jobdir *job)
         return faccessat(job->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static bool is_committed_done(const xpm_jobdir *job)
+{
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        bool done = xpm_job_past_read(job->dir, &past, NULL) == 0 && past.state == XPM_JOB_DONE;
+        xpm_job_past_release(&past);
+        return done;
+}
+
 /* Either marker alone is believed by its name, both send whoever looks to the lock; and when nobody has that,
- * SCRIPT.done wins, unless a failure was committed. A second name for a file needs no room on a disk that is full. */
+ * SCRIPT.done wins, unless a failure was committed. People clean when a disk is full: a second name for a file needs
+ * the least room, and where there is not even that, the marker goes of which the status tells. */
 int xpm_jobdir_doubt(const xpm_jobdir *job, xpm_error *err)
 {
         xpm_jobdir_name done, failed;
@@ -268,6 +277,8 @@ int xpm_jobdir_doubt(const xpm_jobdir *job, xpm_error *err)
         if (linkat(job->dir, done, job->dir, failed, 0) == 0 || errno == EEXIST || errno == ENOENT)
                 return 0;
         int fd = openat(job->dir, failed, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, job->file_mode);
+        if (fd < 0 && is_committed_done(job))
+                return unlink_file(job, "done", err);
         if (fd < 0)
                 return fail(job, "create", failed, err);
         close(fd);
@@ -276,12 +287,7 @@ int xpm_jobdir_doubt(const xpm_jobdir *job, xpm_error *err)
 
 int xpm_jobdir_trust(const xpm_jobdir *job, xpm_error *err)
 {
-        struct stat done;
         xpm_job_past past = XPM_JOB_PAST_INIT;
-        xpm_jobdir_name name;
-        xpm_jobdir_file(job, "done", name);
-        if (fstatat(job->dir, name, &done, AT_SYMLINK_NOFOLLOW) != 0)
-                return 0;
         int rc = xpm_jobdir_past(job, &past, err);
         if (rc == 0 && past.state == XPM_JOB_DONE)
                 rc = unlink_file(job, "failed", err);
