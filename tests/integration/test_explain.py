@@ -83,7 +83,10 @@ plan:
 """
         self.write("t.yaml", file)
         make, use = ([job["job_id"] for job in self.dry("t.yaml") if job["task_id"] == task][0] for task in ("make", "use"))
-        verdict = lambda *words: self.object(make, *words)["verdict"]
+
+        def verdict(*words):
+            return self.object(make, *words)["verdict"]
+
         self.assertIn(f"it is transient, and use/{use[:12]}, which is to run, needs it", verdict("t.yaml"))
         self.run_experiment("t.yaml")
         self.assertEqual(verdict("t.yaml"), "it will not run: it is transient, and no job that needs it is to run")
