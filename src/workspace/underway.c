@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -138,14 +139,15 @@ static int read_lines(xpm_underway *underway, experiment *one, int run, xpm_erro
 /* The run that `current` leads to, open in *RUN; -1 when there is none. */
 static int open_current(experiment *one, int dir, int *run, xpm_error *err)
 {
-        char target[NAME_MAX + 1];
+        char target[PATH_MAX];
         ssize_t length = readlinkat(dir, "current", target, sizeof target - 1);
         *run = -1;
         if (length <= 0)
                 return 0;
         target[length] = '\0';
-        if (strcmp(target, one->run) != 0) {
-                strcpy(one->run, target);
+        const char *slash = strrchr(target, '/'), *name = slash ? slash + 1 : target;
+        if (strcmp(name, one->run) != 0) {
+                snprintf(one->run, sizeof one->run, "%.*s", NAME_MAX, name);
                 xpm_map_release(&one->jobs);
                 one->lines = one->environment = (version){0};
                 one->detached = false;
