@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "monitor/act.h"
 #include "monitor/viewstate.h"
 #include "workspace/discard.h"
@@ -92,24 +93,33 @@ static int list_runs(xpm_view *view, xpm_error *err)
                                 view->runs[view->run_count++] = run;
                 }
         }
+        if (rc != 0)
+                view->runs = NULL;
         return rc;
+}
+
+static int forget_link(const xpm_view *view, const char *link, xpm_error *err)
+{
+        struct stat st;
+        int dir = view->workspace->dir;
+        bool leads_nowhere = fstatat(dir, link, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode) &&
+                             fstatat(dir, link, &st, 0) != 0 && errno == ENOENT;
+        if (leads_nowhere && unlinkat(dir, link, 0) != 0 && errno != ENOENT)
+                return xpm_fail_errno(err, "cannot remove the link '%s/%s'", view->workspace->path, link);
+        return 0;
 }
 
 /* The links of runs to JOB, which is no more, would lead nowhere. */
 static int forget_links(xpm_view *view, const xpm_view_job *job, xpm_error *err)
 {
-        struct stat st;
+        xpm_text link = XPM_TEXT_INIT;
         int rc = view->runs ? 0 : list_runs(view, err);
         for (size_t i = 0; rc == 0 && i < view->run_count; i++) {
-                const char *link =
-                        xpm_arena_printf(view->arena, "%s/jobs/%s/%s", view->runs[i], job->task_id, job->job_id);
-                if (!link)
-                        return xpm_fail_memory(err);
-                if (fstatat(view->workspace->dir, link, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode) &&
-                    fstatat(view->workspace->dir, link, &st, 0) != 0 && errno == ENOENT &&
-                    unlinkat(view->workspace->dir, link, 0) != 0 && errno != ENOENT)
-                        rc = xpm_fail_errno(err, "cannot remove the link '%s/%s'", view->workspace->path, link);
+                xpm_text_clear(&link);
+                xpm_text_printf(&link, "%s/jobs/%s/%s", view->runs[i], job->task_id, job->job_id);
+                rc = link.failed ? xpm_fail_memory(err) : forget_link(view, link.data, err);
         }
+        xpm_text_release(&link);
         return rc;
 }
 
