@@ -16,17 +16,21 @@ enum { DEPTH = 4 };
 
 typedef struct local {
         const xpm_core *core;
+        xpm_host_limits limits;
         xpm_channel *channel; /* NULL until there is a job */
 } local;
 
 static int local_open(const xpm_core *core, const char *config, void **instance, xpm_error *err)
 {
         local *self = malloc(sizeof *self);
-        (void)config;
-        (void)err;
         if (!self)
                 return XPM_ENOMEM;
         *self = (local){.core = core};
+        int rc = core->host_limits(config, &self->limits, err);
+        if (rc != 0) {
+                free(self);
+                return rc;
+        }
         *instance = self;
         return 0;
 }
@@ -40,9 +44,9 @@ static void local_close(void *instance)
 
 static int local_check(void *instance, const xpm_shape *shape, xpm_error *err)
 {
-        (void)instance;
+        const local *self = instance;
         if (shape->nodes <= 1)
-                return 0;
+                return self->core->host_check(self->core, &self->limits, shape, err);
         if (err && !err->code) {
                 err->code = XPM_ELAUNCHER;
                 snprintf(err->message, sizeof err->message, "it wants %lld nodes, and this is one host",
@@ -56,12 +60,26 @@ static size_t pending(const local *self)
         return self->channel ? self->core->worker_pending(self->channel) : 0;
 }
 
+/* Jobs of SHAPE for which there are slots and cores now, as far as we know: what others hold is the worker's to see. */
+static size_t room_at_once(const local *self, const xpm_shape *shape)
+{
+        size_t slots = (size_t)self->core->slots, cores = (size_t)self->core->cores;
+        size_t taken = pending(self) + (size_t)self->core->occupied,
+               each = shape && shape->cores > 0 ? (size_t)shape->cores : 1;
+        size_t used = self->channel ? self->core->worker_pending_cores(self->channel) : 0;
+        if (self->limits.cores > 0 && (size_t)self->limits.cores < cores)
+                cores = (size_t)self->limits.cores;
+        cores = cores > slots ? cores : slots; /* where more jobs than cores were asked for, cores are shared */
+        size_t room = taken < slots ? slots - taken : 0, fit = used < cores ? (cores - used) / each : 0;
+        return room < fit ? room : fit;
+}
+
 static size_t local_room(void *instance, const xpm_shape *shape)
 {
         const local *self = instance;
-        size_t slots = (size_t)self->core->slots, have = pending(self), occupied = (size_t)self->core->occupied;
-        if (self->core->cautious || occupied > 0 || (shape && shape->at_once))
-                return have + occupied < slots ? slots - have - occupied : 0;
+        size_t slots = (size_t)self->core->slots, have = pending(self);
+        if (self->core->cautious || self->core->occupied > 0 || (shape && shape->at_once))
+                return room_at_once(self, shape);
         return 2 * have <= slots * DEPTH ? slots * DEPTH - have : 0;
 }
 
@@ -72,7 +90,7 @@ static int have_worker(local *self, xpm_error *err)
                 self->core->worker_close(self->channel);
                 self->channel = NULL;
         }
-        return self->channel ? 0 : self->core->worker_start(self->core, self->core->slots, &self->channel, err);
+        return self->channel ? 0 : self->core->worker_start(self->core, &self->limits, &self->channel, err);
 }
 
 static int local_submit(void *instance, const xpm_launch *const *batch, size_t count, xpm_error *err)

@@ -27,6 +27,7 @@ enum { HIGH_FD = 10, STDIO = 3 };
 struct failure {
         enum xpm_spawn_step step;
         int number; /* errno */
+        bool unbound;
 };
 
 /* What the child needs, made by the parent. */
@@ -114,12 +115,27 @@ static int bind_to_parent(const struct start *start)
         return 0;
 }
 
+/* Memory is a wish: a node that has none left must not end the job. A kernel before 5.15 knows only one such node. */
+static void bind_to_processors(const struct start *start)
+{
+        enum { PREFERRED = 1, PREFERRED_MANY = 5 };
+        const xpm_spawn *spawn = start->spawn;
+        if (spawn->cpus && syscall(SYS_sched_setaffinity, 0, spawn->cpu_words * sizeof *spawn->cpus, spawn->cpus) < 0)
+                start->failure->unbound = true;
+        if (spawn->nodes) {
+                unsigned long most = spawn->node_words * 64 + 1;
+                if (syscall(SYS_set_mempolicy, PREFERRED_MANY, spawn->nodes, most) != 0)
+                        syscall(SYS_set_mempolicy, PREFERRED, spawn->nodes, most);
+        }
+}
+
 static __attribute__((noreturn, noinline)) void become_program(const struct start *start)
 {
         enum xpm_spawn_step step = XPM_SPAWN_FORK;
         /* Before its number may be taken by another; 0 is whoever writes it. */
         if (start->spawn->cgroup_fd >= 0)
                 (void)!write(start->spawn->cgroup_fd, "0", 1);
+        bind_to_processors(start);
         if (start->spawn->session && setsid() < 0)
                 goto failed;
         if (bind_to_parent(start) != 0)
@@ -306,6 +322,7 @@ int xpm_spawn_start(const xpm_spawn *spawn, xpm_child *child, enum xpm_spawn_ste
                         *step = XPM_SPAWN_FORK;
                 return give_up(spawn, started.pid, err);
         }
+        started.unbound = failure.unbound;
         *child = started;
         return 0;
 }

@@ -9,6 +9,8 @@
 #define XPM_BASE_SPAWN_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/text.h"
@@ -22,8 +24,13 @@ typedef struct xpm_spawn {
         int stdio[3];            /* descriptors for 0, 1, 2; -1 is /dev/null */
         int keep_fd;             /* one more descriptor that the child inherits, as keep_as; -1 none */
         int keep_as;
-        int cgroup_fd;    /* cgroup.procs of the group that the child joins before it becomes the program; -1 none. One
-                           * that does not take it is no error: a group only limits. */
+        int cgroup_fd; /* cgroup.procs of the group that the child joins before it becomes the program; -1 none. One
+                        * that does not take it is no error: a group only limits. */
+        const uint64_t
+                *cpus; /* a set of the operating system's numbers, of CPU_WORDS words, to be bound to; NULL: none. */
+        size_t cpu_words;
+        const uint64_t *nodes; /* NUMA nodes from which it gets memory when they have some, NODE_WORDS; NULL: any */
+        size_t node_words;
         bool session;     /* setsid(): a session and process group of its own */
         int death_signal; /* PR_SET_PDEATHSIG in the child, 0 none */
 } xpm_spawn;
@@ -32,7 +39,8 @@ typedef struct xpm_spawn {
 
 typedef struct xpm_child {
         pid_t pid;
-        int pidfd; /* readable when the child has ended; yours to close (after removing it from epoll) */
+        int pidfd;    /* readable when the child has ended; yours to close (after removing it from epoll) */
+        bool unbound; /* the operating system refused the cpus */
 } xpm_child;
 
 /* Which step failed, for a message of one's own. */

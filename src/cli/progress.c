@@ -225,6 +225,9 @@ void xpm_progress_end(xpm_progress *progress, const xpm_counts *counts, enum xpm
         if (left)
                 printf(", %zu not started", left);
         printf(", in %s\n", elapsed);
+        if (counts->mismatched)
+                printf("%zu warning%s above: jobs that have not got what they asked for\n", counts->mismatched,
+                       counts->mismatched == 1 ? "" : "s");
         snprintf(more, sizeof more, " %s", id);
         if (verdict == XPM_VERDICT_DONE) {
                 print_next(progress->experiment, "jobs list", more);

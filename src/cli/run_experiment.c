@@ -272,6 +272,27 @@ static int print_table(const xpm_experiment *experiment, xpm_error *err)
         return 0;
 }
 
+/* Why what fits nowhere does not: the first few. */
+static int print_unfit(xpm_experiment *experiment, xpm_error *err)
+{
+        enum { FEW = 5 };
+        size_t count = xpm_experiment_job_count(experiment), told = 0;
+        for (size_t i = 0; i < count && told < FEW; i++) {
+                const xpm_job *job = xpm_experiment_job(experiment, i);
+                char id[XPM_JOB_ID_SIZE], *why;
+                if (xpm_job_outlook(experiment, job) != XPM_OUTLOOK_UNFIT)
+                        continue;
+                int rc = xpm_experiment_unfit(experiment, job, &why, err);
+                if (rc != 0)
+                        return rc;
+                xpm_job_identifier(job, id);
+                printf("%s/%.8s fits nowhere: %s\n", xpm_job_task(job), id, why);
+                free(why);
+                told++;
+        }
+        return 0;
+}
+
 static void print_totals(const xpm_experiment *experiment, const size_t *counts)
 {
         size_t total = xpm_experiment_job_count(experiment);
@@ -294,6 +315,8 @@ static int dry_run(const struct request *request, xpm_experiment *experiment)
                 rc = xpm_experiment_write_json(experiment, stdout, &err);
         else if (rc == 0)
                 rc = print_table(experiment, &err);
+        if (rc == 0 && !request->json)
+                rc = print_unfit(experiment, &err);
         if (rc != 0)
                 return xpm_report(&err);
         if (!request->json)

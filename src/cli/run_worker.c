@@ -1,6 +1,7 @@
 /* xpm worker: run jobs, for an engine at the other end of a socket, or one job for its own run file. Nobody types it:
  * it is not in the list of commands. */
 #include "exec/guardian.h"
+#include "exec/stock.h"
 #include "exec/worker.h"
 
 #include <limits.h>
@@ -10,16 +11,17 @@
 
 enum { USAGE = 2 };
 
-/* The process that was started guards, its child works. */
+/* The process that was started guards, its child works. Both have the stock open, so that cores are free only when what
+ * a killed worker left is dead. */
 static int work(int fd, int slots, const char *job, xpm_error *err)
 {
-        int status = 0;
+        int status = 0, stock = xpm_stock_file(NULL);
         int rc = xpm_guardian_split(job ? -1 : fd, &status, err);
         if (rc < 0)
                 return xpm_error_exit_status(rc);
         if (rc > 0)
                 return xpm_guardian_exit_status(status);
-        return job ? xpm_worker_run_job(job, err) : xpm_worker_serve(fd, slots, err);
+        return job ? xpm_worker_run_job(job, stock, err) : xpm_worker_serve(fd, slots, stock, err);
 }
 
 int xpm_command_worker(int argc, char **argv)

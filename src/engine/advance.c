@@ -55,6 +55,17 @@ static void free_dependents(xpm_runner *runner, size_t job)
                         xpm_runner_advance(runner, dependents[i], XPM_EVENT_FREED, NULL);
 }
 
+/* JOB has failed without having been handed to a launcher. */
+static void end_unstarted(xpm_runner *runner, size_t job, enum xpm_failure failure, const char *message)
+{
+        runner->jobs[job].failure = (uint8_t)failure;
+        enter(runner, job, XPM_JOB_ERROR);
+        int rc = xpm_runner_record_barred(runner, job, failure, message, runner->err);
+        if (rc != 0)
+                fail_run(runner, rc);
+        tell(runner, job, &(xpm_job_end){.failure = failure, .code = -1, .message = message});
+}
+
 /* Mark JOB as failed for want of CAUSE. */
 static void bar(xpm_runner *runner, size_t job, size_t cause)
 {
@@ -62,13 +73,21 @@ static void bar(xpm_runner *runner, size_t job, size_t cause)
         const xpm_job *failed = runner->plan->jobs[cause];
         xpm_job_identifier(failed, id);
         snprintf(message, sizeof message, "it needs %s/%.8s, which failed", xpm_job_task(failed), id);
-        runner->jobs[job].failure = XPM_FAILURE_DEPENDENCY;
         runner->failed_dependency++;
-        enter(runner, job, XPM_JOB_ERROR);
-        int rc = xpm_runner_record_barred(runner, job, message, runner->err);
+        end_unstarted(runner, job, XPM_FAILURE_DEPENDENCY, message);
+}
+
+void xpm_runner_refuse(xpm_runner *runner, size_t job)
+{
+        xpm_text why = XPM_TEXT_INIT;
+        if (xpm_state_after((enum xpm_job_state)runner->jobs[job].state, XPM_EVENT_BARRED) < 0)
+                return;
+        int rc = xpm_experiment_explain_unfit(runner->experiment, runner->plan->jobs[job], &why, runner->err);
         if (rc != 0)
                 fail_run(runner, rc);
-        tell(runner, job, &(xpm_job_end){.failure = XPM_FAILURE_DEPENDENCY, .code = -1, .message = message});
+        end_unstarted(runner, job, XPM_FAILURE_LAUNCH, xpm_text_string(&why));
+        xpm_text_release(&why);
+        xpm_runner_bar_dependents(runner, job);
 }
 
 void xpm_runner_bar_dependents(xpm_runner *runner, size_t failed)
@@ -115,7 +134,7 @@ static void hand_back(xpm_runner *runner, size_t job)
 {
         xpm_tracked *tracked = &runner->jobs[job];
         if (tracked->elsewhere && tracked->seen)
-                runner->core.occupied--;
+                runner->experiment->core.occupied--;
         tracked->elsewhere = tracked->seen = false;
         xpm_claims_release(&runner->claims, job, true);
 }
@@ -155,7 +174,7 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
         case XPM_EVENT_ELSEWHERE:
                 /* It may be what our own worker left: what it holds is given back when it has let go. */
                 tracked->elsewhere = true;
-                runner->core.occupied += tracked->seen;
+                runner->experiment->core.occupied += tracked->seen;
                 xpm_queue_push(&runner->elsewhere, job);
                 break;
         case XPM_EVENT_FREED:
@@ -181,7 +200,7 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
 xpm_counts xpm_runner_counts(const xpm_runner *runner)
 {
         const size_t *by_state = runner->by_state;
-        size_t running = by_state[XPM_JOB_RUNNING], slots = (size_t)runner->core.slots;
+        size_t running = by_state[XPM_JOB_RUNNING], slots = (size_t)runner->experiment->core.slots;
         /* A worker tells of a start only when the job lasts, and is handed more than it has slots for. */
         size_t begun = running < slots ? slots - running : 0;
         begun = begun < by_state[XPM_JOB_SCHEDULED] ? begun : by_state[XPM_JOB_SCHEDULED];
@@ -196,5 +215,6 @@ xpm_counts xpm_runner_counts(const xpm_runner *runner)
                 .scheduled = by_state[XPM_JOB_SCHEDULED] - begun,
                 .ready = by_state[XPM_JOB_READY],
                 .waiting = by_state[XPM_JOB_WAITING],
+                .mismatched = runner->mismatched,
         };
 }

@@ -1,9 +1,11 @@
-/* A job that fails for want of a dependency never reaches a worker, so the engine writes its end, in the same way and
- * under the same lock. A directory that somebody else holds, or that is done after all, is left to them. */
+/* A job that fails for want of a dependency, or of a launcher, never reaches a worker, so the engine writes its end, in
+ * the same way and under the same lock. A directory that somebody else holds, or that is done after all, is left to
+ * them. */
 #include "engine/runner.h"
 #include "workspace/jobdir.h"
 
-static int write_end(xpm_jobdir *dir, const xpm_job *job, const char *id, const char *message, xpm_error *err)
+static int write_end(xpm_jobdir *dir, const xpm_job *job, const char *id, enum xpm_failure failure, const char *message,
+                     xpm_error *err)
 {
         xpm_job_past past = XPM_JOB_PAST_INIT;
         int rc = xpm_jobdir_lock(dir, NULL);
@@ -19,7 +21,7 @@ static int write_end(xpm_jobdir *dir, const xpm_job *job, const char *id, const 
                         .task_id = xpm_job_task(job),
                         .path = dir->path,
                         .state = XPM_JOB_ERROR,
-                        .failure = XPM_FAILURE_DEPENDENCY,
+                        .failure = failure,
                         .message = message,
                         .code = -1,
                         .submitted = now,
@@ -33,7 +35,8 @@ static int write_end(xpm_jobdir *dir, const xpm_job *job, const char *id, const 
         return rc;
 }
 
-int xpm_runner_record_barred(xpm_runner *runner, size_t index, const char *message, xpm_error *err)
+int xpm_runner_record_barred(xpm_runner *runner, size_t index, enum xpm_failure failure, const char *message,
+                             xpm_error *err)
 {
         const xpm_workspace *workspace = runner->experiment->workspace;
         const xpm_job *job = runner->plan->jobs[index];
@@ -48,7 +51,7 @@ int xpm_runner_record_barred(xpm_runner *runner, size_t index, const char *messa
         dir.file_mode = workspace->file_mode;
         int rc = path.failed ? xpm_fail_memory(err) : xpm_jobdir_open(&dir, true, err);
         if (rc == 0)
-                rc = write_end(&dir, job, id, message, err);
+                rc = write_end(&dir, job, id, failure, message, err);
         xpm_jobdir_release(&dir);
         xpm_text_release(&path);
         return rc;

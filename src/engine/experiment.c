@@ -145,13 +145,13 @@ static int open_parts(xpm_experiment *experiment, xpm_error *err)
         if (rc == 0)
                 rc = read_plan(experiment, err);
         if (rc == 0)
-                rc = xpm_experiment_check_launchers(experiment, err);
-        if (rc == 0)
                 rc = find_workspace(experiment, err);
         if (rc != 0)
                 return rc;
         set_context(experiment);
-        return check_jobs(experiment, err);
+        xpm_experiment_lend(experiment);
+        rc = check_jobs(experiment, err);
+        return rc == 0 ? xpm_experiment_choose(experiment, err) : rc;
 }
 
 int xpm_experiment_open(const xpm_experiment_options *options, xpm_experiment **out, xpm_error *err)
@@ -175,6 +175,9 @@ void xpm_experiment_close(xpm_experiment *experiment)
 {
         if (!experiment)
                 return;
+        xpm_candidates_release(&experiment->candidates);
+        xpm_host_release(&experiment->host);
+        free(experiment->choices);
         xpm_plan_destroy(experiment->plan);
         xpm_workspace_close(experiment->workspace);
         xpm_hashcache_close(experiment->hashes);
@@ -251,6 +254,7 @@ int xpm_experiment_prepare(xpm_experiment *experiment, xpm_error *err)
         workspace->folders = experiment->choice.folders;
         experiment->workspace = workspace;
         experiment->render.workspace = workspace->path;
+        experiment->core.workspace = workspace->path;
         return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "engine/choice.h"
 #include "engine/graph.h"
 #include "exec/launcherfile.h"
 #include "experimaestro/experiment.h"
@@ -33,6 +34,12 @@ struct xpm_experiment {
         char *run_path;    /* once there is a RUN */
         uint8_t *outlooks; /* enum xpm_outlook per job, after a look */
 
+        struct xpm_runner *runner; /* while it runs */
+        xpm_core core;
+        xpm_host host;
+        xpm_candidates candidates;
+        xpm_choice *choices; /* per job */
+
         volatile sig_atomic_t interrupts; /* how often xpm_experiment_interrupt was called */
         int wake;                         /* eventfd, readable after an interrupt */
 };
@@ -52,17 +59,15 @@ typedef struct xpm_survey {
 int xpm_experiment_begin(xpm_experiment *experiment, const xpm_survey *survey, size_t *slots, xpm_run **run,
                          xpm_error *err);
 
-/* The name of the launcher of JOB: that of --launcher, else its step's or task's, else the
- * experiment's, else `local`. */
+/* launchers.c: choose each job's launcher. XPM_EPLAN and XPM_EUSAGE for a name that means nothing. */
+int xpm_experiment_choose(xpm_experiment *experiment, xpm_error *err);
+/* The name of JOB's launcher. */
 const char *xpm_experiment_launcher(const xpm_experiment *experiment, const xpm_job *job);
+/* Why no launcher can ever run JOB; appended to WHY. */
+int xpm_experiment_explain_unfit(xpm_experiment *experiment, const xpm_job *job, xpm_text *why, xpm_error *err);
 
-/* The module that the launcher NAME means, and its entry in launchers.yaml as JSON (NULL: none); MODULE may be NULL:
- * then only the name is checked. XPM_EUSAGE for an unknown name, with a suggestion; XPM_ELAUNCHER when the module
- * cannot be had. */
-int xpm_experiment_module(const xpm_experiment *experiment, const char *name, const xpm_launcher **module,
-                          const char **config, xpm_error *err);
-/* The names of all jobs' launchers. */
-int xpm_experiment_check_launchers(const xpm_experiment *experiment, xpm_error *err);
+/* ports.c: what launchers are lent. What they say of jobs goes to the runner, if there is one. */
+void xpm_experiment_lend(xpm_experiment *experiment);
 
 /* The merged experiment file as JSON, with `<from environment>` for what came from there; appended to JSON. */
 int xpm_experiment_configuration(const xpm_experiment *experiment, xpm_text *json, xpm_error *err);

@@ -19,13 +19,14 @@ static enum xpm_job_state outlook_state(const void *data, size_t job)
         }
 }
 
-static int write_job(const xpm_experiment *experiment, const xpm_job *job, xpm_error *err)
+static int write_job(xpm_experiment *experiment, const xpm_job *job, xpm_error *err)
 {
         xpm_rendered rendered;
-        const xpm_launcher *launcher;
-        int rc = xpm_experiment_module(experiment, xpm_experiment_launcher(experiment, job), &launcher, NULL, err);
+        size_t chosen = experiment->choices[job->index].candidate;
+        int rc = xpm_candidates_load(&experiment->candidates, chosen, err);
         if (rc == 0)
-                rc = xpm_rendered_init(&rendered, experiment, job, launcher->script, err);
+                rc = xpm_rendered_init(&rendered, experiment, job, experiment->candidates.list[chosen].ops->script,
+                                       err);
         if (rc != 0)
                 return rc;
         rc = xpm_runfile_write(&rendered.spec, xpm_text_string(&rendered.script), rendered.script.length,

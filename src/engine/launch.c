@@ -54,6 +54,7 @@ int xpm_rendered_init_scaled(xpm_rendered *rendered, const xpm_experiment *exper
                              const char *template_name, double memory, double duration, xpm_error *err)
 {
         xpm_render_context context = experiment->render;
+        context.alternative = experiment->choices[job->index].alternative;
         context.scale_memory = memory;
         context.scale_duration = duration;
         *rendered = (xpm_rendered){.arena = xpm_arena_create()};

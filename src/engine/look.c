@@ -70,7 +70,7 @@ static int carry(xpm_experiment *experiment, xpm_error *err)
         if (rc == 0)
                 rc = xpm_queue_init(&queue, count, err);
         for (size_t job = 0; rc == 0 && job < count; job++)
-                if (experiment->outlooks[job] == XPM_OUTLOOK_FAILED)
+                if (experiment->outlooks[job] == XPM_OUTLOOK_FAILED || experiment->outlooks[job] == XPM_OUTLOOK_UNFIT)
                         xpm_queue_push(&queue, job);
         while (rc == 0 && xpm_queue_length(&queue) > 0) {
                 size_t dependents;
@@ -120,6 +120,11 @@ int xpm_experiment_look(xpm_experiment *experiment, size_t *counts, xpm_error *e
                 }
         if (rc == 0)
                 rc = spare(experiment, err);
+        for (size_t i = 0; i < count; i++)
+                if (experiment->choices[i].unfit && would_run(experiment, i)) {
+                        experiment->outlooks[i] = XPM_OUTLOOK_UNFIT;
+                        failures = true;
+                }
         if (rc == 0 && failures)
                 rc = carry(experiment, err);
         for (size_t i = 0; i < count; i++)
@@ -127,6 +132,15 @@ int xpm_experiment_look(xpm_experiment *experiment, size_t *counts, xpm_error *e
         if (rc == 0 && counts)
                 memcpy(counts, totals, sizeof totals);
         return rc;
+}
+
+int xpm_experiment_unfit(xpm_experiment *experiment, const xpm_job *job, char **why, xpm_error *err)
+{
+        xpm_text text = XPM_TEXT_INIT;
+        int rc = xpm_experiment_explain_unfit(experiment, job, &text, err);
+        *why = rc == 0 ? xpm_text_take(&text) : NULL;
+        xpm_text_release(&text);
+        return rc == 0 && !*why ? xpm_fail_memory(err) : rc;
 }
 
 enum xpm_outlook xpm_job_outlook(const xpm_experiment *experiment, const xpm_job *job)
@@ -207,9 +221,11 @@ static int append_job(const xpm_experiment *experiment, const xpm_job *job, xpm_
                       xpm_error *err)
 {
         char id[XPM_JOB_ID_SIZE];
+        xpm_render_context context = experiment->render;
+        context.alternative = experiment->choices[job->index].alternative;
         xpm_job_identifier(job, id);
         xpm_text_clear(command);
-        int rc = xpm_render_command(&experiment->render, job, command, err);
+        int rc = xpm_render_command(&context, job, command, err);
         xpm_text_puts(text, "{\"task_id\": ");
         xpm_json_cstring(text, xpm_job_task(job));
         xpm_text_puts(text, ", \"job_id\": ");
@@ -220,10 +236,10 @@ static int append_job(const xpm_experiment *experiment, const xpm_job *job, xpm_
         xpm_json_cstring(text, xpm_outlook_word(xpm_job_outlook(experiment, job)));
         xpm_text_puts(text, ", \"params\": ");
         if (rc == 0)
-                rc = xpm_render_params(&experiment->render, job, text, err);
+                rc = xpm_render_params(&context, job, text, err);
         xpm_text_puts(text, ", \"partials\": ");
         if (rc == 0)
-                rc = xpm_render_partials(&experiment->render, job, text, err);
+                rc = xpm_render_partials(&context, job, text, err);
         xpm_text_puts(text, ", \"tags\": ");
         if (rc == 0)
                 rc = xpm_job_tags_json(experiment->plan, job, text);

@@ -1,19 +1,10 @@
-/* Launchers are opened before the run begins, so that one that cannot be had leaves nothing behind, and told apart by
- * name only. */
-#include <sched.h>
+/* Launchers are opened before the run begins, so that one that cannot be had leaves nothing behind. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/runner.h"
 #include "exec/channel.h"
-
-/* The cores that this process may use. */
-static int allowed_cores(void)
-{
-        cpu_set_t set;
-        int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-        return cores > 0 ? cores : 1;
-}
+#include "exec/launcherfile.h"
 
 static enum xpm_failure failure_of(const xpm_launch_event *event)
 {
@@ -23,7 +14,7 @@ static enum xpm_failure failure_of(const xpm_launch_event *event)
 
 static void on_event(const xpm_core *core, const xpm_launch_event *event)
 {
-        xpm_runner *runner = core->data;
+        xpm_runner *runner = ((const xpm_experiment *)core->data)->runner;
         xpm_job_end end = {.code = event->code, .message = event->message, .wall = event->wall};
         switch (event->kind) {
         case XPM_LAUNCH_ACCEPTED: break;
@@ -51,64 +42,79 @@ static void on_event(const xpm_core *core, const xpm_launch_event *event)
 
 static void on_log(const xpm_core *core, int level, const char *line)
 {
-        const xpm_runner *runner = core->data;
-        xpm_log_write(&runner->experiment->log, (enum xpm_log_level)level, "%s", line);
+        const xpm_experiment *experiment = core->data;
+        if (level == XPM_LOG_WARNING && experiment->runner)
+                experiment->runner->mismatched++;
+        xpm_log_write(&experiment->log, (enum xpm_log_level)level, "%s", line);
 }
 
-static void make_core(xpm_runner *runner)
+static int host_check(const xpm_core *core, const xpm_host_limits *limits, const xpm_shape *shape, xpm_error *err)
 {
-        const xpm_experiment *experiment = runner->experiment;
-        runner->core = (xpm_core){
+        xpm_experiment *experiment = core->data;
+        return shape->need ? xpm_host_check(&experiment->host, limits, shape->need, err) : 0;
+}
+
+void xpm_experiment_lend(xpm_experiment *experiment)
+{
+        experiment->core = (xpm_core){
                 .abi = XPM_LAUNCHER_ABI,
-                .size = sizeof runner->core,
-                .data = runner,
+                .size = sizeof experiment->core,
+                .data = experiment,
                 .executable = experiment->executable,
                 .workspace = experiment->workspace->path,
-                .slots = experiment->options.slots > 0 ? experiment->options.slots : allowed_cores(),
+                .label = experiment->plan->id,
                 .directory_mode = experiment->workspace->directory_mode,
                 .file_mode = experiment->workspace->file_mode,
                 .durable = experiment->choice.durable,
                 .cautious = experiment->options.max_fails > 0,
                 .event = on_event,
                 .log = on_log,
+                .host_limits = xpm_launcher_limits,
+                .host_check = host_check,
         };
-        xpm_channel_lend(&runner->core);
+        xpm_channel_lend(&experiment->core);
 }
 
-static int open_port(xpm_runner *runner, const char *name, uint8_t *port)
+/* What only those who run jobs need to know. */
+static int count_cores(xpm_runner *runner)
+{
+        xpm_core *core = &runner->experiment->core;
+        size_t cores = 1;
+        int rc = xpm_host_cores(&runner->experiment->host, core->devices, &cores, runner->err);
+        core->cores = cores > 0 ? (int)cores : 1;
+        core->slots = runner->experiment->options.slots > 0 ? runner->experiment->options.slots : core->cores;
+        core->occupied = 0;
+        return rc;
+}
+
+static int open_port(xpm_runner *runner, size_t candidate, uint8_t *port)
 {
         for (size_t i = 0; i < runner->port_count; i++)
-                if (strcmp(runner->ports[i].name, name) == 0) {
+                if (runner->ports[i].candidate == candidate) {
                         *port = (uint8_t)i;
                         return 0;
                 }
         if (runner->port_count == XPM_PORTS)
                 return xpm_fail(runner->err, XPM_ELAUNCHER, "an experiment may use at most %d launchers", XPM_PORTS);
-        if (runner->port_count == 0)
-                make_core(runner);
-
+        xpm_candidates *candidates = &runner->experiment->candidates;
         xpm_port *added = &runner->ports[runner->port_count];
-        *added = (xpm_port){.name = name};
-        const char *config;
-        int rc = xpm_experiment_module(runner->experiment, name, &added->ops, &config, runner->err);
+        *added = (xpm_port){.candidate = candidate};
+        int rc = xpm_candidates_open(candidates, candidate, runner->err);
         if (rc == 0)
                 rc = xpm_queue_init(&added->ready, runner->plan->job_count, runner->err);
-        if (rc == 0)
-                rc = added->ops->open(&runner->core, config, &added->instance, runner->err);
-        if (rc != 0) {
-                xpm_queue_release(&added->ready);
+        if (rc != 0)
                 return rc;
-        }
+        added->ops = candidates->list[candidate].ops;
+        added->instance = candidates->list[candidate].instance;
         *port = (uint8_t)runner->port_count++;
         return 0;
 }
 
 int xpm_runner_open_ports(xpm_runner *runner)
 {
-        int rc = 0;
+        int rc = count_cores(runner);
         for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++)
-                rc = open_port(runner, xpm_experiment_launcher(runner->experiment, runner->plan->jobs[job]),
-                               &runner->jobs[job].port);
+                rc = open_port(runner, runner->experiment->choices[job].candidate, &runner->jobs[job].port);
         return rc;
 }
 
@@ -116,6 +122,7 @@ void xpm_runner_close_ports(xpm_runner *runner)
 {
         for (size_t i = 0; i < runner->port_count; i++) {
                 runner->ports[i].ops->close(runner->ports[i].instance);
+                runner->experiment->candidates.list[runner->ports[i].candidate].instance = NULL;
                 xpm_queue_release(&runner->ports[i].ready);
         }
         runner->port_count = 0;

@@ -11,6 +11,7 @@
 
 #include "engine/launch.h"
 #include "engine/transient.h"
+#include "workspace/heartbeat.h"
 
 /* Milliseconds between looks at what others run, for few jobs and for many, and at the tokens that others hold. */
 enum { BATCH = 64, KILLS = 2, FEW = 64, FEW_INTERVAL = 100, ELSEWHERE_INTERVAL = 500, TOKENS_INTERVAL = 200 };
@@ -61,14 +62,18 @@ static int submit(xpm_runner *runner, xpm_port *port, size_t count)
 }
 
 /* The same for JOB, which wants tokens or partials, if it gets them. */
-static int submit_claimant(xpm_runner *runner, xpm_port *port, size_t job)
+static int submit_claimant(xpm_runner *runner, xpm_port *port, size_t job, bool *full)
 {
         xpm_rendered rendered;
-        bool taken;
+        bool taken = false;
         int rc = render(runner, port, job, &rendered);
         if (rc != 0)
                 return rc;
-        rc = xpm_claims_take(&runner->claims, job, &rendered.spec, &taken, runner->err);
+        const xpm_demand demand = xpm_demand_of(&rendered.spec.need);
+        const xpm_shape shape = {.cores = (int64_t)demand.cores, .need = &rendered.spec.need, .at_once = true};
+        *full = port->ops->room(port->instance, &shape) == 0;
+        if (!*full)
+                rc = xpm_claims_take(&runner->claims, job, &rendered.spec, &taken, runner->err);
         if (rc == 0 && taken) {
                 xpm_launch launch = launch_of(runner, &rendered, job);
                 const xpm_launch *batch = &launch;
@@ -86,11 +91,12 @@ static int fill_claimants(xpm_runner *runner, size_t number, bool *wait)
         static const xpm_shape at_once = {.at_once = true};
         xpm_port *port = &runner->ports[number];
         int64_t job = -1;
+        bool full = false;
         int rc = 0;
-        while (rc == 0 && !runner->stopping && (job = xpm_claims_next(&runner->claims, number)) >= 0) {
+        while (rc == 0 && !full && !runner->stopping && (job = xpm_claims_next(&runner->claims, number)) >= 0) {
                 if (port->ops->room(port->instance, &at_once) == 0)
                         break;
-                rc = submit_claimant(runner, port, (size_t)job);
+                rc = submit_claimant(runner, port, (size_t)job, &full);
         }
         *wait = job >= 0;
         return rc;
@@ -164,6 +170,9 @@ static void look_elsewhere(xpm_runner *runner, int64_t now)
 {
         if (xpm_queue_length(&runner->elsewhere) == 0 || now < runner->look_again)
                 return;
+        runner->listens = now >= runner->listen_again;
+        if (runner->listens)
+                runner->listen_again = now + xpm_beat();
         for (size_t n = xpm_queue_length(&runner->elsewhere); n > 0; n--)
                 xpm_runner_look(runner, xpm_queue_pop(&runner->elsewhere));
         runner->look_again = now + (xpm_queue_length(&runner->elsewhere) <= FEW ? FEW_INTERVAL : ELSEWHERE_INTERVAL);
@@ -341,10 +350,13 @@ int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer,
         int rc = xpm_experiment_prepare(experiment, runner.err);
         if (rc != 0)
                 return rc;
+        experiment->runner = &runner;
         rc = start(&runner);
         if (rc == 0)
                 rc = loop(&runner);
         *counts = xpm_runner_counts(&runner);
         *verdict = judge(&runner);
-        return finish(&runner, rc, *verdict);
+        rc = finish(&runner, rc, *verdict);
+        experiment->runner = NULL;
+        return rc;
 }

@@ -19,7 +19,7 @@ enum { XPM_PORTS = 8 };
 
 /* A launcher in use, with the ready jobs that wait for it. */
 typedef struct xpm_port {
-        const char *name; /* borrowed from the plan */
+        size_t candidate; /* of the experiment's */
         const xpm_launcher *ops;
         void *instance;
         xpm_queue ready;
@@ -46,15 +46,17 @@ typedef struct xpm_runner {
         xpm_graph graph;
         xpm_tracked *jobs;
         size_t *slots; /* of the run, per job */
-        xpm_core core;
         xpm_port ports[XPM_PORTS];
         size_t port_count;
         xpm_claims claims;
-        int64_t ask_again;   /* for tokens, CLOCK_MONOTONIC milliseconds */
-        xpm_queue elsewhere; /* jobs that somebody else runs, looked at now and then */
-        int64_t look_again;  /* when, CLOCK_MONOTONIC milliseconds */
+        int64_t ask_again;    /* for tokens, CLOCK_MONOTONIC milliseconds */
+        xpm_queue elsewhere;  /* jobs that somebody else runs, looked at now and then */
+        int64_t look_again;   /* when, CLOCK_MONOTONIC milliseconds */
+        int64_t listen_again; /* for the heartbeats of their workers, the same */
+        bool listens;         /* this time */
         size_t by_state[XPM_JOB_TRANSIENT + 1];
         size_t done_before, failed_dependency, kept_failed;
+        size_t mismatched;  /* warnings of launchers: jobs that have not got what they asked for */
         size_t handed_over; /* SCHEDULED or RUNNING with a launcher of ours */
         bool stopping;
         size_t fruitless; /* jobs that came back from dead workers unbegun, since one ended */
@@ -85,8 +87,11 @@ int xpm_runner_survey(xpm_runner *runner);
 void xpm_runner_lost(xpm_runner *runner, size_t job, const xpm_job_end *end);
 /* Look at a job that somebody else ran or runs. */
 void xpm_runner_look(xpm_runner *runner, size_t job);
-/* The file of a job that failed for want of a dependency: barred.c. */
-int xpm_runner_record_barred(xpm_runner *runner, size_t index, const char *message, xpm_error *err);
+/* The file of a job that failed before it could reach a launcher: barred.c. */
+int xpm_runner_record_barred(xpm_runner *runner, size_t index, enum xpm_failure failure, const char *message,
+                             xpm_error *err);
+/* JOB can never run: it fails, and what depends on it. */
+void xpm_runner_refuse(xpm_runner *runner, size_t job);
 /* Free and bar the dependents of jobs that the survey found done or kept failed; queue what is ready. */
 void xpm_runner_release_jobs(xpm_runner *runner);
 

@@ -173,11 +173,28 @@ void xpm_runner_lost(xpm_runner *runner, size_t job, const xpm_job_end *end)
         xpm_runner_advance(runner, job, begun ? XPM_EVENT_FAILED : XPM_EVENT_RETURNED, end);
 }
 
+/* A held lock says that a job runs, unless its worker, on another host, has been silent for too long. */
+static bool is_silent(const xpm_runner *runner, size_t job)
+{
+        char id[XPM_JOB_ID_SIZE];
+        const xpm_job *one = runner->plan->jobs[job];
+        if (!runner->listens)
+                return false;
+        xpm_job_identifier(one, id);
+        if (!xpm_probe_is_silent(runner->experiment->workspace, xpm_job_task(one), id))
+                return false;
+        xpm_note(&runner->experiment->log,
+                 "%s/%.8s: its worker has given no sign of life for too long; it is run again", xpm_job_task(one), id);
+        return true;
+}
+
 void xpm_runner_look(xpm_runner *runner, size_t job)
 {
         xpm_probe found;
         if (probe(runner, job, false, &found, runner->err) != 0)
                 found.state = XPM_JOB_UNSCHEDULED; /* the worker that gets it will say what is wrong */
+        if (found.state == XPM_JOB_RUNNING && is_silent(runner, job))
+                found.state = XPM_JOB_UNSCHEDULED;
         bool ready = runner->jobs[job].state == XPM_JOB_READY, again = runner->jobs[job].again;
         if (found.state == XPM_JOB_RUNNING) {
                 if (ready)
@@ -205,6 +222,9 @@ void xpm_runner_release_jobs(xpm_runner *runner)
                 for (size_t i = 0; runner->jobs[job].state == XPM_JOB_DONE && i < dependents; i++)
                         xpm_graph_satisfy(&runner->graph, list[i]);
         }
+        for (size_t job = 0; job < count; job++)
+                if (runner->experiment->choices[job].unfit && !runner->jobs[job].seen)
+                        xpm_runner_refuse(runner, job);
         for (size_t job = 0; job < count; job++)
                 if (runner->jobs[job].state == XPM_JOB_WAITING && runner->graph.missing[job] == 0)
                         xpm_runner_advance(runner, job, XPM_EVENT_FREED, NULL);

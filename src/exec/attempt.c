@@ -171,13 +171,23 @@ static xpm_job_status status_of(const xpm_site *site, const xpm_attempt *attempt
         };
         for (size_t i = 0; i < spec->need.gpu_count; i++)
                 status.gpus += spec->need.gpus[i].count;
+        if (attempt->seat) {
+                status.cpuset = attempt->seat->cpuset;
+                status.devices = attempt->seat->devices;
+                status.seen = attempt->seen;
+        }
         return status;
 }
 
 static xpm_job_process process_of(const xpm_site *site, const xpm_attempt *attempt)
 {
-        return (xpm_job_process){site->host,         xpm_boot_id(),    site->pid,
-                                 attempt->child.pid, site->start_time, attempt->command_start};
+        return (xpm_job_process){.host = site->host,
+                                 .boot = xpm_boot_id(),
+                                 .worker = site->pid,
+                                 .command = attempt->child.pid,
+                                 .start_time = site->start_time,
+                                 .command_start = attempt->command_start,
+                                 .heartbeat = xpm_heartbeat_path(site->heartbeat)};
 }
 
 /* Commit the outcome that stands. */
@@ -328,7 +338,8 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         const char *const *env;
         attempt->started = xpm_time_now();
         int64_t deadline = spec->need.duration > 0 ? attempt->started / MICRO + spec->need.duration : 0;
-        int rc = xpm_environ_make(&site->environment, attempt->order->arena, spec, !xpm_order_is_direct(spec), deadline,
+        const xpm_environ_attempt own = {attempt->seat, attempt->nonce, deadline};
+        int rc = xpm_environ_make(&site->environment, attempt->order->arena, spec, !xpm_order_is_direct(spec), &own,
                                   &env, err);
         if (rc != 0)
                 return rc;
@@ -344,10 +355,24 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         child.keep_fd = attempt->dir.lock;
         child.keep_as = XPM_LOCK_FD;
         child.session = true;
-        if (spec->need.memory > 0 && site->cgroup && xpm_cgroup_begin(site->cgroup, spec->need.memory, &attempt->group))
+        if (attempt->seat && attempt->seat->this_system) {
+                child.cpus = attempt->seat->cpus.words;
+                child.cpu_words = XPM_BITS_WORDS;
+        }
+        if (attempt->seat && attempt->seat->bind_memory) {
+                child.nodes = attempt->seat->nodes.words;
+                child.node_words = XPM_BITS_WORDS;
+        }
+        uint64_t memory = xpm_attempt_memory(attempt);
+        if (memory > 0 && site->cgroup && xpm_cgroup_begin(site->cgroup, memory, &attempt->group))
                 child.cgroup_fd = attempt->group.procs;
         attempt->begun = monotonic();
         return xpm_spawn_start(&child, &attempt->child, step, err);
+}
+
+uint64_t xpm_attempt_memory(const xpm_attempt *attempt)
+{
+        return xpm_demand_of(&attempt->order->spec.need).memory;
 }
 
 /* The command could not be started: say so where its own words would stand. */
@@ -418,6 +443,7 @@ static enum xpm_attempt_step launch(const xpm_site *site, xpm_attempt *attempt)
 enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attempt, bool waited)
 {
         xpm_error err = XPM_ERROR_NONE;
+        attempt->gaps = xpm_heartbeat_gaps(site->heartbeat);
         attempt->outcome.message[0] = '\0'; /* who held the lock when it was tried before */
         int rc = enter(site, attempt, waited, &err);
         if (rc == XPM_ELOCKED) {
@@ -442,9 +468,28 @@ int64_t xpm_attempt_limit(const xpm_attempt *attempt)
         return seconds > 0 && seconds < INT64_MAX / 1000 ? seconds * 1000 : -1;
 }
 
+void xpm_attempt_doubt(const xpm_site *site, xpm_attempt *attempt, int64_t gap)
+{
+        attempt->doubtful |= gap > xpm_doubt() || xpm_heartbeat_gaps(site->heartbeat) != attempt->gaps;
+}
+
+bool xpm_attempt_is_ours(const xpm_attempt *attempt)
+{
+        return xpm_jobdir_is_ours(&attempt->dir, attempt->nonce);
+}
+
+bool xpm_attempt_see(xpm_attempt *attempt)
+{
+        if (!attempt->seat || attempt->seen)
+                return false;
+        attempt->seen = xpm_seat_mismatch(attempt->seat, attempt->child.pid, attempt->order->arena);
+        return attempt->seen != NULL;
+}
+
 void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt)
 {
         xpm_job_status status = status_of(site, attempt);
+        xpm_attempt_see(attempt);
         attempt->command_start = xpm_process_start_time(attempt->child.pid);
         xpm_job_process process = process_of(site, attempt);
         status.process = &process;
@@ -497,7 +542,7 @@ static void judge(xpm_attempt *attempt, int status)
 static void judge_memory(xpm_attempt *attempt, int64_t max_rss)
 {
         xpm_outcome *outcome = &attempt->outcome;
-        uint64_t limit = attempt->order->spec.need.memory;
+        uint64_t limit = xpm_attempt_memory(attempt);
         bool stopped = xpm_cgroup_ran_out(&attempt->group);
         if (limit == 0 || ((uint64_t)max_rss <= limit && !stopped) || outcome->failure == XPM_FAILURE_MEMORY)
                 return;
@@ -512,7 +557,7 @@ static void judge_memory(xpm_attempt *attempt, int64_t max_rss)
                          "it used %" PRId64 " MiB of memory, and asked for %" PRIu64, max_rss >> 20, limit >> 20);
 }
 
-/* Somebody else runs it, or has run it: what we saw counts for nothing. */
+/* Somebody else runs it, or has run it: what we saw counts for nothing, and its tokens are his. */
 static void yield_to_other(xpm_attempt *attempt)
 {
         attempt->outcome.done = false;
@@ -544,9 +589,9 @@ void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, 
         judge(attempt, status);
         judge_memory(attempt, used.max_rss);
         xpm_cgroup_end(site->cgroup, &attempt->group);
-        if (attempt->doubtful && !xpm_jobdir_is_ours(&attempt->dir, attempt->nonce))
-                yield_to_other(attempt);
-        else
-                commit(site, attempt, &used);
+        xpm_attempt_doubt(site, attempt, 0);
+        if (attempt->doubtful && !xpm_attempt_is_ours(attempt))
+                return yield_to_other(attempt);
+        commit(site, attempt, &used);
         xpm_hold_give_back(attempt);
 }

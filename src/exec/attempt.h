@@ -16,6 +16,7 @@
 #include "exec/cgroup.h"
 #include "exec/environ.h"
 #include "exec/order.h"
+#include "workspace/heartbeat.h"
 #include "workspace/jobdir.h"
 
 /* Where the command inherits the descriptor of SCRIPT.lock. */
@@ -32,6 +33,7 @@ typedef struct xpm_site {
         bool durable;       /* what is reported survives the loss of power */
         xpm_cgroup *cgroup; /* where jobs with a memory limit get groups of their own; NULL: nowhere */
         bool cgroup_tried;
+        xpm_heartbeat *heartbeat; /* NULL: an engine on this host looks after this worker */
 } xpm_site;
 
 /* ENVIRONMENT (environ) must stay. */
@@ -55,6 +57,8 @@ typedef struct xpm_outcome {
 
 typedef struct xpm_attempt {
         xpm_order *order; /* owned */
+        xpm_seat *seat;   /* that the command is bound to, or NULL; strings are in the order's arena */
+        const char *seen; /* the processors that it runs on, when those are not of its seat */
         xpm_jobdir dir;
         xpm_child child;
         xpm_cgroup_job group; /* that the command is in */
@@ -73,6 +77,7 @@ typedef struct xpm_attempt {
         bool announced;
         enum xpm_failure asked; /* why it was signalled, to be set before finish; NONE: it was not */
         char why[256];          /* in words, "": none */
+        unsigned gaps;          /* in the heartbeat when it began */
         bool doubtful;          /* the lock may have been given away meanwhile: look before speaking for the job */
         xpm_outcome outcome;
 } xpm_attempt;
@@ -91,6 +96,18 @@ enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attem
 
 /* The duration that the job may take, in milliseconds; -1: no limit. */
 int64_t xpm_attempt_limit(const xpm_attempt *attempt);
+
+/* The memory that it may use, all ranks together, in bytes; 0: no limit. */
+uint64_t xpm_attempt_memory(const xpm_attempt *attempt);
+
+/* From now on the attempt is doubtful if its lock may have been given away since this was called last, GAP milliseconds
+ * ago: the host slept, this process was stopped, or the heartbeat had a gap. */
+void xpm_attempt_doubt(const xpm_site *site, xpm_attempt *attempt, int64_t gap);
+/* Whether it may still speak for the job. */
+bool xpm_attempt_is_ours(const xpm_attempt *attempt);
+
+/* Look where it runs. true when that is not where it was put, for the first time: `seen` says where. */
+bool xpm_attempt_see(xpm_attempt *attempt);
 
 /* It lasts: say so on disk. */
 void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt);

@@ -13,6 +13,7 @@
 #include "exec/pool.h"
 #include "exec/runfile.h"
 #include "exec/worker.h"
+#include "workspace/locktrial.h"
 
 enum { DONE = 0, FAILED = 1, INTERRUPTED = 130 };
 
@@ -25,7 +26,7 @@ typedef struct by_hand {
         xpm_pool *pool;
         const xpm_jobspec *spec;
         xpm_error *err;
-        int status;
+        int stock, status;
         bool interrupted;
 } by_hand;
 
@@ -164,10 +165,35 @@ static int look(const by_hand *hand, bool *done)
         return rc;
 }
 
+/* Nobody on this host knows of this worker. Where it can have no heartbeat the lock alone speaks for the job. */
+static void give_signs_of_life(by_hand *hand)
+{
+        xpm_error err = XPM_ERROR_NONE;
+        if (xpm_heartbeat_start(hand->spec->workspace, hand->spec->experiment_id, hand->site.directory_mode,
+                                hand->site.file_mode, &hand->site.heartbeat, &err) != 0)
+                on_note(hand, err.message);
+}
+
+static int try_locks(by_hand *hand)
+{
+        xpm_text told = XPM_TEXT_INIT;
+        int rc = xpm_locktrial_make(hand->spec->workspace, hand->site.heartbeat, &told, hand->err);
+        if (rc == 0 && told.length > 0) {
+                on_note(hand, told.data);
+                rc = xpm_locktrial_wait(hand->spec->workspace, hand->site.heartbeat, hand->err);
+        }
+        xpm_text_release(&told);
+        return rc;
+}
+
 static int run(by_hand *hand, xpm_order *order)
 {
-        const xpm_pool_sink sink = {hand, on_event, on_note, on_flush};
-        int rc = xpm_pool_create(&hand->loop, &hand->site, 1, &sink, &hand->pool, hand->err);
+        const xpm_pool_sink sink = {hand, on_event, on_note, on_note, on_flush};
+        const xpm_pool_options options = {.slots = 1,
+                                          .stock = hand->stock,
+                                          .devices = hand->spec->need.gpu_count > 0,
+                                          .label = hand->spec->task_id};
+        int rc = xpm_pool_create(&hand->loop, &hand->site, &options, &sink, &hand->pool, hand->err);
         if (hand->spec->need.memory > 0)
                 xpm_site_limit_memory(&hand->site, (pid_t[]){getppid()}, 1); /* the guardian */
         if (rc == 0)
@@ -212,6 +238,10 @@ static int serve(by_hand *hand, xpm_order *order)
         if (rc == 0)
                 rc = look(hand, &done);
         if (rc == 0 && !done)
+                give_signs_of_life(hand);
+        if (rc == 0 && hand->site.heartbeat)
+                rc = try_locks(hand);
+        if (rc == 0 && !done)
                 rc = open_loop(hand, hand->err);
         if (rc == 0 && !done)
                 return run(hand, order);
@@ -221,17 +251,18 @@ static int serve(by_hand *hand, xpm_order *order)
         return rc;
 }
 
-int xpm_worker_run_job(const char *job_dir, xpm_error *err)
+int xpm_worker_run_job(const char *job_dir, int stock, xpm_error *err)
 {
         xpm_order *order = xpm_order_create();
         if (!order)
                 return xpm_error_exit_status(xpm_fail_memory(err));
-        by_hand hand = {.spec = &order->spec, .err = err};
+        by_hand hand = {.spec = &order->spec, .stock = stock, .err = err};
         int rc = load(job_dir, order, err);
         if (rc == 0)
                 rc = serve(&hand, order);
         else
                 xpm_order_destroy(order);
+        xpm_heartbeat_stop(hand.site.heartbeat);
         xpm_site_release(&hand.site);
         return rc == 0 ? hand.status : xpm_error_exit_status(rc);
 }

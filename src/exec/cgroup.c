@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "exec/cgroupmount.h"
 
 enum { FILE_LIMIT = 1 << 20, DEEPEST = 16 };
 
@@ -63,73 +64,12 @@ static bool has_word(const char *text, const char *word)
         return false;
 }
 
-/* The line of SELF that begins with `0::`, as a path of the hierarchy. */
-static char *read_self(const char *self)
-{
-        xpm_text text = XPM_TEXT_INIT;
-        const char *line = get(AT_FDCWD, self, &text);
-        while (line && strncmp(line, "0::/", 4) != 0) {
-                line = strchr(line, '\n');
-                line = line ? line + 1 : NULL;
-        }
-        char *path = line ? strndup(line + 3, strcspn(line + 3, "\n")) : NULL;
-        xpm_text_release(&text);
-        return path;
-}
-
-/* Blanks and the like stand as \040 there. */
-static void unescape(char *path)
-{
-        char *to = path;
-        for (const char *from = path; *from;) {
-                bool octal = from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && isdigit((unsigned char)from[2]) &&
-                             isdigit((unsigned char)from[3]);
-                *to++ = octal ? (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + from[3] - '0') : *from;
-                from += octal ? 4 : 1;
-        }
-        *to = '\0';
-}
-
-/* `ID PARENT DEVICE ROOT POINT OPTIONS … - TYPE SOURCE …`: where GROUP is, when this mounts it. The caller frees. */
-static char *match_mount(const char *line, const char *group)
-{
-        char *root = NULL, *point = NULL, *path = NULL;
-        const char *type = strstr(line, " - cgroup2 "), *end = strchr(line, '\n');
-        if (!type || (end && type > end) || sscanf(line, "%*s %*s %*s %ms %ms", &root, &point) != 2)
-                goto out;
-        unescape(root);
-        unescape(point);
-        size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
-        if (strncmp(group, root, length) == 0 && (group[length] == '/' || group[length] == '\0') &&
-            asprintf(&path, "%s%s", point, group + length) < 0)
-                path = NULL;
-out:
-        free(root);
-        free(point);
-        return path;
-}
-
 /* Our group, open; -1 when it is not to be seen. */
 static int open_group(const xpm_cgroup_place *place)
 {
-        xpm_text text = XPM_TEXT_INIT;
-        char *group = read_self(place->self);
-        const char *line = group ? get(AT_FDCWD, place->mounts, &text) : NULL;
-        int dir = -1;
-        while (line && *line && dir < 0) {
-                char *path = match_mount(line, group);
-                if (path) /* one that is mounted over is another filesystem's: it has no such file */
-                        dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (dir >= 0 && faccessat(dir, "cgroup.controllers", F_OK, 0) != 0) {
-                        close(dir);
-                        dir = -1;
-                }
-                free(path);
-                line = strchr(line, '\n');
-                line = line ? line + 1 : NULL;
-        }
-        xpm_text_release(&text);
-        free(group);
+        char *path = xpm_cgroup_find(place->self, place->mounts, NULL, "cgroup.controllers", NULL);
+        int dir = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+        free(path);
         return dir;
 }
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/spawn.h"
 #include "exec/order.h"
+#include "exec/placement.h"
 #include "exec/wire.h"
 #include "workspace/status.h"
 
@@ -29,8 +30,9 @@ struct xpm_channel {
         struct pending {
                 uint64_t tag;
                 uint32_t attempt;
+                size_t cores;
         } * pending;
-        size_t count, capacity;
+        size_t count, capacity, cores;
 };
 
 static int start(const xpm_core *core, int slots, int fd, xpm_child *child, xpm_error *err)
@@ -50,13 +52,17 @@ static int start(const xpm_core *core, int slots, int fd, xpm_child *child, xpm_
         return xpm_spawn_start(&spawn, child, NULL, err);
 }
 
-static int greet(xpm_channel *channel, xpm_error *err)
+static int greet(xpm_channel *channel, const xpm_host_limits *limits, xpm_error *err)
 {
         size_t begin = xpm_frame_begin(&channel->out, XPM_FRAME_HELLO);
         xpm_frame_put_u32(&channel->out, XPM_FRAME_PROTOCOL);
         xpm_frame_put_u32(&channel->out, channel->core->directory_mode);
         xpm_frame_put_u32(&channel->out, channel->core->file_mode);
         xpm_frame_put_u32(&channel->out, channel->core->durable);
+        xpm_frame_put_u64(&channel->out, (uint64_t)limits->cores);
+        xpm_frame_put_u64(&channel->out, limits->memory);
+        xpm_frame_put_u32(&channel->out, channel->core->devices);
+        xpm_frame_put_string(&channel->out, channel->core->label);
         xpm_frame_end(&channel->out, begin);
         return channel->out.failed ? xpm_fail_memory(err) : 0;
 }
@@ -95,19 +101,19 @@ static void worker_close(xpm_channel *channel)
         free(channel);
 }
 
-static int worker_start(const xpm_core *core, int slots, xpm_channel **out, xpm_error *err)
+static int worker_start(const xpm_core *core, const xpm_host_limits *limits, xpm_channel **out, xpm_error *err)
 {
         int pair[2];
         xpm_channel *channel = malloc(sizeof *channel);
         if (!channel)
                 return xpm_fail_memory(err);
         *channel = (xpm_channel){.core = core, .fd = -1, .child = {.pid = -1, .pidfd = -1}};
-        int rc = greet(channel, err);
+        int rc = greet(channel, limits, err);
         if (rc == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
                 rc = xpm_fail_errno(err, "cannot make a socket pair");
         if (rc == 0) {
                 channel->fd = pair[0];
-                rc = start(core, slots, pair[1], &channel->child, err);
+                rc = start(core, core->slots, pair[1], &channel->child, err);
                 close(pair[1]);
         }
         if (rc != 0)
@@ -127,7 +133,9 @@ static int remember(xpm_channel *channel, const xpm_launch *launch, xpm_error *e
                 channel->pending = grown;
                 channel->capacity = capacity;
         }
-        channel->pending[channel->count++] = (struct pending){launch->tag, launch->attempt};
+        size_t cores = launch->spec ? xpm_demand_of(&launch->spec->need).cores : 1;
+        channel->pending[channel->count++] = (struct pending){launch->tag, launch->attempt, cores};
+        channel->cores += cores;
         return 0;
 }
 
@@ -136,6 +144,7 @@ static bool forget(xpm_channel *channel, uint64_t tag, uint32_t attempt)
 {
         for (size_t i = 0; i < channel->count; i++)
                 if (channel->pending[i].tag == tag && channel->pending[i].attempt == attempt) {
+                        channel->cores -= channel->pending[i].cores;
                         memmove(&channel->pending[i], &channel->pending[i + 1],
                                 (--channel->count - i) * sizeof *channel->pending);
                         return true;
@@ -157,6 +166,7 @@ static void lose(xpm_channel *channel)
                 snprintf(message, sizeof message, "the worker on this host left with status %d", WEXITSTATUS(status));
         while (channel->count > 0) {
                 struct pending lost = channel->pending[--channel->count];
+                channel->cores -= lost.cores;
                 const xpm_launch_event event = {.kind = XPM_LAUNCH_LOST,
                                                 .tag = lost.tag,
                                                 .attempt = lost.attempt,
@@ -195,7 +205,7 @@ static int worker_submit(xpm_channel *channel, const xpm_launch *launch, xpm_err
                 return rc;
         xpm_order_put(&channel->out, launch, xpm_time_now());
         if (channel->out.failed) {
-                channel->count--;
+                channel->cores -= channel->pending[--channel->count].cores;
                 return xpm_fail_memory(err);
         }
         return channel->out.length >= ENOUGH ? flush(channel, err) : 0;
@@ -223,6 +233,11 @@ static int worker_kill(xpm_channel *channel, const uint64_t *tags, size_t count,
 static size_t worker_pending(const xpm_channel *channel)
 {
         return channel->count;
+}
+
+static size_t worker_pending_cores(const xpm_channel *channel)
+{
+        return channel->cores;
 }
 
 static int worker_fd(const xpm_channel *channel)
@@ -255,9 +270,10 @@ static int take(xpm_channel *channel, const xpm_frame *frame, xpm_error *err)
         if (frame->kind != XPM_FRAME_LOG)
                 return xpm_fail(err, XPM_EFORMAT, "the worker sent a frame of kind %d", (int)frame->kind);
         xpm_frame_reader reader = xpm_frame_read(frame);
+        bool warning = xpm_frame_u8(&reader);
         const char *line = xpm_frame_string(&reader);
         if (line)
-                channel->core->log(channel->core, XPM_LOG_NOTE, line);
+                channel->core->log(channel->core, warning ? XPM_LOG_WARNING : XPM_LOG_NOTE, line);
         return 0;
 }
 
@@ -300,6 +316,7 @@ void xpm_channel_lend(xpm_core *core)
         core->worker_withdraw = worker_withdraw;
         core->worker_kill = worker_kill;
         core->worker_pending = worker_pending;
+        core->worker_pending_cores = worker_pending_cores;
         core->worker_fd = worker_fd;
         core->worker_wants_write = worker_wants_write;
         core->worker_dispatch = worker_dispatch;

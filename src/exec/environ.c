@@ -12,7 +12,7 @@
 #include "base/text.h"
 
 /* Room for what every job gets beyond the base. */
-enum { OWN = 14 };
+enum { OWN = 20 };
 
 bool xpm_environ_is_scrubbed(const char *variable)
 {
@@ -51,6 +51,9 @@ bool xpm_environ_is_scrubbed(const char *variable)
                 "XPM_CORES=",
                 "XPM_GPUS=",
                 "XPM_DEADLINE=",
+                "XPM_JOB_NONCE=",
+                "OMP_NUM_THREADS=",
+                "OMP_PLACES=",
         };
         for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
                 if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
@@ -178,7 +181,22 @@ void xpm_environ_quote(xpm_text *out, const char *value)
         xpm_text_putc(out, '"');
 }
 
-static void add_own(variables *vars, const xpm_jobspec *spec)
+/* A job sees its own devices, and none when it asked for none: those of others are not to be touched by chance. */
+static void add_seat(variables *vars, const xpm_jobspec *spec, const xpm_seat *seat)
+{
+        bool ranks = spec->need.ranks > 0; /* whoever starts them gives each its part */
+        add_int(vars, "OMP_NUM_THREADS", spec->need.cores);
+        if (!seat)
+                return;
+        if (seat->this_system && !ranks)
+                add(vars, "OMP_PLACES", seat->places);
+        if (seat->cuda)
+                set(vars, "CUDA_VISIBLE_DEVICES", seat->cuda);
+        if (seat->rocm)
+                set(vars, "ROCR_VISIBLE_DEVICES", seat->rocm);
+}
+
+static void add_own(variables *vars, const xpm_jobspec *spec, const xpm_environ_attempt *attempt)
 {
         int64_t gpus = 0;
         for (size_t i = 0; i < spec->need.gpu_count; i++)
@@ -195,6 +213,10 @@ static void add_own(variables *vars, const xpm_jobspec *spec)
         add(vars, "XPM_WORKSPACE", spec->workspace);
         add_int(vars, "XPM_CORES", spec->need.cores);
         add_int(vars, "XPM_GPUS", gpus);
+        add(vars, "XPM_JOB_NONCE", attempt->nonce);
+        add_seat(vars, spec, attempt->seat);
+        if (attempt->deadline)
+                add_int(vars, "XPM_DEADLINE", attempt->deadline);
         vars->failed |= !params;
 }
 
@@ -211,7 +233,7 @@ static void add_plan(variables *vars, const xpm_jobspec *spec)
 }
 
 int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jobspec *spec, bool by_run_file,
-                     int64_t deadline, const char *const **out, xpm_error *err)
+                     const xpm_environ_attempt *attempt, const char *const **out, xpm_error *err)
 {
         variables vars = {.arena = arena};
         vars.items = xpm_arena_calloc(arena, environ_->count + spec->env_count + OWN, sizeof *vars.items);
@@ -219,9 +241,7 @@ int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jo
                 return xpm_fail_memory(err);
         memcpy(vars.items, environ_->base, environ_->count * sizeof *vars.items);
         vars.count = environ_->count;
-        add_own(&vars, spec);
-        if (deadline)
-                add_int(&vars, "XPM_DEADLINE", deadline);
+        add_own(&vars, spec, attempt);
         if (by_run_file)
                 add(&vars, "XPM_WORKER", spec->job_id);
         else

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "exec/seat.h"
 #include "experimaestro/error.h"
 #include "model/jobspec.h"
 
@@ -26,10 +27,17 @@ void xpm_environ_release(xpm_environ *environ_);
 /* Whether a variable (NAME=VALUE) is kept from jobs. */
 bool xpm_environ_is_scrubbed(const char *variable);
 
+/* What one attempt has of its own. */
+typedef struct xpm_environ_attempt {
+        const xpm_seat *seat; /* NULL: it is bound to nothing */
+        const char *nonce;
+        int64_t deadline; /* seconds since the epoch, 0: none: XPM_DEADLINE */
+} xpm_environ_attempt;
+
 /* The environment of a job for exec, made in ARENA. With BY_RUN_FILE the plan's `env` is left to the run file, which
- * gets XPM_WORKER. DEADLINE (seconds since the epoch, 0: none) is XPM_DEADLINE. */
+ * gets XPM_WORKER. */
 int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jobspec *spec, bool by_run_file,
-                     int64_t deadline, const char *const **out, xpm_error *err);
+                     const xpm_environ_attempt *attempt, const char *const **out, xpm_error *err);
 
 /* VALUE of the plan's `env` as a word for a POSIX shell, which makes the same of it as xpm_environ_make. */
 void xpm_environ_quote(xpm_text *out, const char *value);

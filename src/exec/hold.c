@@ -21,8 +21,8 @@ static bool is_held_by_leftover(const xpm_attempt *attempt, int fd)
 {
         char path[PATH_MAX];
         ssize_t length = pread(fd, path, sizeof path - 1, 0);
-        path[length > 0 ? length : 0] = '\0';
-        path[strcspn(path, "\n")] = '\0';
+        /* The newline is at the end: there may be others in the path. */
+        path[length > 0 ? length - 1 : 0] = '\0';
         size_t own = strlen(attempt->order->spec.path);
         bool ours = strncmp(path, attempt->order->spec.path, own) == 0 && path[own] == '/';
         return path[0] == '/' && !ours && xpm_lock_is_held(AT_FDCWD, path, NULL) == 1;

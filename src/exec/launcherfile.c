@@ -4,6 +4,7 @@
 #include "exec/launcherfile.h"
 
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct xpm_launcher_file {
         xpm_arena *arena;
         xpm_launcher_entry *entries;
         size_t count;
+        bool there;
 };
 
 static int read_int(xpm_arena *arena, const xpm_node *node, const char *what, int64_t *out, xpm_error *err)
@@ -31,6 +33,13 @@ static int read_int(xpm_arena *arena, const xpm_node *node, const char *what, in
                 return xpm_fail_at(err, node->pos, "%s is a whole number", what);
         *out = value.integer;
         return 0;
+}
+
+/* The same for what there is so many of. */
+static int read_count(xpm_arena *arena, const xpm_node *node, const char *what, int64_t *out, xpm_error *err)
+{
+        int rc = read_int(arena, node, what, out, err);
+        return rc == 0 && node && *out < 1 ? xpm_fail_at(err, node->pos, "%s is a whole number above 0", what) : rc;
 }
 
 static int read_text(const xpm_node *node, const char *what, const char **out, xpm_error *err)
@@ -49,14 +58,15 @@ static int read_need(xpm_arena *arena, const xpm_node *node, const char *before,
 {
         xpm_requirement requirement;
         xpm_error own = XPM_ERROR_NONE;
-        if (node->kind != XPM_NODE_SCALAR)
+        /* With one of these the text would be more of the requirement than the one value. */
+        if (node->kind != XPM_NODE_SCALAR || strpbrk(node->text, ",&|()*="))
                 return xpm_fail_at(err, node->pos, "one value is expected here");
         const char *text = xpm_arena_printf(arena, "%s%s%s", before, node->text, after);
         if (!text)
                 return xpm_fail_memory(err);
         int rc = xpm_requirement_parse(arena, text, &requirement, &own);
-        if (rc != 0 || requirement.count != 1)
-                return xpm_fail_at(err, node->pos, "%s", rc != 0 ? own.message : "one value is expected here");
+        if (rc != 0)
+                return rc == XPM_ENOMEM ? xpm_fail_memory(err) : xpm_fail_at(err, node->pos, "%s", own.message);
         *out = requirement.alternatives[0];
         return 0;
 }
@@ -81,7 +91,7 @@ static int read_gpus(xpm_arena *arena, const xpm_node *node, xpm_need *host, xpm
         int rc = xpm_check_keys(node, "gpus", keys, err);
         gpus->count = 1;
         if (rc == 0)
-                rc = read_int(arena, xpm_node_get(node, "count"), "count", &gpus->count, err);
+                rc = read_count(arena, xpm_node_get(node, "count"), "count", &gpus->count, err);
         if (rc == 0)
                 rc = read_memory(arena, xpm_node_get(node, "memory"), &gpus->memory, err);
         if (rc == 0)
@@ -110,7 +120,7 @@ static int read_host(xpm_arena *arena, const xpm_node *node, xpm_launcher_entry 
         xpm_need limit = {0};
         int rc = xpm_check_keys(node, "host", keys, err);
         if (rc == 0)
-                rc = read_int(arena, xpm_node_get(node, "cores"), "cores", &entry->host.cores, err);
+                rc = read_count(arena, xpm_node_get(node, "cores"), "cores", &entry->host.cores, err);
         if (rc == 0)
                 rc = read_memory(arena, xpm_node_get(node, "memory"), &entry->host.memory, err);
         if (rc == 0 && duration)
@@ -146,7 +156,7 @@ static int read_limits(xpm_arena *arena, const xpm_node *node, xpm_error *err)
         int64_t ignored;
         int rc = node ? xpm_check_keys(node, "limits", keys, err) : 0;
         for (size_t i = 0; rc == 0 && node && i < node->pair_count; i++)
-                rc = read_int(arena, node->pairs[i].value, node->pairs[i].key, &ignored, err);
+                rc = read_count(arena, node->pairs[i].value, node->pairs[i].key, &ignored, err);
         return rc;
 }
 
@@ -180,11 +190,12 @@ static int read_entry(xpm_arena *arena, const xpm_pair *pair, xpm_launcher_entry
         const xpm_node *node = pair->value;
         const char *text = NULL;
         entry->name = pair->key;
+        entry->line = pair->key_pos.line;
         int rc = xpm_check_keys(node, "a launcher", keys, err);
         if (rc == 0)
                 rc = read_type(node, pair->key, &entry->type, err);
         if (rc == 0)
-                rc = read_int(arena, xpm_node_get(node, "cores"), "cores", &entry->host.cores, err);
+                rc = read_count(arena, xpm_node_get(node, "cores"), "cores", &entry->host.cores, err);
         if (rc == 0)
                 rc = read_memory(arena, xpm_node_get(node, "memory"), &entry->host.memory, err);
         if (rc == 0)
@@ -253,6 +264,7 @@ int xpm_launcher_file_read(const char *dir, xpm_launcher_file **out, xpm_error *
         file->arena = arena;
         int rc = read_file(file, dir, &own);
         if (rc == 0 || rc == XPM_ENOTFOUND) {
+                file->there = rc == 0;
                 *out = file;
                 return 0;
         }
@@ -264,6 +276,34 @@ void xpm_launcher_file_destroy(xpm_launcher_file *file)
 {
         if (file)
                 xpm_arena_destroy(file->arena);
+}
+
+/* It has been read before, and was right. */
+int xpm_launcher_limits(const char *config, xpm_host_limits *out, xpm_error *err)
+{
+        *out = (xpm_host_limits){0};
+        if (!config)
+                return 0;
+        xpm_arena *arena = xpm_arena_create();
+        json_t *document = json_loads(config, 0, NULL);
+        const char *memory = json_string_value(json_object_get(document, "memory"));
+        xpm_requirement requirement;
+        const char *text = arena && memory ? xpm_arena_printf(arena, "cpu(mem=%s)", memory) : NULL;
+        int rc = arena && document && (text || !memory) ? 0 : xpm_fail_memory(err);
+        if (text)
+                rc = xpm_requirement_parse(arena, text, &requirement, err);
+        if (rc == 0) {
+                out->cores = json_integer_value(json_object_get(document, "cores"));
+                out->memory = text ? requirement.alternatives[0].memory : 0;
+        }
+        json_decref(document);
+        xpm_arena_destroy(arena);
+        return rc;
+}
+
+bool xpm_launcher_file_is_there(const xpm_launcher_file *file)
+{
+        return file->there;
 }
 
 size_t xpm_launcher_file_count(const xpm_launcher_file *file)

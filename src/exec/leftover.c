@@ -14,7 +14,6 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,24 +65,6 @@ uint64_t xpm_process_start_time(pid_t pid)
         if (proc >= 0)
                 close(proc);
         return known ? found.start : 0;
-}
-
-static char boot[XPM_BOOT_SIZE];
-
-static void read_boot(void)
-{
-        int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-        ssize_t length = fd < 0 ? 0 : read(fd, boot, sizeof boot - 1);
-        if (fd >= 0)
-                close(fd);
-        boot[length > 0 ? strcspn(boot, "\n") : 0] = '\0';
-}
-
-const char *xpm_boot_id(void)
-{
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
-        pthread_once(&once, read_boot);
-        return boot;
 }
 
 /* Whether PID's environment has the variable XPM_JOB_DIR=PATH. */
@@ -213,14 +194,13 @@ bool xpm_sweep_is_orphaned(const char *lock)
 
 bool xpm_sweep_job(const char *path, const char *script)
 {
-        char lock[PATH_MAX], host[65] = "";
+        char lock[PATH_MAX];
         xpm_job_past past = XPM_JOB_PAST_INIT;
         if ((size_t)snprintf(lock, sizeof lock, "%s/%s.lock", path, script) >= sizeof lock ||
             !xpm_sweep_is_orphaned(lock))
                 return false;
         int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        bool known = dir >= 0 && xpm_job_past_read(dir, &past, NULL) == 0 && gethostname(host, sizeof host - 1) == 0 &&
-                     strcmp(past.host, host) == 0 && strcmp(past.boot, xpm_boot_id()) == 0;
+        bool known = dir >= 0 && xpm_job_past_read(dir, &past, NULL) == 0 && xpm_is_this_host(past.host, past.boot);
         const xpm_leftover leftover = {path, lock, known ? past.command : 0, known ? past.command_start : 0};
         xpm_sweep(&leftover);
         xpm_job_past_release(&past);

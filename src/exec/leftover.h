@@ -32,7 +32,5 @@ bool xpm_sweep_job(const char *path, const char *script);
 
 /* The 22nd field of /proc/PID/stat, 0 when it cannot be read. */
 uint64_t xpm_process_start_time(pid_t pid);
-/* boot_id of this host; "" unknown. Never NULL; read once. */
-const char *xpm_boot_id(void);
 
 #endif

@@ -140,15 +140,18 @@ static void get_files(xpm_frame_reader *reader, xpm_arena *arena, xpm_jobspec *s
 
 static void put_need(xpm_text *text, const xpm_jobspec *spec)
 {
-        int64_t gpus = 0;
-        for (size_t i = 0; i < spec->need.gpu_count; i++)
-                gpus += spec->need.gpus[i].count;
         xpm_frame_put_u64(text, (uint64_t)spec->need.cores);
         xpm_frame_put_u64(text, spec->need.memory);
         xpm_frame_put_u64(text, (uint64_t)spec->need.ranks);
         xpm_frame_put_u64(text, (uint64_t)spec->need.duration);
-        xpm_frame_put_u64(text, (uint64_t)gpus);
+        xpm_frame_put_u8(text, spec->need.implied);
         xpm_frame_put_u8(text, spec->resumable);
+        xpm_frame_put_u32(text, (uint32_t)spec->need.gpu_count);
+        for (size_t i = 0; i < spec->need.gpu_count; i++) {
+                xpm_frame_put_u8(text, (uint8_t)spec->need.gpus[i].kind);
+                xpm_frame_put_u64(text, spec->need.gpus[i].memory);
+                xpm_frame_put_u64(text, (uint64_t)spec->need.gpus[i].count);
+        }
 }
 
 static void get_need(xpm_frame_reader *reader, xpm_arena *arena, xpm_jobspec *spec)
@@ -157,18 +160,15 @@ static void get_need(xpm_frame_reader *reader, xpm_arena *arena, xpm_jobspec *sp
         spec->need.memory = xpm_frame_u64(reader);
         spec->need.ranks = (int64_t)xpm_frame_u64(reader);
         spec->need.duration = (int64_t)xpm_frame_u64(reader);
-        int64_t gpus = (int64_t)xpm_frame_u64(reader);
+        spec->need.implied = xpm_frame_u8(reader);
         spec->resumable = xpm_frame_u8(reader);
-        if (gpus <= 0)
-                return;
-        xpm_gpu_need *need = xpm_arena_alloc(arena, sizeof *need);
-        if (!need) {
-                reader->bad = true;
-                return;
+        xpm_gpu_need *gpus = get_array(reader, arena, &spec->need.gpu_count, sizeof *gpus, 17);
+        for (size_t i = 0; i < spec->need.gpu_count; i++) {
+                gpus[i].kind = (enum xpm_gpu_kind)xpm_frame_u8(reader);
+                gpus[i].memory = xpm_frame_u64(reader);
+                gpus[i].count = (int64_t)xpm_frame_u64(reader);
         }
-        need->count = gpus;
-        spec->need.gpus = need;
-        spec->need.gpu_count = 1;
+        spec->need.gpus = gpus;
 }
 
 static void put_tokens(xpm_text *text, const xpm_jobspec *spec)

@@ -73,6 +73,15 @@ static int64_t get_int(const json_t *object, const char *key)
         return json_integer_value(json_object_get(object, key));
 }
 
+static enum xpm_gpu_kind get_gpu_kind(const json_t *gpu)
+{
+        const char *kind = json_string_value(json_object_get(gpu, "kind"));
+        return !kind                       ? XPM_GPU_ANY
+               : strcmp(kind, "cuda") == 0 ? XPM_GPU_CUDA
+               : strcmp(kind, "rocm") == 0 ? XPM_GPU_ROCM
+                                           : XPM_GPU_ANY;
+}
+
 static void get_resources(loader *loader_, xpm_jobspec *spec)
 {
         const json_t *resources = json_object_get(loader_->run, "resources");
@@ -82,7 +91,7 @@ static void get_resources(loader *loader_, xpm_jobspec *spec)
         loader_->failed |= !needs;
         for (size_t i = 0; needs && i < count; i++) {
                 const json_t *gpu = json_array_get(gpus, i);
-                needs[i] = (xpm_gpu_need){.memory = (uint64_t)get_int(gpu, "memory"), .count = get_int(gpu, "count")};
+                needs[i] = (xpm_gpu_need){get_gpu_kind(gpu), (uint64_t)get_int(gpu, "memory"), get_int(gpu, "count")};
         }
         spec->need = (xpm_need){
                 .duration = get_int(resources, "duration"),

@@ -15,17 +15,18 @@
 #include "experimaestro/launcher.h"
 
 /* A longer frame is a mistake or an attack, not a job. */
-enum { XPM_FRAME_LIMIT = 1 << 30, XPM_FRAME_PROTOCOL = 2 };
+enum { XPM_FRAME_LIMIT = 1 << 30, XPM_FRAME_PROTOCOL = 3 };
 
 enum xpm_frame_kind {
         /* to the worker */
-        XPM_FRAME_HELLO = 1, /* protocol, directory mode, file mode, durable: the first frame */
-        XPM_FRAME_JOB,       /* order.h */
-        XPM_FRAME_WITHDRAW,  /* send back what has not begun */
-        XPM_FRAME_KILL,      /* tags; none: all */
+        XPM_FRAME_HELLO =
+                1,          /* protocol, directory mode, file mode, durable, cores, memory, devices, label: the first */
+        XPM_FRAME_JOB,      /* order.h */
+        XPM_FRAME_WITHDRAW, /* send back what has not begun */
+        XPM_FRAME_KILL,     /* tags; none: all */
         /* to the engine */
         XPM_FRAME_EVENT, /* xpm_launch_event */
-        XPM_FRAME_LOG,   /* level, line */
+        XPM_FRAME_LOG,   /* whether it is a warning, line */
 };
 
 typedef struct xpm_frame {

@@ -21,7 +21,7 @@ typedef struct server {
         uv_signal_t term;
         xpm_site site;
         xpm_pool *pool;
-        int fd, slots;
+        int fd, slots, stock; /* stock: -1 when it is the pool's */
         bool greeted;
         bool writing; /* on_socket is called when OUT can be written */
         bool leaving; /* no engine any more */
@@ -80,14 +80,24 @@ static void on_event(void *data, const xpm_launch_event *event, bool broken)
                 xpm_frame_put_event(&server_->out, event, broken);
 }
 
-static void on_note(void *data, const char *line)
+static void send_line(server *server_, bool warning, const char *line)
 {
-        server *server_ = data;
         if (server_->leaving)
                 return;
         size_t begin = xpm_frame_begin(&server_->out, XPM_FRAME_LOG);
+        xpm_frame_put_u8(&server_->out, warning);
         xpm_frame_put_string(&server_->out, line);
         xpm_frame_end(&server_->out, begin);
+}
+
+static void on_note(void *data, const char *line)
+{
+        send_line(data, false, line);
+}
+
+static void on_warning(void *data, const char *line)
+{
+        send_line(data, true, line);
 }
 
 static void on_flush(void *data)
@@ -104,14 +114,20 @@ static int greet(server *server_, const xpm_frame *frame)
         uint32_t protocol = xpm_frame_u32(&reader);
         mode_t directory_mode = xpm_frame_u32(&reader), file_mode = xpm_frame_u32(&reader);
         server_->site.durable = xpm_frame_u32(&reader) != 0;
+        xpm_pool_options options = {.slots = server_->slots, .stock = server_->stock};
+        options.cores = xpm_frame_u64(&reader);
+        options.memory = xpm_frame_u64(&reader);
+        options.devices = xpm_frame_u32(&reader) != 0;
+        options.label = xpm_frame_string(&reader);
         if (frame->kind != XPM_FRAME_HELLO || reader.bad || protocol != XPM_FRAME_PROTOCOL)
                 return xpm_fail(&server_->err, XPM_EFORMAT,
                                 "the engine speaks protocol %u, this worker %d: they are not of one version", protocol,
                                 XPM_FRAME_PROTOCOL);
-        const xpm_pool_sink sink = {server_, on_event, on_note, on_flush};
+        const xpm_pool_sink sink = {server_, on_event, on_note, on_warning, on_flush};
         xpm_site_share(&server_->site, directory_mode, file_mode);
         server_->greeted = true;
-        return xpm_pool_create(&server_->loop, &server_->site, server_->slots, &sink, &server_->pool, &server_->err);
+        server_->stock = -1;
+        return xpm_pool_create(&server_->loop, &server_->site, &options, &sink, &server_->pool, &server_->err);
 }
 
 static int obey_kill(server *server_, const xpm_frame *frame)
@@ -235,9 +251,9 @@ static int open_loop(server *server_, xpm_error *err)
         return fail_uv(err, "watch for SIGTERM", rc);
 }
 
-int xpm_worker_serve(int fd, int slots, xpm_error *err)
+int xpm_worker_serve(int fd, int slots, int stock, xpm_error *err)
 {
-        server server_ = {.fd = fd, .slots = slots > 0 ? slots : 1};
+        server server_ = {.fd = fd, .slots = slots > 0 ? slots : 1, .stock = stock};
         int rc = xpm_site_init(&server_.site, environ, err);
         if (rc != 0)
                 return xpm_error_exit_status(rc);

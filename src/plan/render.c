@@ -239,6 +239,7 @@ static int add_ranks(job_renderer *r, xpm_requirement *requirement)
                                         "two different values: here and as mpi(…) in the requirements", r->err);
                 needs[i].ranks = ranks ? ranks : needs[i].ranks;
                 needs[i].per_node = per_node ? per_node : needs[i].per_node;
+                needs[i].implied = false;
         }
         requirement->alternatives = needs;
         return 0;
@@ -246,7 +247,7 @@ static int add_ranks(job_renderer *r, xpm_requirement *requirement)
 
 static int render_requirements(job_renderer *r, xpm_requirement *out)
 {
-        static const xpm_need one_core = {.cores = 1};
+        static const xpm_need one_core = {.cores = 1, .implied = true};
         const xpm_template *template = r->templates->requirements;
         xpm_error wrong = XPM_ERROR_NONE;
         const char *text;
@@ -260,8 +261,6 @@ static int render_requirements(job_renderer *r, xpm_requirement *out)
                 return explain(&r->rendering, template, rc, &wrong, r->err);
         return add_ranks(r, out);
 }
-
-/* --- the rest --- */
 
 static int render_outputs(job_renderer *r)
 {
@@ -500,7 +499,8 @@ static int render_all(job_renderer *r)
                 rc = render_requirements(r, &out->requirement);
         if (rc != 0)
                 return rc;
-        out->need = out->requirement.alternatives[0];
+        size_t chosen = r->rendering.context->alternative;
+        out->need = out->requirement.alternatives[chosen < out->requirement.count ? chosen : 0];
         scale(r->rendering.context, &out->need);
         r->rendering.need = &out->need;
         rc = render_command(r);
@@ -544,6 +544,21 @@ int xpm_render_job(const xpm_render_context *context, xpm_arena *arena, const xp
 {
         int rc = render_job(context, arena, job, out, err);
         return rc == 0 ? xpm_render_recipe(context, job, &out->recipe, err) : rc;
+}
+
+int xpm_render_requirement(const xpm_render_context *context, xpm_arena *arena, const xpm_job *job,
+                           xpm_requirement *out, bool *fixed, xpm_error *err)
+{
+        xpm_error own = XPM_ERROR_NONE;
+        const xpm_templates *t = job->step->templates;
+        job_renderer r = {.rendering = {.context = context, .job = job, .arena = arena},
+                          .templates = t,
+                          .arena = arena,
+                          .err = err ? err : &own};
+        *fixed = xpm_templates_fix_need(t);
+        int rc = render_requirements(&r, out);
+        xpm_text_release(&r.scratch);
+        return rc;
 }
 
 int xpm_render_check(const xpm_render_context *context, const xpm_job *job, xpm_error *err)

@@ -17,6 +17,7 @@ typedef struct xpm_render_context {
         size_t extra_env_count;
         int (*hash_file)(void *data, const char *path, char hex[65], xpm_error *err); /* for the recipe */
         void *hash_data;
+        size_t alternative;                  /* of the requirement, the one that applies */
         double scale_memory, scale_duration; /* what is asked for is multiplied by it; 0: as it is */
 } xpm_render_context;
 
@@ -24,6 +25,10 @@ typedef struct xpm_render_context {
  * XPM_EPLAN with the position in the experiment file and the job's name. */
 int xpm_render_job(const xpm_render_context *context, xpm_arena *arena, const xpm_job *job, xpm_jobspec *out,
                    xpm_error *err);
+
+/* Only what JOB asks for. *FIXED: all jobs of its step ask for the same. */
+int xpm_render_requirement(const xpm_render_context *context, xpm_arena *arena, const xpm_job *job,
+                           xpm_requirement *out, bool *fixed, xpm_error *err);
 
 /* Is there anything in JOB's own values that xpm_render_job would refuse? For all jobs of a plan, before anything is
  * written: costs nothing where the task's templates cannot fail for one job and not for another. */

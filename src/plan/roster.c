@@ -200,18 +200,13 @@ static bool same_nodes(const xpm_node *a, const xpm_node *b)
         return same;
 }
 
-static bool is_fixed(const xpm_template *template)
-{
-        return !template || template->fixed;
-}
-
 /* Do the two have one command and one requirement? What cannot be rendered is taken for different. */
 static int render_alike(const xpm_plan *plan, const xpm_job *a, const xpm_job *b)
 {
         const xpm_render_context context = {.plan = plan, .workspace = "/"};
         const xpm_templates *templates = a->step->templates;
         xpm_text one = XPM_TEXT_INIT, other = XPM_TEXT_INIT;
-        if (!is_fixed(templates->requirements) || !is_fixed(templates->ranks) || !is_fixed(templates->per_node))
+        if (!xpm_templates_fix_need(templates))
                 return 0;
         int rc = xpm_render_command(&context, a, &one, NULL);
         if (rc == 0)

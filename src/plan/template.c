@@ -486,3 +486,13 @@ int xpm_templates_compile(xpm_plan *plan, const xpm_task *task, xpm_step *step, 
         step->templates = c.out;
         return check_tags(step, err);
 }
+
+static bool is_fixed(const xpm_template *template)
+{
+        return !template || template->fixed;
+}
+
+bool xpm_templates_fix_need(const xpm_templates *templates)
+{
+        return is_fixed(templates->requirements) && is_fixed(templates->ranks) && is_fixed(templates->per_node);
+}

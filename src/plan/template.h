@@ -81,6 +81,9 @@ typedef struct xpm_templates {
  * for tasks that no step uses with a NULL step, so that their errors are found too. */
 int xpm_templates_compile(xpm_plan *plan, const xpm_task *task, xpm_step *step, const xpm_log *log, xpm_error *err);
 
+/* Whether all jobs of a step ask for the same. */
+bool xpm_templates_fix_need(const xpm_templates *templates);
+
 /* The position of byte OFFSET of a scalar's text, as near as can be told: its file is read again to find it. */
 xpm_pos xpm_node_locate(const xpm_node *node, size_t offset);
 

@@ -115,6 +115,7 @@ void xpm_environment_json(const xpm_environment *environment, const char *host, 
 {
         xpm_text_puts(text, "{\"run\": {");
         put_string(text, "hostname", host);
+        put_string(text, "boot_id", xpm_boot_id());
         put_time(text, "started_at", started);
         put_time(text, "ended_at", ended);
         put_string(text, "status", status);

@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "workspace/discard.h"
+#include "workspace/heartbeat.h"
 
 enum { STATUS_LIMIT = 1 << 30, ENVIRONMENT_LIMIT = 16 << 20, TARGET_SIZE = 512 };
 
@@ -54,6 +55,16 @@ static json_t *load(const history *runs, const char *run, const char *file, size
         return json;
 }
 
+/* A worker has its heartbeat there. */
+static bool is_in_use(const history *runs, const char *run)
+{
+        int dir = openat(runs->dir, run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        bool used = dir >= 0 && xpm_heartbeat_any(dir);
+        if (dir >= 0)
+                close(dir);
+        return used;
+}
+
 /* status.json has the word, environment.json takes part of it back: an engine that left its queued jobs behind is
  * `detached` there. */
 static enum end end_of(const history *runs, const char *run)
@@ -71,7 +82,7 @@ static enum end end_of(const history *runs, const char *run)
         if (word && strcmp(word, "detached") == 0)
                 end = END_UNKNOWN;
         json_decref(environment);
-        return end;
+        return is_in_use(runs, run) ? END_UNKNOWN : end;
 }
 
 static int add(history *runs, const struct dirent *entry)

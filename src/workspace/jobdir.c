@@ -2,6 +2,10 @@
  * made when a status that says the same has been committed; an attempt that begins first replaces the status of the one
  * before, so that at no instant a committed status of yesterday stands without its marker.
  *
+ * Whoever takes a job over from a silent worker holds the lock of that worker's heartbeat meanwhile, which the worker
+ * itself never takes, so that no dead host can keep it. Under it SCRIPT.lock is renamed to a name with the attempt's
+ * nonce. That happens once for each attempt: a lock that stands in its place belongs to whoever came first.
+ *
  * An empty file comes into being in one step, so SCRIPT.done is created where it stands; what has content is renamed to
  * its place. */
 #include "workspace/jobdir.h"
@@ -16,6 +20,7 @@
 
 #include "base/file.h"
 #include "base/lock.h"
+#include "workspace/heartbeat.h"
 
 enum { REMOVALS = 16 }; /* so often a directory may be removed before our eyes */
 
@@ -105,9 +110,10 @@ void xpm_jobdir_release(xpm_jobdir *job)
                 close(job->dir);
         job->dir = job->lock = -1;
         job->fresh = false;
+        job->buried[0] = '\0';
 }
 
-int xpm_jobdir_lock(xpm_jobdir *job, xpm_error *err)
+static int take_lock(xpm_jobdir *job, xpm_error *err)
 {
         xpm_error inner = XPM_ERROR_NONE;
         xpm_jobdir_name name;
@@ -123,6 +129,104 @@ int xpm_jobdir_lock(xpm_jobdir *job, xpm_error *err)
                         return rc;
         }
         return xpm_fail(err, XPM_EIO, "cannot lock '%s': somebody removes it all the time", job->path);
+}
+
+static void let_go(xpm_jobdir *job)
+{
+        xpm_lock_release(job->lock);
+        job->lock = -1;
+}
+
+/* Three components above the directory, by name: the directory itself may be a link. */
+static int open_workspace(const xpm_jobdir *job)
+{
+        const char *end = job->path + strlen(job->path);
+        for (int i = 0; i < 3 && end; i++)
+                end = memrchr(job->path, '/', (size_t)(end - job->path));
+        char *path = end && end > job->path ? strndup(job->path, (size_t)(end - job->path)) : NULL;
+        int dir = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+        free(path);
+        return dir;
+}
+
+/* Where the lock of the attempt NONCE goes. */
+static void name_aside(const xpm_jobdir *job, const char *nonce, xpm_jobdir_name name)
+{
+        char suffix[sizeof "lock." + XPM_NONCE_SIZE];
+        snprintf(suffix, sizeof suffix, "lock.%s", nonce);
+        xpm_jobdir_file(job, suffix, name);
+}
+
+/* Under the lock of the heartbeat, so what is seen now stays. */
+static int put_aside(xpm_jobdir *job, int workspace, const char *nonce, xpm_error *err)
+{
+        xpm_jobdir_name name, aside;
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        bool silent = xpm_job_past_read(job->dir, &past, NULL) == 0 && strcmp(past.nonce, nonce) == 0 &&
+                      xpm_heartbeat_life(workspace, &past) == XPM_LIFE_SILENT;
+        xpm_job_past_release(&past);
+        if (!silent)
+                return xpm_fail(err, XPM_ELOCKED, "'%s' has just been taken over by another process", job->path);
+        xpm_jobdir_file(job, "lock", name);
+        name_aside(job, nonce, aside);
+        snprintf(job->buried, sizeof job->buried, "%s", nonce);
+        if (faccessat(job->dir, aside, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return 0;
+        return renameat(job->dir, name, job->dir, aside) == 0 ? 0 : fail(job, "rename", name, err);
+}
+
+/* The worker of the attempt that PAST tells about is silent. */
+static int bury(xpm_jobdir *job, int workspace, const xpm_job_past *past, xpm_error *err)
+{
+        int heartbeat = -1;
+        let_go(job);
+        *err = XPM_ERROR_NONE;
+        int rc = xpm_lock_take(workspace, past->heartbeat, job->file_mode, false, &heartbeat, err);
+        if (rc == 0)
+                rc = put_aside(job, workspace, past->nonce, err);
+        if (rc == 0)
+                rc = take_lock(job, err);
+        xpm_lock_release(heartbeat);
+        return rc;
+}
+
+static int heed_heartbeat(xpm_jobdir *job, const xpm_job_past *past, int rc, xpm_error *err)
+{
+        int workspace = past->heartbeat[0] ? open_workspace(job) : -1;
+        if (workspace < 0)
+                return rc;
+        enum xpm_life life = xpm_heartbeat_life(workspace, past);
+        /* What is held on this host is held by somebody who lives, if only in part. What is free here may be taken over
+         * from elsewhere at this moment. */
+        bool here = xpm_is_this_host(past->host, past->boot);
+        if (life == XPM_LIFE_SILENT && (rc == 0 || !here))
+                rc = bury(job, workspace, past, err);
+        else if (life == XPM_LIFE_BEATS && rc == 0 && !here) {
+                let_go(job);
+                rc = xpm_fail(err, XPM_ELOCKED, "'%s' is run by a worker on %s, which gives signs of life ('%s')",
+                              job->path, past->host, past->heartbeat);
+        }
+        close(workspace);
+        return rc;
+}
+
+int xpm_jobdir_lock(xpm_jobdir *job, xpm_error *err)
+{
+        xpm_error inner = XPM_ERROR_NONE;
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        int rc = take_lock(job, &inner);
+        if (job->fresh || (rc != 0 && rc != XPM_ELOCKED))
+                return rc == 0 ? 0 : xpm_fail(err, rc, "%s", inner.message);
+        xpm_error unread = XPM_ERROR_NONE;
+        int read = xpm_job_past_read(job->dir, &past, &unread);
+        if (read == 0)
+                rc = heed_heartbeat(job, &past, rc, &inner);
+        else if (rc == 0) {
+                let_go(job);
+                rc = locate(job, read, &unread, &inner);
+        }
+        xpm_job_past_release(&past);
+        return rc == 0 ? 0 : xpm_fail(err, rc, "%s", inner.message);
 }
 
 /* Make the directories of NAME. */
@@ -304,16 +408,28 @@ static int remove_outputs(const xpm_jobdir *job, const char *const *outputs, siz
         return locate(job, rc, &inner, err);
 }
 
+/* The status of another attempt stands: nobody looks for this name any more. */
+static int remove_buried(const xpm_jobdir *job, xpm_error *err)
+{
+        xpm_jobdir_name name;
+        name_aside(job, job->buried, name);
+        return unlinkat(job->dir, name, 0) == 0 || errno == ENOENT ? 0 : fail(job, "remove", name, err);
+}
+
 int xpm_jobdir_begin(const xpm_jobdir *job, const xpm_job_status *status, const char *const *outputs,
                      size_t output_count, xpm_error *err)
 {
         int rc = 0;
         if (faccessat(job->dir, status_name, F_OK, 0) == 0 || xpm_jobdir_has_begun(job))
                 rc = put_status(job, status, err);
+        if (rc == 0 && job->buried[0])
+                rc = remove_buried(job, err);
         if (rc == 0)
                 rc = unlink_file(job, "failed", err);
         if (rc == 0)
                 rc = unlink_file(job, "done", err);
+        if (rc == 0)
+                rc = unlink_file(job, "pid", err); /* of one that was lost */
         if (rc == 0 && unlinkat(job->dir, kill_name, 0) != 0 && errno != ENOENT)
                 rc = fail(job, "remove", kill_name, err);
         if (rc == 0)

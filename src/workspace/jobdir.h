@@ -18,11 +18,12 @@
 #include "workspace/status.h"
 
 typedef struct xpm_jobdir {
-        const char *path;   /* absolute */
-        const char *script; /* SCRIPT */
-        int dir;            /* open; -1 none */
-        int lock;           /* SCRIPT.lock while it is held; -1 not */
-        bool create, fresh; /* open was to make the directory, and did */
+        const char *path;            /* absolute */
+        const char *script;          /* SCRIPT */
+        int dir;                     /* open; -1 none */
+        int lock;                    /* SCRIPT.lock while it is held; -1 not */
+        bool create, fresh;          /* open was to make the directory, and did */
+        char buried[XPM_NONCE_SIZE]; /* the attempt whose lock was put aside, "": none */
         mode_t directory_mode, file_mode;
 } xpm_jobdir;
 
@@ -39,7 +40,9 @@ int xpm_jobdir_open(xpm_jobdir *job, bool create, xpm_error *err);
 /* Closes, lets go of the lock; may be called twice. */
 void xpm_jobdir_release(xpm_jobdir *job);
 
-/* XPM_ELOCKED when somebody else holds it, naming him. Whoever removed the directory since it was opened had its lock:
+/* XPM_ELOCKED when somebody else holds it, naming him, or when the job's worker, on another host, gives signs of life
+ * (heartbeat.h). The lock of one that has been silent for too long is renamed aside, to SCRIPT.lock.NONCE, and a new
+ * one taken; begin removes the old one. Whoever removed the directory since it was opened had its lock:
  * then it is opened once more, as it was. */
 int xpm_jobdir_lock(xpm_jobdir *job, xpm_error *err);
 

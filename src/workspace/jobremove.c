@@ -19,6 +19,7 @@
 
 #include "base/lock.h"
 #include "workspace/discard.h"
+#include "workspace/heartbeat.h"
 #include "workspace/jobdir.h"
 
 typedef struct removal {
@@ -102,6 +103,8 @@ static int remove_directory(const removal *of, int dir)
                 rc = gone(of);
         else if (rc != 0)
                 rc = xpm_fail(of->err, rc, "%s (in '%s')", inner.message, of->path);
+        else if (xpm_heartbeat_of_job(of->workspace->dir, dir) == XPM_LIFE_BEATS)
+                rc = xpm_fail(of->err, XPM_ELOCKED, "it runs: its worker, on another host, gives signs of life");
         else
                 rc = move_away(of, &job);
         xpm_lock_release(job.lock);

@@ -57,24 +57,26 @@ static bool has_option(const char *options, size_t length, const char *wanted)
         return false;
 }
 
-/* What follows ` - `: the type, the source, the options of the filesystem. */
-static bool is_local(const char *at, xpm_mount *out)
+/* What follows ` - `: the type, the source, the options of the filesystem. Whether it is local. */
+static bool read_type(const char *at, xpm_mount *out)
 {
         const char *type, *source, *options;
         size_t type_length = next_field(&at, &type);
         next_field(&at, &source);
         size_t length = next_field(&at, &options);
+        snprintf(out->type, sizeof out->type, "%.*s", (int)type_length, type);
+        out->option[0] = '\0';
         for (size_t i = 0; i < sizeof local_options / sizeof *local_options; i++)
                 if (strncmp(type, local_options[i].type, strlen(local_options[i].type)) == 0 &&
                     has_option(options, length, local_options[i].option)) {
-                        snprintf(out->type, sizeof out->type, "%.*s", (int)type_length, type);
                         snprintf(out->option, sizeof out->option, "%s", local_options[i].option);
                         return true;
                 }
         return false;
 }
 
-bool xpm_mount_find_local(const char *mountinfo, dev_t device, xpm_mount *out)
+/* The first mount of DEVICE, or the first whose locks are local. */
+static bool find(const char *mountinfo, dev_t device, bool local, xpm_mount *out)
 {
         char wanted[32];
         snprintf(wanted, sizeof wanted, "%u:%u", major(device), minor(device));
@@ -88,12 +90,35 @@ bool xpm_mount_find_local(const char *mountinfo, dev_t device, xpm_mount *out)
                 next_field(&at, &field);
                 length = next_field(&at, &place);
                 const char *end = line + strcspn(line, "\n"), *rest = strstr(at, " - ");
-                if (!rest || rest > end || !is_local(rest + 3, out))
+                if (!rest || rest > end || (!read_type(rest + 3, out) && local))
                         continue;
                 unescape(place, length, out->place, sizeof out->place);
                 return true;
         }
         return false;
+}
+
+bool xpm_mount_find_local(const char *mountinfo, dev_t device, xpm_mount *out)
+{
+        return find(mountinfo, device, true, out);
+}
+
+void xpm_mount_describe(int dir, xpm_text *text)
+{
+        struct stat st;
+        xpm_mount mount;
+        xpm_text table = XPM_TEXT_INIT;
+        bool known = fstat(dir, &st) == 0 &&
+                     xpm_file_read(AT_FDCWD, "/proc/self/mountinfo", LIMIT, &table, NULL) == 0 &&
+                     (find(xpm_text_string(&table), st.st_dev, true, &mount) ||
+                      find(xpm_text_string(&table), st.st_dev, false, &mount));
+        if (!known)
+                xpm_text_puts(text, "the filesystem of the workspace");
+        else if (mount.option[0])
+                xpm_text_printf(text, "'%s' (%s, mounted with '%s')", mount.place, mount.type, mount.option);
+        else
+                xpm_text_printf(text, "'%s' (%s)", mount.place, mount.type);
+        xpm_text_release(&table);
 }
 
 int xpm_mount_check(int dir, xpm_error *err)

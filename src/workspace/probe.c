@@ -1,10 +1,12 @@
-/* What a job's directory says, for those who do not hold its lock. Nothing is written.
+/* What a job's directory says, for those who do not hold its lock. Nothing of it is written.
  *
  * Cheapest first: SCRIPT.done without SCRIPT.failed is believed by its name alone, so that a hundred thousand finished
  * jobs are soon looked through. Else the directory is opened, which on NFS makes new files in it visible, and looked
  * at: when somebody holds the lock, the job runs, whatever else stands there (a SCRIPT.failed of that time is not the
  * holder's word); else a committed status decides; else the markers. The status is read after the lock was seen free,
  * since it is committed before the lock is let go: a job that ends meanwhile is not missed.
+ *
+ * Where the lock is free, a worker on another host may still give signs of life: then the job runs, too.
  *
  * A job of the reference implementation may run while its lock is free; its SCRIPT.pid then says so. */
 #include "workspace/probe.h"
@@ -21,12 +23,13 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "workspace/folder.h"
+#include "workspace/heartbeat.h"
 #include "workspace/status.h"
 
 enum { STATUS_LIMIT = 16 << 20, MARKER_LIMIT = 64 << 10, NAME_SIZE = NAME_MAX + 1, PATH_SIZE = 2 * NAME_SIZE + 8 };
 
 typedef struct place {
-        int dir; /* the job's directory, open */
+        int workspace, dir; /* the job's directory, open */
         const char *task_id, *script, *job_id;
         xpm_probe *out;
         xpm_error *err;
@@ -184,6 +187,8 @@ static int look_closer(const place *at, int done, int failed)
                 return 0;
         else if (done)
                 at->out->state = XPM_JOB_DONE;
+        else if (begun && xpm_heartbeat_of_job(at->workspace, at->dir) == XPM_LIFE_BEATS)
+                at->out->state = XPM_JOB_RUNNING;
         else if (failed)
                 read_failed(at);
         else if (exists(at, "py") > 0 && has_process(at))
@@ -235,7 +240,12 @@ int xpm_probe_job(const xpm_workspace *workspace, const char *task_id, const cha
         if (is_plainly_done(workspace, path, script)) {
                 out->state = XPM_JOB_DONE;
         } else {
-                place at = {.task_id = task_id, .script = script, .job_id = job_id, .out = out, .err = err};
+                place at = {.workspace = workspace->dir,
+                            .task_id = task_id,
+                            .script = script,
+                            .job_id = job_id,
+                            .out = out,
+                            .err = err};
                 at.dir = openat(workspace->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (at.dir < 0 && errno == ENOENT)
                         return look_elsewhere(workspace, task_id, script, job_id, out);
@@ -247,4 +257,17 @@ int xpm_probe_job(const xpm_workspace *workspace, const char *task_id, const cha
         if (want_recipe && out->state == XPM_JOB_DONE)
                 read_recipe(workspace, path, out);
         return rc;
+}
+
+bool xpm_probe_is_silent(const xpm_workspace *workspace, const char *task_id, const char *job_id)
+{
+        char path[PATH_SIZE];
+        if (snprintf(path, sizeof path, "jobs/%s/%s", task_id, job_id) >= PATH_SIZE)
+                return false;
+        int dir = openat(workspace->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dir < 0)
+                return false;
+        bool silent = xpm_heartbeat_of_job(workspace->dir, dir) == XPM_LIFE_SILENT;
+        close(dir);
+        return silent;
 }

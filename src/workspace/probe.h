@@ -20,4 +20,8 @@ typedef struct xpm_probe {
 int xpm_probe_job(const xpm_workspace *workspace, const char *task_id, const char *script, const char *job_id,
                   bool want_recipe, xpm_probe *out, xpm_error *err);
 
+/* Whether a job whose lock is held is lost all the same: its worker, which has a heartbeat, has been silent for two
+ * leases. Dearer than a probe. */
+bool xpm_probe_is_silent(const xpm_workspace *workspace, const char *task_id, const char *job_id);
+
 #endif

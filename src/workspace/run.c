@@ -19,7 +19,9 @@
 #include "base/lock.h"
 #include "workspace/discard.h"
 #include "workspace/folder.h"
+#include "workspace/heartbeat.h"
 #include "workspace/history.h"
+#include "workspace/locktrial.h"
 #include "workspace/mount.h"
 #include "workspace/runstate.h"
 #include "workspace/status.h"
@@ -31,6 +33,7 @@ enum {
         LINKS_AT_ONCE = 32,
         STATUS_EVERY = 1000, /* milliseconds, at least */
         STATUS_SHARE = 50,   /* one part in so many of the time */
+        TRIALS = 4,          /* looks in each beat */
         MICRO = 1000000
 };
 
@@ -351,6 +354,15 @@ static int tick_status(xpm_run *run, int64_t now, xpm_error *err)
         return rc;
 }
 
+/* Some times in each beat, since a second copy of a job may begin meanwhile. */
+static int tick_trial(xpm_run *run, int64_t now, xpm_error *err)
+{
+        if (now < run->trial_due)
+                return 0;
+        run->trial_due = now + xpm_beat() / TRIALS;
+        return xpm_locktrial_judge(run->dir, err);
+}
+
 static void sooner(int64_t *next, int64_t when)
 {
         if (*next < 0 || when < *next)
@@ -377,7 +389,9 @@ int xpm_run_tick(xpm_run *run, int64_t now, int64_t *next, xpm_error *err)
                 rc = xpm_run_make_links(run, LINKS_AT_ONCE, err);
         if (rc == 0)
                 rc = tick_status(run, now, err);
-        *next = -1;
+        if (rc == 0)
+                rc = tick_trial(run, now, err);
+        *next = run->trial_due;
         if (run->events.length > 0)
                 sooner(next, run->events_due);
         if (run->changed)

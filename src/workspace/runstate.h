@@ -49,6 +49,7 @@ struct xpm_run {
 
         bool changed;       /* since status.json was written */
         int64_t status_due; /* not before: CLOCK_MONOTONIC milliseconds */
+        int64_t trial_due;  /* when to look what workers on other hosts found, the same */
 
         uint32_t *links; /* slots that want a link, in order */
         size_t link_count, link_done, link_capacity;

@@ -3,12 +3,15 @@
  */
 #include "workspace/status.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -43,6 +46,31 @@ int64_t xpm_time_now(void)
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
         return (int64_t)now.tv_sec * MICRO + now.tv_nsec / 1000;
+}
+
+static char boot[XPM_BOOT_SIZE];
+
+static void read_boot(void)
+{
+        int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+        ssize_t length = fd < 0 ? 0 : read(fd, boot, sizeof boot - 1);
+        if (fd >= 0)
+                close(fd);
+        boot[length > 0 ? strcspn(boot, "\n") : 0] = '\0';
+}
+
+const char *xpm_boot_id(void)
+{
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
+        pthread_once(&once, read_boot);
+        return boot;
+}
+
+bool xpm_is_this_host(const char *host, const char *boot_id)
+{
+        char name[65] = "";
+        return gethostname(name, sizeof name - 1) == 0 && strcmp(host, name) == 0 &&
+               strcmp(boot_id, xpm_boot_id()) == 0;
 }
 
 static void put_string(xpm_text *text, const char *key, const char *value)
@@ -91,6 +119,8 @@ void xpm_job_process_json(const xpm_job_process *process, xpm_text *text)
         put_int(text, "command_pid", process->command);
         put_int(text, "command_start", (int64_t)process->command_start);
         put_string(text, "boot_id", process->boot);
+        if (process->heartbeat)
+                put_string(text, "heartbeat", process->heartbeat);
         xpm_text_putc(text, '}');
 }
 
@@ -109,9 +139,13 @@ static void put_resources(xpm_text *text, const xpm_job_status *status)
         xpm_json_key(text, "resources");
         xpm_text_putc(text, '{');
         put_int(text, "cores", status->cores);
-        put_string(text, "cpuset", NULL);
+        put_string(text, "cpuset", status->cpuset);
+        if (status->seen)
+                put_string(text, "seen", status->seen);
         put_maybe(text, "memory", (int64_t)status->memory, 0);
         put_int(text, "gpus", status->gpus);
+        if (status->devices && *status->devices)
+                put_string(text, "devices", status->devices);
         xpm_text_putc(text, '}');
 }
 
@@ -226,6 +260,7 @@ static void read_process(const json_t *process, xpm_job_past *past)
         json_int_t pid = json_integer_value(json_object_get(process, "command_pid"));
         copy(past->host, sizeof past->host, member(process, "host"));
         copy(past->boot, sizeof past->boot, member(process, "boot_id"));
+        copy(past->heartbeat, sizeof past->heartbeat, member(process, "heartbeat"));
         past->command = pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
         past->command_start = (uint64_t)json_integer_value(json_object_get(process, "command_start"));
 }

@@ -21,13 +21,19 @@ void xpm_iso_time(int64_t microseconds, char text[XPM_ISO_TIME_SIZE]);
 /* CLOCK_REALTIME in microseconds. */
 int64_t xpm_time_now(void);
 
-enum { XPM_NONCE_SIZE = 17, XPM_BOOT_SIZE = 37 };
+enum { XPM_NONCE_SIZE = 17, XPM_BOOT_SIZE = 37, XPM_BEAT_PATH = 512 };
+
+/* boot_id of this host; "" unknown. Never NULL; read once. */
+const char *xpm_boot_id(void);
+/* Whether HOST with boot id BOOT is this one, and has not been started anew since. */
+bool xpm_is_this_host(const char *host, const char *boot);
 
 typedef struct xpm_job_process {
         const char *host;
         const char *boot; /* of that host, /proc/sys/kernel/random/boot_id; NULL: unknown */
         pid_t worker, command;
         uint64_t start_time, command_start; /* of the two: clock ticks since boot, as in /proc/PID/stat */
+        const char *heartbeat;              /* of the worker, relative to the workspace (heartbeat.h); NULL: none */
 } xpm_job_process;
 
 typedef struct xpm_job_usage {
@@ -48,6 +54,9 @@ typedef struct xpm_job_status {
         bool resumable;
         const char *recipe, *command, *host;
         int64_t cores, gpus;
+        const char *cpuset;             /* hardware threads that it got, `0-3,8`, or NULL */
+        const char *devices;            /* devices that it got, or NULL */
+        const char *seen;               /* hardware threads that it runs on, when those are others; else NULL */
         uint64_t memory;                /* bytes, 0: no limit */
         const xpm_job_process *process; /* while it runs, else NULL */
         const xpm_job_usage *usage;     /* at the end, else NULL */
@@ -75,6 +84,7 @@ typedef struct xpm_job_past {
         char host[65], boot[XPM_BOOT_SIZE];
         pid_t command; /* its session, 0: unknown */
         uint64_t command_start;
+        char heartbeat[XPM_BEAT_PATH]; /* of its worker, relative to the workspace; "": none */
         xpm_text attempts; /* for xpm_job_status.attempts of the next one; one that has no end is counted as lost */
 } xpm_job_past;
 

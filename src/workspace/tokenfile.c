@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/lock.h"
+#include "workspace/heartbeat.h"
 
 enum { FILE_LIMIT = 64 << 10, LONGEST_TASK = 180, FIRST_ENTRIES = 16 };
 
@@ -437,14 +438,27 @@ static bool is_current_run(const xpm_workspace *workspace, const char *experimen
         return xpm_lock_is_held(workspace->dir, path, NULL) != 0;
 }
 
-static bool is_job_locked(const xpm_token_list *list, const xpm_token_entry *entry, const xpm_workspace *workspace)
+/* The job's lock tells, but for a worker on another host: that may give signs of life all the same, or none for too
+ * long. */
+static bool does_job_run(const xpm_token_list *list, const xpm_token_entry *entry, const xpm_workspace *workspace)
 {
-        return list->kind == XPM_TOKEN_HOLDERS && xpm_lock_is_held(workspace->dir, entry->lock, NULL) != 0;
+        char path[PATH_MAX];
+        if (list->kind != XPM_TOKEN_HOLDERS || (size_t)snprintf(path, sizeof path, "%s", entry->lock) >= sizeof path)
+                return false;
+        *strrchr(path, '/') = '\0';
+        enum xpm_life life = XPM_LIFE_UNKNOWN;
+        int job = openat(workspace->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (job >= 0) {
+                life = xpm_heartbeat_of_job(workspace->dir, job);
+                close(job);
+        }
+        return life == XPM_LIFE_UNKNOWN ? xpm_lock_is_held(workspace->dir, entry->lock, NULL) != 0
+                                        : life == XPM_LIFE_BEATS;
 }
 
 bool xpm_token_list_is_alive(const xpm_token_list *list, const xpm_token_entry *entry, const xpm_workspace *workspace)
 {
-        return is_current_run(workspace, entry->experiment, entry->run) || is_job_locked(list, entry, workspace);
+        return is_current_run(workspace, entry->experiment, entry->run) || does_job_run(list, entry, workspace);
 }
 
 void xpm_token_list_bury(xpm_token_list *list, const xpm_token_place *at)
@@ -459,7 +473,7 @@ void xpm_token_list_bury(xpm_token_list *list, const xpm_token_place *at)
                         live = entry;
                         continue;
                 }
-                if (is_job_locked(list, entry, at->workspace))
+                if (does_job_run(list, entry, at->workspace))
                         continue;
                 file_path file;
                 locate(list, entry->name, file);

@@ -56,6 +56,8 @@ class Case(unittest.TestCase):
             XDG_CACHE_HOME=str(self.home / ".cache"),
             LC_ALL="C.UTF-8",
             XPM_TEST_TOKEN=self.token,
+            # The cores of this host are shared by what one test runs, and not with other tests.
+            XPM_STOCK=str(self.top / "stock"),
         )
         self.addCleanup(self.expect_no_process)
 

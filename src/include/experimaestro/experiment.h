@@ -86,7 +86,8 @@ XPM_API const char *xpm_job_step(const xpm_job *job);
         X(RUNNING, "running")               \
         X(FAILED, "failed before")          \
         X(BLOCKED, "blocked")               \
-        X(SPARED, "not needed")
+        X(SPARED, "not needed")             \
+        X(UNFIT, "fits nowhere")
 
 enum xpm_outlook {
 #define X(name, word) XPM_OUTLOOK_##name,
@@ -98,8 +99,10 @@ XPM_API const char *xpm_outlook_word(enum xpm_outlook outlook);
 
 /* Look at every job (dry run): nothing is written but the user's cache of file hashes. Afterwards xpm_job_outlook
  * tells; COUNTS (of XPM_OUTLOOK_COUNT, may be NULL) gets the totals. A job is `blocked` when one that it depends on
- * failed before, or is blocked. */
+ * failed before, fits nowhere or is blocked. */
 XPM_API int xpm_experiment_look(xpm_experiment *experiment, size_t *counts, xpm_error *err);
+/* Why a job fits nowhere, in one line that the caller frees. */
+XPM_API int xpm_experiment_unfit(xpm_experiment *experiment, const xpm_job *job, char **why, xpm_error *err);
 XPM_API enum xpm_outlook xpm_job_outlook(const xpm_experiment *experiment, const xpm_job *job);
 /* A job that is to run and needs JOB, which is transient: for its sake JOB runs, too. NULL when there is none, or JOB
  * is not transient. After look. */
@@ -140,6 +143,7 @@ typedef struct xpm_counts {
         size_t failed_dependency;
         size_t kept_failed; /* failed before and kept (--keep-failed), beyond `failed` */
         size_t running, scheduled, ready, waiting;
+        size_t mismatched; /* jobs that have not got what they asked for; each was told in the log */
 } xpm_counts;
 
 /* How a job ended. */

@@ -17,7 +17,7 @@
 
 #include <experimaestro/error.h>
 
-#define XPM_LAUNCHER_ABI 2u
+#define XPM_LAUNCHER_ABI 3u
 
 typedef struct xpm_core xpm_core;
 typedef struct xpm_channel xpm_channel; /* the way to a worker (exec/channel.h) */
@@ -37,10 +37,11 @@ typedef struct xpm_launch {
 
 /* What jobs that may be submitted as one have in common. */
 typedef struct xpm_shape {
-        int64_t cores, duration, ranks, nodes; /* duration in seconds, 0: no limit */
+        int64_t cores, duration, ranks, nodes; /* of all ranks; duration in seconds, 0: no limit */
         uint64_t memory;                       /* bytes, 0: no limit */
         int64_t gpus;
-        bool at_once; /* it holds what others wait for, so it must start at once, or not be taken */
+        const struct xpm_need *need; /* all of it, opaque to modules; NULL: not known */
+        bool at_once;                /* it holds what others wait for, so it must start at once, or not be taken */
 } xpm_shape;
 
 enum xpm_launch_event_kind {
@@ -64,6 +65,12 @@ typedef struct xpm_launch_event {
         double wall;         /* ENDED: seconds */
 } xpm_launch_event;
 
+/* What jobs may have of one host. */
+typedef struct xpm_host_limits {
+        int64_t cores;   /* 0: all that there are */
+        uint64_t memory; /* bytes, 0: likewise */
+} xpm_host_limits;
+
 /* Lent by the engine to a module, valid until close(). */
 struct xpm_core {
         uint32_t abi;
@@ -71,7 +78,10 @@ struct xpm_core {
         void *data;             /* the engine's */
         const char *executable; /* absolute path of xpm */
         const char *workspace;  /* absolute */
+        const char *label;      /* of the experiment, for people */
         int slots;              /* jobs at once on this host: -j, or the cores that this process may use */
+        int cores;              /* of this host that this process may use */
+        bool devices;           /* some job wants one */
         int occupied;           /* of those: by jobs that a worker of an engine that is gone still runs here; changes */
         mode_t directory_mode, file_mode; /* by `sharing` */
         bool durable;                     /* outcomes must survive the loss of power before they are told */
@@ -80,14 +90,21 @@ struct xpm_core {
         void (*event)(const xpm_core *core, const xpm_launch_event *event);
         void (*log)(const xpm_core *core, int level, const char *line);
 
+        /* The keys `cores` and `memory` of an entry of launchers.yaml (NULL: none). */
+        int (*host_limits)(const char *config, xpm_host_limits *out, xpm_error *err);
+        /* 0 when a job of SHAPE fits this host within LIMITS when nothing else runs, else XPM_ELAUNCHER and what is
+         * missing. */
+        int (*host_check)(const xpm_core *core, const xpm_host_limits *limits, const xpm_shape *shape, xpm_error *err);
+
         /* Workers: start one on this host over a socket pair; hand jobs to it; take back what it has not begun; signal
          * what runs. */
-        int (*worker_start)(const xpm_core *core, int slots, xpm_channel **out, xpm_error *err);
+        int (*worker_start)(const xpm_core *core, const xpm_host_limits *limits, xpm_channel **out, xpm_error *err);
         int (*worker_submit)(xpm_channel *channel, const xpm_launch *launch, xpm_error *err);
         int (*worker_flush)(xpm_channel *channel, xpm_error *err); /* send what was submitted, without waiting */
         int (*worker_withdraw)(xpm_channel *channel, xpm_error *err);
         int (*worker_kill)(xpm_channel *channel, const uint64_t *tags, size_t count, xpm_error *err);
-        size_t (*worker_pending)(const xpm_channel *channel); /* handed over, without an end yet */
+        size_t (*worker_pending)(const xpm_channel *channel);       /* handed over, without an end yet */
+        size_t (*worker_pending_cores)(const xpm_channel *channel); /* that those ask for */
         int (*worker_fd)(const xpm_channel *channel);
         bool (*worker_wants_write)(const xpm_channel *channel);
         int (*worker_dispatch)(xpm_channel *channel, xpm_error *err); /* reads what there is; calls event() */

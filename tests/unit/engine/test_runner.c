@@ -1,20 +1,5 @@
 /* The loop against a launcher whose jobs end as a test says. */
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "../../../launchers/fake/fake.h"
-#include "base/file.h"
-#include "experimaestro/experiment.h"
-#include "place.h"
+#include "faked.h"
 
 static const char chain[] = "id: chain\n"
                             "launcher: fake\n"
@@ -27,89 +12,11 @@ static const char chain[] = "id: chain\n"
                             "  b: {task: second, params: {x: {each: a}}}\n"
                             "  a: {task: first, sweep: {n: {range: [0, 4]}}}\n";
 
-struct scene {
-        struct place *place;
-        xpm_fake *fake;
-        xpm_experiment *experiment;
-        char file[128], work[128];
-        xpm_experiment_options options;
-        xpm_counts counts;
-        enum xpm_verdict verdict;
-        size_t ends;
-        enum xpm_failure failures[16]; /* of jobs that ended badly, in order */
-        const char *steps[64];         /* of jobs that ended, in order */
-};
-
-static int enter(void **state)
-{
-        char *dir = xpm_executable_dir(), modules[512], module[600];
-        struct scene *scene = calloc(1, sizeof *scene);
-        void *inner = NULL;
-        if (!scene || !dir || place_enter(&inner) != 0)
-                return -1;
-        scene->place = inner;
-        snprintf(modules, sizeof modules, "%s/launchers", dir);
-        snprintf(module, sizeof module, "%s/fake.so", modules);
-        free(dir);
-        setenv("XPM_MODULEDIR", modules, 1);
-        setenv("XDG_CACHE_HOME", scene->place->path, 1);
-        void *handle = dlopen(module, RTLD_NOW);
-        scene->fake = handle ? dlsym(handle, "xpm_fake_control") : NULL;
-        if (!scene->fake) {
-                fprintf(stderr, "%s\n", dlerror());
-                return -1;
-        }
-        *scene->fake = (xpm_fake){.room = 2};
-        snprintf(scene->file, sizeof scene->file, "%s/e.yaml", scene->place->path);
-        snprintf(scene->work, sizeof scene->work, "%s/work", scene->place->path);
-        scene->options =
-                (xpm_experiment_options){.file = scene->file, .workdir = scene->work, .config_dir = scene->place->path};
-        *state = scene;
-        return 0;
-}
-
-static int leave(void **state)
-{
-        struct scene *scene = *state;
-        void *inner = scene->place;
-        xpm_experiment_close(scene->experiment);
-        free(scene);
-        return place_leave(&inner);
-}
-
-static void on_job(void *data, const xpm_job *job, const xpm_job_end *end)
-{
-        struct scene *scene = data;
-        if (!end)
-                return;
-        if (scene->ends < 64)
-                scene->steps[scene->ends] = xpm_job_step(job);
-        if (scene->ends < 16)
-                scene->failures[scene->ends] = end->failure;
-        scene->ends++;
-}
-
-static void open_text(struct scene *scene, const char *text)
-{
-        xpm_error err = XPM_ERROR_NONE;
-        assert_int_equal(xpm_file_write(AT_FDCWD, scene->file, text, strlen(text), 0600, NULL), 0);
-        if (xpm_experiment_open(&scene->options, &scene->experiment, &err) != 0)
-                fail_msg("%s", err.message);
-}
-
-static void run(struct scene *scene)
-{
-        xpm_error err = XPM_ERROR_NONE;
-        const xpm_observer observer = {.data = scene, .job = on_job};
-        if (xpm_experiment_run(scene->experiment, &observer, &scene->counts, &scene->verdict, &err) != 0)
-                fail_msg("%s", err.message);
-}
-
 static void dependencies_end_before_those_that_need_them(void **state)
 {
         struct scene *scene = *state;
-        open_text(scene, chain);
-        run(scene);
+        scene_open(scene, chain);
+        scene_run(scene);
         assert_int_equal(scene->verdict, XPM_VERDICT_DONE);
         assert_int_equal(scene->counts.done, 9);
         assert_int_equal(scene->ends, 9);
@@ -126,8 +33,8 @@ static void launcher_never_gets_more_than_it_has_room_for(void **state)
 {
         struct scene *scene = *state;
         scene->fake->room = 3;
-        open_text(scene, chain);
-        run(scene);
+        scene_open(scene, chain);
+        scene_run(scene);
         assert_int_equal(scene->fake->most, 3);
         assert_int_equal(scene->fake->submitted, 9);
 }
@@ -150,8 +57,8 @@ static void failure_bars_what_depends_on_it_and_nothing_else(void **state)
         size_t which = 2;
         scene->fake->outcome = fail_second;
         scene->fake->data = &which;
-        open_text(scene, chain);
-        run(scene);
+        scene_open(scene, chain);
+        scene_run(scene);
         assert_int_equal(scene->verdict, XPM_VERDICT_FAILED);
         assert_int_equal(scene->counts.done, 6);
         assert_int_equal(scene->counts.failed, 3);
@@ -177,8 +84,8 @@ static void run_stops_after_so_many_failures(void **state)
         scene->fake->outcome = fail_all;
         scene->fake->data = &kind;
         scene->options.max_fails = 2;
-        open_text(scene, chain);
-        run(scene);
+        scene_open(scene, chain);
+        scene_run(scene);
         assert_int_equal(scene->verdict, XPM_VERDICT_STOPPED);
         assert_int_equal(scene->fake->submitted, 2);
         assert_int_equal(scene->counts.failed - scene->counts.failed_dependency, 2);
@@ -196,12 +103,11 @@ static void lost_and_refused_jobs_fail_with_that_reason(void **state)
                 scene->fake->outcome = fail_all;
                 scene->fake->data = &kind;
                 scene->ends = 0;
-                open_text(scene, chain);
-                run(scene);
+                scene_open(scene, chain);
+                scene_run(scene);
                 assert_int_equal(scene->failures[0], cases[i].failure);
                 assert_int_equal(scene->counts.failed, 9);
-                xpm_experiment_close(scene->experiment);
-                scene->experiment = NULL;
+                scene_close(scene);
         }
 }
 
@@ -223,8 +129,8 @@ static void job_that_came_back_is_handed_over_again(void **state)
         size_t returned = 0;
         scene->fake->outcome = return_once;
         scene->fake->data = &returned;
-        open_text(scene, chain);
-        run(scene);
+        scene_open(scene, chain);
+        scene_run(scene);
         assert_int_equal(scene->verdict, XPM_VERDICT_DONE);
         assert_int_equal(scene->fake->submitted, 12);
         assert_int_equal(scene->counts.done, 9);
@@ -253,8 +159,8 @@ static void first_interrupt_waits_for_what_runs(void **state)
         struct interruption one = {.scene = scene, .times = 1};
         scene->fake->outcome = interrupt;
         scene->fake->data = &one;
-        open_text(scene, chain);
-        run(scene);
+        scene_open(scene, chain);
+        scene_run(scene);
         assert_int_equal(scene->verdict, XPM_VERDICT_INTERRUPTED);
         assert_int_equal(scene->fake->submitted, 2);
         assert_int_equal(scene->counts.done, 2);
@@ -267,8 +173,8 @@ static void second_interrupt_kills_what_runs(void **state)
         struct interruption one = {.scene = scene, .times = 2};
         scene->fake->outcome = interrupt;
         scene->fake->data = &one;
-        open_text(scene, chain);
-        run(scene);
+        scene_open(scene, chain);
+        scene_run(scene);
         assert_int_equal(scene->verdict, XPM_VERDICT_INTERRUPTED);
         assert_int_equal(scene->fake->cancelled, 2);
         assert_int_equal(scene->counts.done, 0);
@@ -280,8 +186,7 @@ static void unknown_launcher_is_refused_before_anything_is_written(void **state)
         struct scene *scene = *state;
         xpm_error err = XPM_ERROR_NONE;
         scene->options.launcher = "locla";
-        assert_int_equal(xpm_file_write(AT_FDCWD, scene->file, chain, sizeof chain - 1, 0600, NULL), 0);
-        assert_int_equal(xpm_experiment_open(&scene->options, &scene->experiment, &err), XPM_EUSAGE);
+        assert_int_equal(scene_try(scene, chain, &err), XPM_EUSAGE);
         assert_string_equal(err.message, "there is no launcher 'locla' in launchers.yaml: did you mean 'local'?");
         assert_int_equal(xpm_file_exists(AT_FDCWD, scene->work, NULL), 0);
 }
@@ -289,7 +194,7 @@ static void unknown_launcher_is_refused_before_anything_is_written(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define T(name) cmocka_unit_test_setup_teardown(name, faked_enter, faked_leave)
                 T(dependencies_end_before_those_that_need_them),
                 T(launcher_never_gets_more_than_it_has_room_for),
                 T(failure_bars_what_depends_on_it_and_nothing_else),

@@ -62,7 +62,7 @@ static struct fixture *enter(int slots)
                                    .event = on_event,
                                    .log = on_log};
         xpm_channel_lend(&fixture->core);
-        assert_int_equal(fixture->core.worker_start(&fixture->core, slots, &fixture->channel, NULL), 0);
+        assert_int_equal(fixture->core.worker_start(&fixture->core, &(xpm_host_limits){0}, &fixture->channel, NULL), 0);
         return fixture;
 }
 
@@ -272,15 +272,17 @@ static void worker_that_cannot_be_started_is_an_error(void **state)
         xpm_channel *channel = NULL;
         xpm_error err = XPM_ERROR_NONE;
         xpm_channel_lend(&core);
-        assert_int_equal(core.worker_start(&core, 1, &channel, &err), XPM_EIO);
+        assert_int_equal(core.worker_start(&core, &(xpm_host_limits){0}, &channel, &err), XPM_EIO);
         assert_non_null(strstr(err.message, "/no/such/xpm"));
         core.worker_close(NULL);
 }
 
 int main(int argc, char **argv)
 {
+        /* A host with room for all, whatever this one has: nothing is bound then. */
+        setenv("HWLOC_SYNTHETIC", "core:16 pu:1", 1);
         if (argc == 6 && strcmp(argv[1], "worker") == 0)
-                return xpm_worker_serve(atoi(argv[3]), atoi(argv[5]), NULL);
+                return xpm_worker_serve(atoi(argv[3]), atoi(argv[5]), -1, NULL);
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(every_job_ends_once),

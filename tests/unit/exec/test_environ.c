@@ -37,12 +37,14 @@ static const char *look(const char *const *env, const char *name)
         return found ? found : "(unset)";
 }
 
+static const xpm_environ_attempt own = {.nonce = "0123456789abcdef"};
+
 static const char *const *make(struct job *job, xpm_arena *arena, bool by_run_file)
 {
         xpm_environ environ_;
         const char *const *env = NULL;
         assert_int_equal(xpm_environ_init(&environ_, outer, NULL), 0);
-        assert_int_equal(xpm_environ_make(&environ_, arena, &job->spec, by_run_file, 0, &env, NULL), 0);
+        assert_int_equal(xpm_environ_make(&environ_, arena, &job->spec, by_run_file, &own, &env, NULL), 0);
         xpm_environ_release(&environ_);
         return env;
 }
@@ -198,7 +200,7 @@ static void making_without_memory_is_an_error(void **state)
                 const char *const *made = NULL;
                 xpm_arena *arena = xpm_arena_create();
                 failing_malloc_arm(n);
-                int rc = xpm_environ_make(&environ_, arena, &job.spec, false, 0, &made, NULL);
+                int rc = xpm_environ_make(&environ_, arena, &job.spec, false, &own, &made, NULL);
                 bool struck = failing_malloc_disarm();
                 xpm_arena_destroy(arena);
                 assert_int_equal(rc, struck ? XPM_ENOMEM : 0);

@@ -66,7 +66,9 @@ static void everything_a_worker_needs_arrives(void **state)
         assert_memory_equal(spec->files[0].content, "a\0b", 3);
         assert_string_equal(spec->files[1].name, "paths.txt");
         assert_true(spec->need.cores == 4 && spec->need.memory == 5 && spec->need.ranks == 6);
-        assert_int_equal(spec->need.gpus[0].count, 5);
+        assert_int_equal(spec->need.gpu_count, 2);
+        assert_true(spec->need.gpus[0].count == 2 && spec->need.gpus[0].kind == XPM_GPU_CUDA);
+        assert_true(spec->need.gpus[1].count == 3 && spec->need.gpus[1].memory == 0);
         assert_true(spec->resumable);
         assert_string_equal(order->params, "{}\n");
         assert_int_equal(order->script_length, 10);

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -98,6 +99,85 @@ static void lock_that_is_held_is_refused(void **state)
         xpm_jobdir_release(&other);
 }
 
+/* An attempt without an end whose worker, on HOST, gave its last sign of life AGE seconds ago. */
+static int leave_attempt(struct fixture *fixture, const char *host, long age)
+{
+        const xpm_job_process process = {host, xpm_boot_id(), 1, 2, 3, 4, "beats/h-1"};
+        xpm_job_status status = running;
+        status.nonce = "0123456789abcdef";
+        status.process = &process;
+        assert_int_equal(xpm_jobdir_announce(&fixture->job, &status, NULL), 0);
+        struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+        clock_gettime(CLOCK_REALTIME, &times[1]);
+        times[1].tv_sec -= age;
+        int workspace = openat(fixture->job.dir, "../../..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(mkdirat(workspace, "beats", 0700) == 0 || errno == EEXIST);
+        assert_int_equal(xpm_file_write(workspace, "beats/h-1", "", 0, 0600, NULL), 0);
+        assert_int_equal(utimensat(workspace, "beats/h-1", times, 0), 0);
+        close(workspace);
+        return dup(fixture->job.lock);
+}
+
+static int lock_again(struct fixture *fixture, xpm_error *err)
+{
+        xpm_jobdir_release(&fixture->job);
+        assert_int_equal(xpm_jobdir_open(&fixture->job, true, NULL), 0);
+        return xpm_jobdir_lock(&fixture->job, err);
+}
+
+static void lock_of_a_worker_that_gives_signs_of_life_is_refused_also_when_it_is_free(void **state)
+{
+        ENTER();
+        xpm_error err = XPM_ERROR_NONE;
+        close(leave_attempt(&fixture, "far", 0));
+        assert_int_equal(lock_again(&fixture, &err), XPM_ELOCKED);
+        assert_non_null(strstr(err.message, "far"));
+        assert_int_equal(job->lock, -1);
+        /* On this host the lock alone tells. */
+        char here[65] = "";
+        gethostname(here, sizeof here - 1);
+        close(leave_attempt(&fixture, here, 0));
+        assert_int_equal(lock_again(&fixture, NULL), 0);
+        xpm_jobdir_release(job);
+}
+
+static void lock_of_a_silent_worker_is_put_aside_once(void **state)
+{
+        ENTER();
+        int held = leave_attempt(&fixture, "far", 1000);
+        /* Release would free the lock for all. */
+        close(job->lock);
+        job->lock = -1;
+        assert_int_equal(lock_again(&fixture, NULL), 0);
+        assert_true(has(job, "w.lock.0123456789abcdef"));
+        xpm_jobdir other = *job;
+        other.dir = other.lock = -1;
+        assert_int_equal(xpm_jobdir_open(&other, true, NULL), 0);
+        assert_int_equal(xpm_jobdir_lock(&other, NULL), XPM_ELOCKED);
+        xpm_jobdir_release(&other);
+        xpm_job_status next = running;
+        next.nonce = "fedcba9876543210";
+        assert_int_equal(xpm_jobdir_begin(job, &next, NULL, 0, NULL), 0);
+        assert_false(has(job, "w.lock.0123456789abcdef"));
+        assert_false(has(job, "w.pid"));
+        close(held);
+        xpm_jobdir_release(job);
+}
+
+static void lock_that_is_held_on_this_host_is_never_put_aside(void **state)
+{
+        ENTER();
+        char here[65] = "";
+        gethostname(here, sizeof here - 1);
+        int held = leave_attempt(&fixture, here, 1000);
+        close(job->lock);
+        job->lock = -1;
+        assert_int_equal(lock_again(&fixture, NULL), XPM_ELOCKED);
+        assert_false(has(job, "w.lock.0123456789abcdef"));
+        close(held);
+        xpm_jobdir_release(job);
+}
+
 static void content_that_is_the_same_is_left_alone(void **state)
 {
         struct stat before, after;
@@ -155,7 +235,7 @@ static void no_marker_without_a_committed_status(void **state)
 
 static void pid_file_is_there_only_while_it_runs(void **state)
 {
-        const xpm_job_process process = {"host", "boot", 1, 2, 3, 4};
+        const xpm_job_process process = {"host", "boot", 1, 2, 3, 4, NULL};
         xpm_job_status lasting = running;
         ENTER();
         lasting.process = &process;
@@ -339,6 +419,9 @@ int main(void)
                 T(first_to_come_makes_the_directory),
                 T(directory_that_is_not_there_is_not_made_without_create),
                 T(lock_that_is_held_is_refused),
+                T(lock_of_a_worker_that_gives_signs_of_life_is_refused_also_when_it_is_free),
+                T(lock_of_a_silent_worker_is_put_aside_once),
+                T(lock_that_is_held_on_this_host_is_never_put_aside),
                 T(content_that_is_the_same_is_left_alone),
                 T(success_is_status_then_marker),
                 T(failure_says_code_reason_and_message),

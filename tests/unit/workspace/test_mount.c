@@ -1,9 +1,11 @@
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -55,11 +57,23 @@ static void device_that_is_not_listed_is_nobodys(void **state)
         assert_false(xpm_mount_find_local("91 22 0:55", makedev(0, 55), &mount));
 }
 
+static void filesystem_is_described_for_a_message(void **state)
+{
+        (void)state;
+        xpm_text text = XPM_TEXT_INIT;
+        int dir = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        xpm_mount_describe(dir, &text);
+        assert_string_equal(xpm_text_string(&text), "'/proc' (proc)");
+        close(dir);
+        xpm_text_release(&text);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(options_tell_where_locks_hold),
                 cmocka_unit_test(device_that_is_not_listed_is_nobodys),
+                cmocka_unit_test(filesystem_is_described_for_a_message),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

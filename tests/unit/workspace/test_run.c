@@ -149,7 +149,7 @@ static void tick_writes_when_it_is_time(void **state)
         json_t *event = line_of(*state, "events/event-0.jsonl", 0);
         assert_non_null(event);
         json_decref(event);
-        assert_int_equal(next_of(run, 11000), -1);
+        assert_int_equal(next_of(run, 11000), 15000); /* what workers on other hosts found */
         json_t *status = status_of(*state);
         assert_string_equal(word(json_object_get(status, "job_states"), "a"), "ready");
         json_decref(status);

@@ -107,7 +107,7 @@ static void running_status_names_its_processes(void **state)
 {
         (void)state;
         xpm_text text = XPM_TEXT_INIT;
-        const xpm_job_process process = {"h", "b", 10, 20, 30, 40};
+        const xpm_job_process process = {"h", "b", 10, 20, 30, 40, NULL};
         const xpm_job_status status = {.state = XPM_JOB_RUNNING, .code = -1, .attempt = 1, .process = &process};
         xpm_job_status_json(&status, &text);
         json_t *json = parse(&text), *inner = json_object_get(json, "process");
