@@ -92,6 +92,8 @@ void slurm_ask_limits(slurm *self)
         json_int_t largest = json_integer_value(json_object_get(answer, "array"));
         if (largest > 0 && (size_t)largest < self->array)
                 self->array = (size_t)largest;
+        const char *error = json_string_value(json_object_get(answer, "error"));
+        snprintf(self->trouble, sizeof self->trouble, "Slurm does not answer: %s", error ? error : "nothing was heard");
         json_decref(answer);
 }
 
@@ -115,7 +117,10 @@ int slurm_check(void *instance, const xpm_shape *shape, xpm_error *err)
         if (!self->asked_partitions)
                 slurm_ask_limits(self);
         const char *name = json_string_value(json_object_get(json_object_get(self->config, "options"), "partition"));
-        if (!self->partitions || (name && strchr(name, ',')))
+        /* Not known for now: who named this launcher will wait for it, others take another one. */
+        if (!self->partitions)
+                return slurm_fail(err, XPM_EIO, self->trouble);
+        if (name && strchr(name, ','))
                 return 0; /* the submission will tell */
         const json_t *partition = find_partition(self, name);
         if (!partition && name) {

@@ -112,6 +112,7 @@ typedef struct slurm {
         int interval, budget;
         json_t *partitions; /* NULL: not known */
         bool asked_partitions;
+        char trouble[512]; /* why partitions are not known */
 } slurm;
 
 int64_t slurm_now(void); /* CLOCK_MONOTONIC milliseconds */

@@ -260,8 +260,11 @@ int xpm_candidates_choose(xpm_candidates *candidates, int named, const char *con
                         const xpm_need *need = &requirement->alternatives[i];
                         const char *tag = xpm_candidate_lacks_tag(one, tags, tag_count);
                         xpm_error lack = XPM_ERROR_NONE;
-                        if (!tag && (is_trivial(candidates, order[k], need) ||
-                                     xpm_candidates_check(candidates, order[k], need, &lack) == 0)) {
+                        bool fits = !tag && (is_trivial(candidates, order[k], need) ||
+                                             xpm_candidates_check(candidates, order[k], need, &lack) == 0);
+                        /* One that cannot tell now (its controller is away) is waited for when it was named. */
+                        fits |= !tag && named >= 0 && lack.code == XPM_EIO;
+                        if (fits) {
                                 *out = (xpm_choice){(uint8_t)order[k], (uint8_t)i, false};
                                 return 0;
                         }

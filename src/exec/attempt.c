@@ -372,21 +372,26 @@ static int draw_nonce(char nonce[XPM_NONCE_SIZE], xpm_error *err)
         return 0;
 }
 
-/* All that the directory has when the command starts: 0, or 1 when there is nothing to run, or an error. */
-static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_error *err)
+/* The directory, made if need be, and its lock. */
+static int open_and_lock(const xpm_site *site, xpm_attempt *attempt, xpm_error *err)
 {
         attempt->dir.directory_mode = site->directory_mode;
         attempt->dir.file_mode = site->file_mode;
+        int rc = xpm_jobdir_open(&attempt->dir, true, err);
+        if (rc == 0)
+                rc = xpm_jobdir_lock(&attempt->dir, err);
+        return rc == XPM_ELOCKED ? see_holder(attempt, err) : rc;
+}
+
+/* All that the directory has when the command starts: 0, or 1 when there is nothing to run, or an error. */
+static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_error *err)
+{
         const char *given = attempt->order->nonce;
         int rc = given ? 0 : draw_nonce(attempt->nonce, err);
         if (given)
                 snprintf(attempt->nonce, sizeof attempt->nonce, "%s", given);
         if (rc == 0)
-                rc = xpm_jobdir_open(&attempt->dir, true, err);
-        if (rc == 0)
-                rc = xpm_jobdir_lock(&attempt->dir, err);
-        if (rc == XPM_ELOCKED)
-                rc = see_holder(attempt, err);
+                rc = open_and_lock(site, attempt, err);
         if (rc == 0)
                 rc = xpm_hold_take(site, attempt, err);
         if (rc == 1)
@@ -403,15 +408,9 @@ static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_er
 int xpm_attempt_schedule(const xpm_site *site, xpm_attempt *attempt, const char *launcher, const char *handle,
                          xpm_error *err)
 {
-        attempt->dir.directory_mode = site->directory_mode;
-        attempt->dir.file_mode = site->file_mode;
         int rc = draw_nonce(attempt->nonce, err);
         if (rc == 0)
-                rc = xpm_jobdir_open(&attempt->dir, true, err);
-        if (rc == 0)
-                rc = xpm_jobdir_lock(&attempt->dir, err);
-        if (rc == XPM_ELOCKED)
-                rc = see_holder(attempt, err);
+                rc = open_and_lock(site, attempt, err);
         if (rc == 0)
                 rc = take_over(site, attempt, false, err);
         if (rc == 0)
