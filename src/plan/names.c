@@ -272,6 +272,24 @@ static bool holds_jobs(const binder *b, const shape *list)
         return list->type->item->kind == XPM_CONFIG && subtype_has(b, list->type->item->config, NULL);
 }
 
+/* Part FROM of a name is looked for in a list: it is that of an element, or, if it is a number, the next one is. */
+static int fail_list(const binder *b, const xpm_mustache_tag *tag, const xpm_name_part *parts, size_t from,
+                     size_t count)
+{
+        const char *part = parts[from].text;
+        bool number = strspn(part, "0123456789") == parts[from].length;
+        size_t rest = from + number;
+        int list = (int)(part - parts[0].text) - 1;
+        const char *inner = rest < count ? tag->text + (parts[rest].text - parts[0].text) : ".";
+        if (number)
+                return fail(b, tag,
+                            "'{{%s}}': an item of a list has no number here: write a section, which is rendered for "
+                            "each: {{#%.*s}} {{%s}} {{/%.*s}}",
+                            tag->text, list, tag->text, inner, list, tag->text);
+        return fail(b, tag, "'{{%s}}': a list has no '%s': write a section, {{#%.*s}} {{%s}} {{/%.*s}}", tag->text,
+                    part, list, tag->text, inner, list, tag->text);
+}
+
 static int walk(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, xpm_name_part *parts, size_t from,
                 shape *at)
 {
@@ -291,8 +309,7 @@ static int walk(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, xp
                         *at = (shape){.kind = PATHS};
                         return 0;
                 }
-                return fail(b, tag, "'{{%s}}': a list has no '%s': write a section, {{#x}} {{%s}} {{/x}}", tag->text,
-                            part, part);
+                return fail_list(b, tag, parts, from, name->count);
         default: return fail_inside(b, tag, name, part);
         }
 }

@@ -40,7 +40,11 @@ static void name_that_does_not_exist_is_an_error_of_the_file(void **state)
                 {"x {{i.x}}", "'{{i.x}}': there is nothing inside of a value, no 'x'"},
                 {"x {{env.HOME}}",
                  "'{{env.HOME}}': 'env' is a parameter here, which has no 'HOME': write {{xpm.env.HOME}}"},
-                {"x {{l.x}}", "'{{l.x}}': a list has no 'x': write a section, {{#x}} {{x}} {{/x}}"},
+                {"x {{l.x}}", "'{{l.x}}': a list has no 'x': write a section, {{#l}} {{x}} {{/l}}"},
+                {"x {{l.0}}", "'{{l.0}}': an item of a list has no number here: write a section, which is rendered for "
+                              "each: {{#l}} {{.}} {{/l}}"},
+                {"x {{self.l.0.x}}", "'{{self.l.0.x}}': an item of a list has no number here: write a section, which "
+                                     "is rendered for each: {{#self.l}} {{x}} {{/self.l}}"},
                 {"x {{deep}}",
                  "'{{deep}}' is a config and cannot be printed: print a parameter of it, as in {{deep.hidden}}"},
                 {"x {{self}}", "'{{self}}' is a task and cannot be printed: print a parameter of it, as in {{self.b}}"},
