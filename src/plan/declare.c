@@ -324,6 +324,34 @@ static int check_generated(const struct draft *draft, size_t index, xpm_error *e
         return 0;
 }
 
+static bool same_place(const xpm_param *a, const xpm_param *b)
+{
+        bool together = a->partial && b->partial ? strcmp(a->partial, b->partial) == 0 : a->partial == b->partial;
+        return together && b->generated && strcmp(a->generated, b->generated) == 0;
+}
+
+/* Two that write one file: parameters, or one and an input file. */
+static int check_alone(const struct draft *draft, size_t index, xpm_error *err)
+{
+        const xpm_param *param = &draft->params[index];
+        xpm_pos pos = draft->fallbacks[index].pos;
+        const xpm_node *files = draft->type.task ? draft->type.task->files : NULL;
+        const xpm_pair *file = param->partial ? NULL : xpm_node_find(files, param->generated);
+        char where[256];
+        for (size_t i = 0; i < draft->type.param_count; i++)
+                if (draft->params[i].declared < param->declared && same_place(param, &draft->params[i]))
+                        return xpm_fail_at(err, pos,
+                                           "'%s' and '%s' are both generated as '%s': each needs a name of its own",
+                                           draft->params[i].name, param->name, param->generated);
+        if (!file)
+                return 0;
+        xpm_pos_print(pos, where, sizeof where);
+        return xpm_fail_at(err, file->key_pos,
+                           "the input file '%s' is what the parameter '%s' generates, too (%s): give one of them "
+                           "another name",
+                           file->key, param->name, where);
+}
+
 static int read_head(struct draft *draft, xpm_error *err)
 {
         static const char *const config_keys[] = {"help", "extends", "params", "instance", NULL};
@@ -363,8 +391,8 @@ static int settle(struct reader *reader, struct draft *draft, xpm_error *err)
         if (rc == 0 && draft->type.is_task)
                 rc = xpm_task_read(reader->arena, draft->pair, &draft->type, err);
         for (size_t i = 0; rc == 0 && i < draft->type.param_count; i++)
-                if (draft->params[i].generated)
-                        rc = check_generated(draft, i, err);
+                if (draft->params[i].generated && (rc = check_generated(draft, i, err)) == 0)
+                        rc = check_alone(draft, i, err);
         draft->settled = true;
         return rc;
 }
