@@ -92,10 +92,11 @@ static int node_json(const xpm_node *node, xpm_text *text, xpm_error *err)
         int rc = 0;
         xpm_text_putc(text, list ? '[' : '{');
         for (size_t i = 0; rc == 0 && i < (list ? node->item_count : node->pair_count); i++) {
-                if (list)
-                        xpm_json_item(text);
-                else
-                        xpm_json_key(text, node->pairs[i].key);
+                xpm_json_item(text);
+                if (!list) {
+                        xpm_json_string(text, node->pairs[i].key, node->pairs[i].key_length);
+                        xpm_text_puts(text, ": ");
+                }
                 rc = node_json(list ? node->items[i] : node->pairs[i].value, text, err);
         }
         xpm_text_putc(text, list ? ']' : '}');
