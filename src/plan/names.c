@@ -272,20 +272,13 @@ static bool holds_jobs(const binder *b, const shape *list)
         return list->type->item->kind == XPM_CONFIG && subtype_has(b, list->type->item->config, NULL);
 }
 
-/* Part FROM of a name is looked for in a list: it is that of an element, or, if it is a number, the next one is. */
-static int fail_list(const binder *b, const xpm_mustache_tag *tag, const xpm_name_part *parts, size_t from,
-                     size_t count)
+/* Part FROM of a name is looked for in a list: it is that of an item, or, if it is a number, the next one is. */
+static int fail_list(const binder *b, const xpm_mustache_tag *tag, const xpm_name *name, size_t from)
 {
-        const char *part = parts[from].text;
-        bool number = strspn(part, "0123456789") == parts[from].length;
-        size_t rest = from + number;
-        int list = (int)(part - parts[0].text) - 1;
-        const char *inner = rest < count ? tag->text + (parts[rest].text - parts[0].text) : ".";
-        if (number)
-                return fail(b, tag,
-                            "'{{%s}}': an item of a list has no number here: write a section, which is rendered for "
-                            "each: {{#%.*s}} {{%s}} {{/%.*s}}",
-                            tag->text, list, tag->text, inner, list, tag->text);
+        const char *part = name->parts[from].text;
+        size_t rest = from + (strspn(part, "0123456789") == name->parts[from].length);
+        int list = (int)(part - name->parts[0].text) - 1;
+        const char *inner = rest < name->count ? tag->text + (name->parts[rest].text - name->parts[0].text) : ".";
         return fail(b, tag, "'{{%s}}': a list has no '%s': write a section, {{#%.*s}} {{%s}} {{/%.*s}}", tag->text,
                     part, list, tag->text, inner, list, tag->text);
 }
@@ -309,7 +302,7 @@ static int walk(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, xp
                         *at = (shape){.kind = PATHS};
                         return 0;
                 }
-                return fail_list(b, tag, parts, from, name->count);
+                return fail_list(b, tag, name, from);
         default: return fail_inside(b, tag, name, part);
         }
 }
@@ -491,27 +484,6 @@ static int bind_name(const binder *b, const level *at, const xpm_mustache_tag *t
 
 /* --- tags --- */
 
-static int split(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, xpm_name_part **out)
-{
-        size_t count = 1;
-        for (const char *c = tag->text; *c; c++)
-                count += *c == '.';
-        char *copy = xpm_arena_strdup(b->arena, tag->text);
-        xpm_name_part *parts = xpm_arena_calloc(b->arena, count, sizeof *parts);
-        if (!copy || !parts)
-                return xpm_fail_memory(b->err);
-        for (size_t i = 0; i < count; i++) {
-                size_t length = strcspn(copy, ".");
-                copy[length] = '\0';
-                parts[i] = (xpm_name_part){.text = copy, .length = length, .index = -1};
-                copy += length + 1;
-        }
-        name->parts = parts;
-        name->count = count;
-        *out = parts;
-        return 0;
-}
-
 /* Can a value of this shape be printed at all? */
 static int check_printed(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, const shape *at)
 {
@@ -570,7 +542,8 @@ static int bind_tag(const binder *b, const level *at, xpm_mustache_tag *tag, sha
         if (strcmp(tag->text, ".") == 0) {
                 *out = at->shape;
         } else {
-                rc = split(b, tag, name, &parts);
+                rc = xpm_parts_split(b->arena, tag->text, &parts, &name->count, b->err);
+                name->parts = parts;
                 if (rc == 0)
                         rc = bind_name(b, at, tag, name, parts, out);
                 if (rc == 0 && out->kind == PATHS)

@@ -25,6 +25,13 @@ class Tasks(xpmtest.Case):
     def test_setup_before_a_list_command(self):
         self.assertEqual(self.output("setup: export GREETING=hello\ncommand: [printenv, GREETING]"), "hello\n")
 
+    def test_a_list_command_that_is_missing_after_a_setup(self):
+        job = self.job("setup: export PATH=$PATH:/opt/none\ncommand: [no-such it's, a]", status=1)
+        words = "the command 'no-such it's' is missing (it is nowhere in PATH)"
+        self.assertIn(words, (job / "t.err").read_text())
+        self.assertIn(words, self.result.err + self.result.out)
+        self.assertEqual(json.loads((job / "t.failed").read_text())["reason"], "launch")
+
     def test_a_failing_line_fails_the_job(self):
         job = self.job("command: |\n  false\n  echo not reached", status=1)
         self.assertEqual((job / "t.out").read_text(), "")

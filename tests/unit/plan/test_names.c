@@ -41,10 +41,9 @@ static void name_that_does_not_exist_is_an_error_of_the_file(void **state)
                 {"x {{env.HOME}}",
                  "'{{env.HOME}}': 'env' is a parameter here, which has no 'HOME': write {{xpm.env.HOME}}"},
                 {"x {{l.x}}", "'{{l.x}}': a list has no 'x': write a section, {{#l}} {{x}} {{/l}}"},
-                {"x {{l.0}}", "'{{l.0}}': an item of a list has no number here: write a section, which is rendered for "
-                              "each: {{#l}} {{.}} {{/l}}"},
-                {"x {{self.l.0.x}}", "'{{self.l.0.x}}': an item of a list has no number here: write a section, which "
-                                     "is rendered for each: {{#self.l}} {{x}} {{/self.l}}"},
+                {"x {{l.0}}", "'{{l.0}}': a list has no '0': write a section, {{#l}} {{.}} {{/l}}"},
+                {"x {{self.l.0.x}}",
+                 "'{{self.l.0.x}}': a list has no '0': write a section, {{#self.l}} {{x}} {{/self.l}}"},
                 {"x {{deep}}",
                  "'{{deep}}' is a config and cannot be printed: print a parameter of it, as in {{deep.hidden}}"},
                 {"x {{self}}", "'{{self}}' is a task and cannot be printed: print a parameter of it, as in {{self.b}}"},
