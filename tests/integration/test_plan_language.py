@@ -57,6 +57,15 @@ class Scalars(Language):
         for text in ("no", "010", "2026-01-01", "1e-3", "yes", "null", "~", "1:30", "true"):
             self.assertEqual(self.values("{x: str}", f"x: {text}"), {"x": text})
 
+    def test_what_is_no_number_without_a_type_runs(self):
+        head = "id: p\ntasks: {t: {params: {f: float, s: str}, command: 'echo {{f}} {{s}}'}}\n"
+        self.write("e.yaml", head + "plan: {s: {task: t, params: {f: 12345678901234567890, s: 12e4567}}}\n")
+        self.run_experiment("e.yaml")
+        (job,) = self.job_directories("t")
+        self.assertEqual((job / "t.out").read_text(), "1.2345678901234567e+19 12e4567\n")
+        shown = json.loads(self.xpm("run-experiment", "--show", "e.yaml").out)
+        self.assertEqual(shown["plan"]["s"]["params"], {"f": "12345678901234567890", "s": "12e4567"})
+
     def test_ints(self):
         for text, value in (("010", 10), ("0x10", 16), ("0o17", 15), ("-3", -3), ("+4", 4), ("9223372036854775807", 2**63 - 1)):
             self.assertEqual(self.values("{x: int}", f"x: {text}"), {"x": value})
