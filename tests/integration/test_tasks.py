@@ -209,6 +209,12 @@ class Programs(xpmtest.Case):
         self.write("e.yaml", self.text.format("plan.sh"))
         self.expect_match(r"plan\.sh.*:2:\d+: .*int", self.run_experiment("e.yaml", status=2).err)
 
+    def test_one_that_prints_too_much(self):
+        self.write("plan.py", "while True: print('#' * 100000)\n")
+        self.write("e.yaml", self.text.format("plan.py"))
+        error = self.run_experiment("e.yaml", status=2).err
+        self.expect_match(r"e\.yaml:3:7: the plan '.*/plan\.py' prints more than 64 MiB", error)
+
     def test_it_is_started_once_in_the_directory_of_the_experiment(self):
         self.write("sub/plan.sh", "#!/bin/sh\ncat > /dev/null\npwd >> started\n", 0o755)
         self.write("sub/e.yaml", self.text.format("plan.sh"))
