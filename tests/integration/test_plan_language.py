@@ -450,6 +450,14 @@ plan:
         self.write("e.yaml", self.FILE.replace("NAME", "w.out"))
         self.run_experiment("--run-mode", "dry-run", "e.yaml")
 
+    def test_a_config_s_generated_file_is_no_input_file(self):
+        text = self.FILE.replace("command: echo", "command: echo, files: {in.txt: {content: x}}")
+        self.write("e.yaml", text.replace("NAME", "in.txt"))
+        error = self.run_experiment("--run-mode", "dry-run", "e.yaml", status=2).err
+        self.assertIn("e.yaml:6:6: a job of 'u' has a 'in.txt' already, and 'c'", error)
+        self.write("e.yaml", text.replace("NAME", "out.txt"))
+        self.run_experiment("--run-mode", "dry-run", "e.yaml")
+
 
 if __name__ == "__main__":
     unittest.main()
