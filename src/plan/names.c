@@ -180,16 +180,20 @@ static int fail_parameter(const binder *b, const xpm_mustache_tag *tag, const xp
                                    part);
 }
 
-/* Nothing around the tag has its first part. */
-static int fail_unknown(const binder *b, const level *at, const xpm_mustache_tag *tag, const char *part)
+/* Nothing around the tag has its first part; after `xpm.`, which no parameter follows, its second. */
+static int fail_unknown(const binder *b, const level *at, const xpm_mustache_tag *tag, const xpm_name *name)
 {
         const xpm_config_type *type = b->scope->type;
+        bool beyond = is(&name->parts[0], "xpm") && name->count > 1;
+        const char *part = name->parts[beyond].text;
         candidates words = {0};
         int rc = 0;
-        for (; at && rc == 0; at = at->outer)
+        for (; !beyond && at && rc == 0; at = at->outer)
                 rc = add_parameters(b, &words, at->shape.config);
         for (size_t i = 0; i < ROOTS && rc == 0; i++)
                 rc = add_word(b, &words, roots[i]);
+        if (rc == 0 && beyond)
+                return fail_near(b, tag, part, &words, "", "templates know no name '%s'", part);
         return rc != 0 ? rc
                        : fail_near(b, tag, part, &words, ", and templates know no such name",
                                    "%s '%s' has no parameter '%s'", article(type), type->name, part);
@@ -477,7 +481,7 @@ static int bind_name(const binder *b, const level *at, const xpm_mustache_tag *t
         if (rc < 0 && !maybe)
                 return rc;
         if (rc == 0 && !maybe)
-                return fail_unknown(b, at, tag, parts[0].text);
+                return fail_unknown(b, at, tag, name);
         *out = maybe ? (shape){.kind = UNKNOWN} : outside;
         return 0;
 }

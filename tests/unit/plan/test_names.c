@@ -40,6 +40,8 @@ static void name_that_does_not_exist_is_an_error_of_the_file(void **state)
                 {"x {{i.x}}", "'{{i.x}}': there is nothing inside of a value, no 'x'"},
                 {"x {{env.HOME}}",
                  "'{{env.HOME}}': 'env' is a parameter here, which has no 'HOME': write {{xpm.env.HOME}}"},
+                {"x {{xpm.i}}", "'{{xpm.i}}': templates know no name 'i'"},
+                {"x {{xpm.jub.path}}", "'{{xpm.jub.path}}': templates know no name 'jub': did you mean 'job'?"},
                 {"x {{l.x}}", "'{{l.x}}': a list has no 'x': write a section, {{#l}} {{x}} {{/l}}"},
                 {"x {{l.0}}", "'{{l.0}}': a list has no '0': write a section, {{#l}} {{.}} {{/l}}"},
                 {"x {{self.l.0.x}}",
