@@ -370,11 +370,6 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         return xpm_spawn_start(&child, &attempt->child, step, err);
 }
 
-uint64_t xpm_attempt_memory(const xpm_attempt *attempt)
-{
-        return xpm_demand_of(&attempt->order->spec.need).memory;
-}
-
 /* The command could not be started: say so where its own words would stand. */
 static enum xpm_attempt_step not_started(const xpm_site *site, xpm_attempt *attempt, const char *message)
 {

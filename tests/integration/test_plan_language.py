@@ -57,7 +57,7 @@ class Declarations(Language):
         self.write("e.yaml", "id: p\ntasks: {t: {params: {a: {generated: x}, b: {generated: x}}, command: echo}}\nplan: {s: {task: t}}\n")
         result = self.command(xpmtest.XPM, "run-experiment", "--run-mode", "dry-run", "--workdir", self.workspace, "e.yaml")
         self.assertEqual(result.status, 0, result)
-        self.assertIn("e.yaml:2:47: 'a' and 'b' are both generated as 'x', so that one is written over the other", result.err)
+        self.assertIn("e.yaml:2:41: 'a' and 'b' are both generated as 'x', so that one is written over the other", result.err)
 
 
 class Scalars(Language):
