@@ -102,3 +102,17 @@ void xpm_json_item(xpm_text *text)
         if (last != '{' && last != '[')
                 xpm_text_append(text, ", ", 2);
 }
+
+bool xpm_json_hide_nul(char *json, size_t length)
+{
+        bool found = false;
+        for (size_t i = 0; i + 1 < length; i++)
+                if (json[i] == '\\') {
+                        if (i + 6 <= length && memcmp(json + i, "\\u0000", 6) == 0) {
+                                memcpy(json + i, "\\ufffd", 6);
+                                found = true;
+                        }
+                        i++; /* what is escaped begins nothing */
+                }
+        return found;
+}

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A quoted string; UTF-8 is kept, control characters are escaped, invalid UTF-8 becomes U+FFFD. */
@@ -21,5 +22,8 @@ void xpm_json_bool(xpm_text *text, bool value);
 void xpm_json_key(xpm_text *text, const char *key);
 /* The comma alone, by the same rule, before an item of an array. */
 void xpm_json_item(xpm_text *text);
+
+/* Before reading: jansson takes no NUL in a key, so U+FFFD stands for each. False when JSON has none. */
+bool xpm_json_hide_nul(char *json, size_t length);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "engine/planprogram.h"
+#include "exec/installed.h"
 #include "plan/scalar.h"
 #include "workspace/git.h"
 
@@ -47,15 +48,9 @@ static xpm_load_options load_options(const xpm_experiment *experiment)
 
 static int find_executable(xpm_experiment *experiment, xpm_error *err)
 {
-        if (experiment->options.executable) {
-                experiment->executable = strdup(experiment->options.executable);
-        } else {
-                char *dir = xpm_executable_dir();
-                if (!dir)
-                        return xpm_fail_errno(err, "cannot find the directory of this program");
-                experiment->executable = xpm_path_join(dir, "xpm");
-                free(dir);
-        }
+        if (!experiment->options.executable)
+                return xpm_locate_program(&experiment->executable, err);
+        experiment->executable = strdup(experiment->options.executable);
         return experiment->executable ? 0 : xpm_fail_memory(err);
 }
 

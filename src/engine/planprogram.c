@@ -49,6 +49,13 @@ static int judge(const char *path, int status, xpm_text *errors, xpm_error *err)
         return 0;
 }
 
+/* Said again: the plan is meant, and not python3, and it has a place in the file. */
+static int too_much(const char *path, xpm_error *err)
+{
+        *err = XPM_ERROR_NONE;
+        return xpm_fail(err, XPM_EPLAN, "the plan '%s' prints more than %d MiB", path, OUTPUT_LIMIT >> 20);
+}
+
 static void log_lines(const xpm_experiment_options *options, char *text)
 {
         char *rest = NULL;
@@ -79,7 +86,8 @@ int xpm_planprogram_run(void *data, const char *path, bool python, const char *d
                 rc = XPM_EPLAN;
                 if (err)
                         err->code = rc;
-        }
+        } else if (rc == XPM_ERANGE && err)
+                rc = too_much(path, err);
         if (rc == 0)
                 log_lines(options, errors.data);
         xpm_text_release(&errors);

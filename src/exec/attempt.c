@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "exec/hold.h"
 #include "exec/leftover.h"
+#include "exec/script.h"
 
 enum { NANO = 1000000000, MICRO = 1000000, ORPHAN_TRIES = 20 };
 
@@ -275,8 +276,7 @@ static int describe(const xpm_jobspec *spec, const char *command, enum xpm_spawn
         if (step == XPM_SPAWN_EXEC && script)
                 return xpm_fail_errno(words, "the interpreter that the first line of '%s' names is missing", command);
         if (step == XPM_SPAWN_EXEC && error == ENOENT)
-                return xpm_fail_errno(words, "the command '%s' is missing%s", command,
-                                      strchr(command, '/') ? "" : " (it is nowhere in PATH)");
+                return xpm_script_fail_missing(command, words);
         if (step == XPM_SPAWN_EXEC && error == EACCES)
                 return xpm_fail_errno(words, "the command '%s' is not executable", command);
         if (step == XPM_SPAWN_EXEC && error == ENOEXEC)
@@ -342,11 +342,6 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
                 child.cgroup_fd = attempt->group.procs;
         attempt->begun = monotonic();
         return xpm_spawn_start(&child, &attempt->child, step, err);
-}
-
-uint64_t xpm_attempt_memory(const xpm_attempt *attempt)
-{
-        return xpm_demand_of(&attempt->order->spec.need).memory;
 }
 
 /* The command could not be started: say so where its own words would stand. */
@@ -540,6 +535,10 @@ static void judge(xpm_attempt *attempt, int status)
                 judge_outputs(attempt);
         else
                 outcome->failure = attempt->asked ? attempt->asked : XPM_FAILURE_FAILED;
+        xpm_error words = XPM_ERROR_NONE;
+        if (outcome->code == XPM_SCRIPT_MISSING && !attempt->asked &&
+            xpm_script_says_missing(&attempt->order->spec, attempt->dir.dir, &words))
+                over(attempt, XPM_FAILURE_LAUNCH, words.message);
 }
 
 /* More memory than it asked for is never a success, whether or not somebody saw it in time. */

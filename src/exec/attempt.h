@@ -105,7 +105,10 @@ enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attem
 int64_t xpm_attempt_limit(const xpm_attempt *attempt);
 
 /* The memory that it may use, all ranks together, in bytes; 0: no limit. */
-uint64_t xpm_attempt_memory(const xpm_attempt *attempt);
+static inline uint64_t xpm_attempt_memory(const xpm_attempt *attempt)
+{
+        return xpm_demand_of(&attempt->order->spec.need).memory;
+}
 
 /* From now on the attempt is doubtful if its lock may have been given away since this was called last, GAP milliseconds
  * ago: the host slept, this process was stopped, or the heartbeat had a gap. */

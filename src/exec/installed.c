@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -101,6 +102,48 @@ int xpm_read_data(const char *name, char **file, xpm_text *text, xpm_error *err)
                 free(*file);
                 *file = NULL; /* the caller frees what it has */
         }
+        return rc;
+}
+
+/* DIR/RELATIVE when it is a program; frees DIR. */
+static char *look_program(char *dir, const char *relative, xpm_text *tried)
+{
+        struct stat st;
+        char *path = look(dir, relative, "", tried);
+        if (path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
+                return path;
+        free(path);
+        return NULL;
+}
+
+/* What PATH has relative to the current directory would be another one for a worker. */
+static char *look_in_path(xpm_text *tried)
+{
+        char *found = NULL;
+        for (const char *entry = getenv("PATH"); entry && *entry && !found;) {
+                size_t length = strcspn(entry, ":");
+                if (*entry == '/')
+                        found = look_program(strndup(entry, length), "xpm", tried);
+                entry += length + (entry[length] == ':');
+        }
+        return found;
+}
+
+int xpm_locate_program(char **out, xpm_error *err)
+{
+        xpm_text tried = XPM_TEXT_INIT, in_path = XPM_TEXT_INIT;
+        *out = look_program(xpm_executable_dir(), "xpm", &tried);
+        if (!*out)
+                *out = look_program(object_dir(), "../bin/xpm", &tried);
+        if (!*out)
+                *out = look_in_path(&in_path);
+        int rc = *out ? 0
+                      : xpm_fail(err, XPM_ENOTFOUND,
+                                 "the program xpm, which starts the jobs, is not to be found: there is no %s, and none "
+                                 "in PATH",
+                                 xpm_text_string(&tried));
+        xpm_text_release(&tried);
+        xpm_text_release(&in_path);
         return rc;
 }
 

@@ -17,6 +17,10 @@ int xpm_locate_data(const char *name, char **out, xpm_error *err);
  * after a failure. A static build has the templates in itself, for an xpm that was copied alone. */
 int xpm_read_data(const char *name, char **file, xpm_text *text, xpm_error *err);
 
+/* Absolute path of xpm: beside the executable (which it most often is), else where it stands from the library, else in
+ * PATH. The caller frees; XPM_ENOTFOUND with the places looked at. */
+int xpm_locate_program(char **out, xpm_error *err);
+
 /* The directory of launcher modules: $XPM_MODULEDIR, or found likewise. */
 int xpm_locate_modules(char **out, xpm_error *err);
 

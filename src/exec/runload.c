@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "exec/runfile.h"
 
 enum { LIMIT = 1 << 30 };
@@ -210,6 +211,8 @@ int xpm_runfile_load(xpm_arena *arena, const char *job_dir, xpm_jobspec *out, xp
         if (rc == 0)
                 rc = xpm_file_read(AT_FDCWD, path, LIMIT, &text, err);
         if (rc == 0) {
+                /* Parameters may hold a NUL; what is run cannot. */
+                xpm_json_hide_nul(text.data, text.length);
                 json_t *document = json_loadb(xpm_text_string(&text), text.length, 0, &error);
                 rc = document ? load(arena, document, job_dir, out, err)
                               : xpm_fail(err, XPM_EFORMAT, "'%s': line %d: %s", path, error.line, error.text);

@@ -2,12 +2,16 @@
  * job, and rendering is a walk over a few dozen tags. */
 #include "exec/script.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/words.h"
 #include "exec/environ.h"
+#include "exec/order.h"
 
 enum name_kind {
         JOB,
@@ -24,7 +28,9 @@ enum name_kind {
         RANKS,
         MODULES,
         DIRECTIVES,
-        ENV, /* of the job */
+        ENV,     /* of the job */
+        PROGRAM, /* that a list starts after the setup */
+        MISSING, /* what is said when it is not there */
         NAME,
         VALUE, /* of an entry of env */
         KINDS
@@ -48,12 +54,16 @@ static const char *const names[KINDS] = {
         [NAME] = "name",
         [VALUE] = "value",
         [DIRECTIVES] = "directives",
+        [PROGRAM] = "program",
+        [MISSING] = "missing",
 };
 
 typedef struct context {
         const xpm_jobspec *spec;
         const char *executable;
 } context;
+
+static const char prefix[] = "xpm: ";
 
 /* An item is a name of the table; data[0] is the index of the entry of env that it belongs to. */
 enum { ROOT = KINDS, ENTRY };
@@ -94,6 +104,8 @@ static bool truth(void *data, const xpm_mustache_item *item)
         case RANKS: return spec->need.ranks > 0;
         case MODULES: return spec->module_count > 0;
         case DIRECTIVES: return spec->directives && spec->directives[0];
+        case PROGRAM:
+        case MISSING: return spec->argv && !xpm_order_is_direct(spec);
         default: return true;
         }
 }
@@ -137,6 +149,39 @@ static void put_directives(xpm_text *out, const char *const *directives)
                 xpm_text_printf(out, "%s#SBATCH %s", i > 0 ? "\n" : "", directives[i]);
 }
 
+int xpm_script_fail_missing(const char *command, xpm_error *err)
+{
+        return xpm_fail(err, XPM_EIO, "the command '%s' is missing%s: no such file or directory", command,
+                        strchr(command, '/') ? "" : " (it is nowhere in PATH)");
+}
+
+bool xpm_script_says_missing(const xpm_jobspec *spec, int dir, xpm_error *words)
+{
+        char name[NAME_MAX + 1], line[sizeof words->message + sizeof prefix], end[sizeof line];
+        if (!spec->argv || xpm_order_is_direct(spec))
+                return false;
+        snprintf(name, sizeof name, "%s.err", spec->script);
+        int log = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (log < 0)
+                return false;
+        xpm_script_fail_missing(spec->argv[0], words);
+        ssize_t length = snprintf(line, sizeof line, "%s%s\n", prefix, words->message);
+        off_t size = lseek(log, 0, SEEK_END);
+        bool said = size >= length && pread(log, end, (size_t)length, size - length) == length &&
+                    memcmp(end, line, (size_t)length) == 0;
+        close(log);
+        return said;
+}
+
+static void put_missing(xpm_text *out, bool quoted, const char *program)
+{
+        xpm_error words = XPM_ERROR_NONE;
+        char line[sizeof words.message + sizeof prefix];
+        xpm_script_fail_missing(program, &words);
+        snprintf(line, sizeof line, "%s%s", prefix, words.message);
+        put(out, quoted, line);
+}
+
 /* A secret is not written: the variable keeps the value that it has where the run file is started. */
 static void put_value(xpm_text *out, const xpm_jobspec *spec, const xpm_binding *binding)
 {
@@ -167,6 +212,8 @@ static int print(void *data, const xpm_mustache_tag *tag, const xpm_mustache_ite
         case RANKS: xpm_text_printf(out, "%" PRId64, spec->need.ranks); break;
         case MODULES: put_words(out, quoted, spec->modules, spec->module_count); break;
         case DIRECTIVES: put_directives(out, spec->directives); break;
+        case PROGRAM: put(out, quoted, spec->argv ? spec->argv[0] : ""); break;
+        case MISSING: put_missing(out, quoted, spec->argv ? spec->argv[0] : ""); break;
         case NAME: put(out, quoted, spec->env[item->data[0]].name); break;
         case VALUE: put_value(out, spec, &spec->env[item->data[0]]); break;
         default: break;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "monitor/viewstate.h"
 
 enum { FILE_LIMIT = 1 << 30 };
@@ -134,12 +135,23 @@ int xpm_view_directories(xpm_view *view, const char *dir, bool links, const char
         return rc;
 }
 
+/* A text that jansson refuses, without its NULs: NULL when there are none, or no memory, or something else is wrong. */
+static json_t *parse_nul(const char *text, size_t length)
+{
+        char *copy = memmem(text, length, "\\u0000", 6) ? malloc(length) : NULL;
+        json_t *json = NULL;
+        if (copy && xpm_json_hide_nul(memcpy(copy, text, length), length))
+                json = json_loadb(copy, length, 0, NULL);
+        free(copy);
+        return json;
+}
+
 /* Without memory jansson says so, or nothing, or calls the text wrong: so a wrong text is read twice. */
 int xpm_view_parse(const char *text, size_t length, json_t **out, xpm_error *err)
 {
         json_error_t error;
         *out = json_loadb(text, length, 0, &error);
-        if (!*out && *error.text)
+        if (!*out && *error.text && !(*out = parse_nul(text, length)))
                 *out = json_loadb(text, length, 0, &error);
         if (!*out && (!*error.text || json_error_code(&error) == json_error_out_of_memory))
                 return xpm_fail_memory(err);

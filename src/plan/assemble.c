@@ -221,7 +221,7 @@ static int find_from(xpm_assembly *a, const xpm_reference *reference, xpm_value 
         if (rc != 0)
                 return rc;
         for (size_t i = 0; i < reference->from.count && value; i++)
-                value = xpm_value_child(value, reference->from.parts[i], &param);
+                value = xpm_value_child(value, reference->from.parts[i], strlen(reference->from.parts[i]), &param);
         if (value && param->generated)
                 return xpm_fail_at(
                         a->err, reference->node->pos,

@@ -559,7 +559,7 @@ int xpm_convert_config(const xpm_converter *converter, const xpm_node *node, xpm
         if (!config)
                 return xpm_fail_memory(err);
         for (size_t i = 0; node && i < node->pair_count && rc == 0; i++)
-                if (strcmp(node->pairs[i].key, "type") != 0)
+                if (node->pairs[i].key_length != strlen("type") || strcmp(node->pairs[i].key, "type") != 0)
                         rc = set_param(&site, &node->pairs[i], config);
         size_t missing = 0;
         for (size_t i = 0; i < type->param_count && rc == 0; i++)

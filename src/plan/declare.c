@@ -324,6 +324,36 @@ static int check_generated(const struct draft *draft, size_t index, xpm_error *e
         return 0;
 }
 
+static bool same_place(const xpm_param *a, const xpm_param *b)
+{
+        bool together = a->partial && b->partial ? strcmp(a->partial, b->partial) == 0 : a->partial == b->partial;
+        return together && b->generated && strcmp(a->generated, b->generated) == 0;
+}
+
+/* Two that write one file: parameters, most likely by a slip (which does no harm when nothing writes to one of them);
+ * or one and an input file, which is an error. */
+static int check_alone(const struct draft *draft, size_t index, const xpm_log *log, xpm_error *err)
+{
+        const xpm_param *param = &draft->params[index];
+        xpm_pos pos = draft->fallbacks[index].pos;
+        const xpm_node *files = draft->type.task ? draft->type.task->files : NULL;
+        const xpm_pair *file = param->partial ? NULL : xpm_node_find(files, param->generated);
+        char where[256];
+        xpm_pos_print(pos, where, sizeof where);
+        for (size_t i = 0; i < draft->type.param_count; i++)
+                if (draft->params[i].declared < param->declared && same_place(param, &draft->params[i]))
+                        xpm_warn(log,
+                                 "%s: '%s' and '%s' are both generated as '%s', so that one is written over the other: "
+                                 "give each a name of its own",
+                                 where, draft->params[i].name, param->name, param->generated);
+        if (!file)
+                return 0;
+        return xpm_fail_at(err, file->key_pos,
+                           "the input file '%s' is what the parameter '%s' generates, too (%s): give one of them "
+                           "another name",
+                           file->key, param->name, where);
+}
+
 static int read_head(struct draft *draft, xpm_error *err)
 {
         static const char *const config_keys[] = {"help", "extends", "params", "instance", NULL};
@@ -363,8 +393,8 @@ static int settle(struct reader *reader, struct draft *draft, xpm_error *err)
         if (rc == 0 && draft->type.is_task)
                 rc = xpm_task_read(reader->arena, draft->pair, &draft->type, err);
         for (size_t i = 0; rc == 0 && i < draft->type.param_count; i++)
-                if (draft->params[i].generated)
-                        rc = check_generated(draft, i, err);
+                if (draft->params[i].generated && (rc = check_generated(draft, i, err)) == 0)
+                        rc = check_alone(draft, i, reader->converter->log, err);
         draft->settled = true;
         return rc;
 }

@@ -222,7 +222,7 @@ static int follow_base(maker *m, const xpm_group *group, xpm_swept *swept, bool 
                 const char *part = swept->trail.parts[i];
                 if (value->kind != XPM_CONFIG)
                         return 0;
-                const xpm_value *child = xpm_value_child(value, part, &param);
+                const xpm_value *child = xpm_value_child(value, part, strlen(part), &param);
                 if (!child)
                         return fail_parameter(m->plan, value->config->type, &swept->trail, part, swept->pos, m->err);
                 int rc = check_sweepable(param, &swept->trail, swept->pos, m->err);
@@ -407,7 +407,7 @@ static int patch(building *b, xpm_swept *swept, xpm_value *value)
         for (size_t i = 1; i < swept->trail.count; i++) {
                 if (!freshen(b, slot))
                         return xpm_fail_memory(b->err);
-                slot = (xpm_value *)xpm_value_child(slot, swept->trail.parts[i], &param);
+                slot = (xpm_value *)xpm_value_child(slot, swept->trail.parts[i], strlen(swept->trail.parts[i]), &param);
         }
         return choose(b, swept, param, slot);
 }
@@ -426,7 +426,7 @@ static int check_way(const xpm_trail *trail, const xpm_value *value, xpm_pos pos
         int rc = 0;
         for (size_t i = 1; i < trail->count && value && rc == 0; i++) {
                 const xpm_param *param = NULL;
-                value = xpm_value_child(value, trail->parts[i], &param);
+                value = xpm_value_child(value, trail->parts[i], strlen(trail->parts[i]), &param);
                 rc = param ? check_sweepable(param, trail, pos, err) : 0;
         }
         return rc;

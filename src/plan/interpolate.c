@@ -151,6 +151,14 @@ static bool is_variable_name(const char *name, size_t length)
         return length > 0;
 }
 
+static bool is_being_resolved(const struct interpolation *ip, const xpm_node *node)
+{
+        for (const struct frame *frame = ip->frame; frame; frame = frame->outer)
+                if (frame->node == node)
+                        return true;
+        return false;
+}
+
 /* ADDRESS has no step at AT, from NODE on. */
 static int fail_missing(struct interpolation *ip, const char *address, size_t length, size_t at, const xpm_node *node)
 {
@@ -167,8 +175,9 @@ static int fail_missing(struct interpolation *ip, const char *address, size_t le
         const char **names = xpm_arena_calloc(ip->arena, node->pair_count, sizeof *names);
         if (!word || !names)
                 return xpm_fail_memory(ip->err);
+        /* Who is being defined cannot be meant: to take it would be a circle. */
         for (size_t i = 0; i < node->pair_count; i++)
-                names[i] = node->pairs[i].key;
+                names[i] = is_being_resolved(ip, node->pairs[i].value) ? NULL : node->pairs[i].key;
         const char *near = xpm_words_nearest(word, names, node->pair_count);
         xpm_text remedy = XPM_TEXT_INIT;
         if (near)

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/sha256.h"
+#include "plan/names.h"
 #include "plan/task.h"
 
 static const xpm_space spaces[] = {
@@ -100,5 +101,24 @@ int xpm_leaf_print(const xpm_render_context *context, enum xpm_leaf leaf, const 
         case XPM_LEAF_RESOURCES_GPUS: xpm_json_int(text, gpus_of(need)); break;
         case XPM_LEAF_RESOURCES_RANKS: xpm_json_int(text, need->ranks > 0 ? need->ranks : 1); break;
         }
+        return 0;
+}
+
+int xpm_parts_split(xpm_arena *arena, const char *text, struct xpm_name_part **out, size_t *count, xpm_error *err)
+{
+        *count = 1;
+        for (const char *c = text; *c; c++)
+                *count += *c == '.';
+        char *copy = xpm_arena_strdup(arena, text);
+        xpm_name_part *parts = xpm_arena_calloc(arena, *count, sizeof *parts);
+        if (!copy || !parts)
+                return xpm_fail_memory(err);
+        for (size_t i = 0; i < *count; i++) {
+                size_t length = strcspn(copy, ".");
+                copy[length] = '\0';
+                parts[i] = (xpm_name_part){.text = copy, .length = length, .index = -1};
+                copy += length + 1;
+        }
+        *out = parts;
         return 0;
 }

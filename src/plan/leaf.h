@@ -20,6 +20,8 @@ enum xpm_leaf {
         XPM_LEAF_RESOURCES_RANKS,
 };
 
+struct xpm_name_part; /* plan/names.h */
+
 /* `job`, `experiment`, `workspace` or `resources`. */
 typedef struct xpm_space {
         const char *name;
@@ -32,6 +34,9 @@ typedef struct xpm_space {
 /* NULL when there is none of that name. */
 const xpm_space *xpm_space_find(const char *name);
 const struct xpm_field *xpm_field_find(const xpm_space *space, const char *name);
+
+/* The dotted parts of TEXT, of which there is at least one. */
+int xpm_parts_split(xpm_arena *arena, const char *text, struct xpm_name_part **out, size_t *count, xpm_error *err);
 
 /* Append what LEAF is for JOB. NEED may be NULL: one core. XPM_EPLAN for a memory that is not limited. */
 int xpm_leaf_print(const xpm_render_context *context, enum xpm_leaf leaf, const xpm_job *job, const xpm_need *need,

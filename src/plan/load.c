@@ -368,6 +368,35 @@ bool xpm_config_value_exists(const xpm_document *document, const char *name, siz
         return true;
 }
 
+/* A dict's key may hold a NUL; what else is a key is a name, and names are C strings to whoever reads them. Dicts stand
+ * in configuration values, below what a step sets or sweeps (step, `params`, parameter), and below the default of a
+ * parameter (type, `params`, parameter, `default`). */
+static int check_names(const xpm_node *node, size_t levels, xpm_error *err)
+{
+        int rc = 0;
+        for (size_t i = 0; rc == 0 && node->kind == XPM_NODE_SEQUENCE && i < node->item_count; i++)
+                rc = check_names(node->items[i], levels, err);
+        for (size_t i = 0; rc == 0 && levels > 0 && node->kind == XPM_NODE_MAPPING && i < node->pair_count; i++) {
+                const xpm_pair *pair = &node->pairs[i];
+                if (memchr(pair->key, '\0', pair->key_length))
+                        rc = xpm_fail_at(err, pair->key_pos, "only a key of a dict can hold the character U+0000");
+                else
+                        rc = check_names(pair->value, levels - 1, err);
+        }
+        return rc;
+}
+
+static int check_root(const xpm_node *root, xpm_error *err)
+{
+        int rc = check_names(root, 1, err);
+        for (size_t i = 0; rc == 0 && i < root->pair_count; i++) {
+                const xpm_pair *pair = &root->pairs[i];
+                if (is_language_key(pair->key, pair->key_length))
+                        rc = check_names(pair->value, strcmp(pair->key, "plan") == 0 ? 3 : 4, err);
+        }
+        return rc;
+}
+
 static void warn_of_inherited_id(const struct loader *loader, const xpm_document *document)
 {
         const xpm_node *id = xpm_node_get(document->root, "id");
@@ -407,6 +436,8 @@ int xpm_load(xpm_arena *arena, const xpm_load_options *options, xpm_document *ou
                 warn_of_inherited_id(&loader, &document);
         if (rc == 0)
                 rc = interpolate(&loader, &document);
+        if (rc == 0)
+                rc = check_root(document.root, err);
         if (rc != 0)
                 goto fail;
         *out = document;

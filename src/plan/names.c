@@ -180,16 +180,20 @@ static int fail_parameter(const binder *b, const xpm_mustache_tag *tag, const xp
                                    part);
 }
 
-/* Nothing around the tag has its first part. */
-static int fail_unknown(const binder *b, const level *at, const xpm_mustache_tag *tag, const char *part)
+/* Nothing around the tag has its first part; after `xpm.`, which no parameter follows, its second. */
+static int fail_unknown(const binder *b, const level *at, const xpm_mustache_tag *tag, const xpm_name *name)
 {
         const xpm_config_type *type = b->scope->type;
+        bool beyond = is(&name->parts[0], "xpm") && name->count > 1;
+        const char *part = name->parts[beyond].text;
         candidates words = {0};
         int rc = 0;
-        for (; at && rc == 0; at = at->outer)
+        for (; !beyond && at && rc == 0; at = at->outer)
                 rc = add_parameters(b, &words, at->shape.config);
         for (size_t i = 0; i < ROOTS && rc == 0; i++)
                 rc = add_word(b, &words, roots[i]);
+        if (rc == 0 && beyond)
+                return fail_near(b, tag, part, &words, "", "templates know no name '%s'", part);
         return rc != 0 ? rc
                        : fail_near(b, tag, part, &words, ", and templates know no such name",
                                    "%s '%s' has no parameter '%s'", article(type), type->name, part);
@@ -272,6 +276,17 @@ static bool holds_jobs(const binder *b, const shape *list)
         return list->type->item->kind == XPM_CONFIG && subtype_has(b, list->type->item->config, NULL);
 }
 
+/* Part FROM of a name is looked for in a list: it is that of an item, or, if it is a number, the next one is. */
+static int fail_list(const binder *b, const xpm_mustache_tag *tag, const xpm_name *name, size_t from)
+{
+        const char *part = name->parts[from].text;
+        size_t rest = from + (strspn(part, "0123456789") == name->parts[from].length);
+        int list = (int)(part - name->parts[0].text) - 1;
+        const char *inner = rest < name->count ? tag->text + (name->parts[rest].text - name->parts[0].text) : ".";
+        return fail(b, tag, "'{{%s}}': a list has no '%s': write a section, {{#%.*s}} {{%s}} {{/%.*s}}", tag->text,
+                    part, list, tag->text, inner, list, tag->text);
+}
+
 static int walk(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, xpm_name_part *parts, size_t from,
                 shape *at)
 {
@@ -291,8 +306,7 @@ static int walk(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, xp
                         *at = (shape){.kind = PATHS};
                         return 0;
                 }
-                return fail(b, tag, "'{{%s}}': a list has no '%s': write a section, {{#x}} {{%s}} {{/x}}", tag->text,
-                            part, part);
+                return fail_list(b, tag, name, from);
         default: return fail_inside(b, tag, name, part);
         }
 }
@@ -467,33 +481,12 @@ static int bind_name(const binder *b, const level *at, const xpm_mustache_tag *t
         if (rc < 0 && !maybe)
                 return rc;
         if (rc == 0 && !maybe)
-                return fail_unknown(b, at, tag, parts[0].text);
+                return fail_unknown(b, at, tag, name);
         *out = maybe ? (shape){.kind = UNKNOWN} : outside;
         return 0;
 }
 
 /* --- tags --- */
-
-static int split(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, xpm_name_part **out)
-{
-        size_t count = 1;
-        for (const char *c = tag->text; *c; c++)
-                count += *c == '.';
-        char *copy = xpm_arena_strdup(b->arena, tag->text);
-        xpm_name_part *parts = xpm_arena_calloc(b->arena, count, sizeof *parts);
-        if (!copy || !parts)
-                return xpm_fail_memory(b->err);
-        for (size_t i = 0; i < count; i++) {
-                size_t length = strcspn(copy, ".");
-                copy[length] = '\0';
-                parts[i] = (xpm_name_part){.text = copy, .length = length, .index = -1};
-                copy += length + 1;
-        }
-        name->parts = parts;
-        name->count = count;
-        *out = parts;
-        return 0;
-}
 
 /* Can a value of this shape be printed at all? */
 static int check_printed(const binder *b, const xpm_mustache_tag *tag, xpm_name *name, const shape *at)
@@ -553,7 +546,8 @@ static int bind_tag(const binder *b, const level *at, xpm_mustache_tag *tag, sha
         if (strcmp(tag->text, ".") == 0) {
                 *out = at->shape;
         } else {
-                rc = split(b, tag, name, &parts);
+                rc = xpm_parts_split(b->arena, tag->text, &parts, &name->count, b->err);
+                name->parts = parts;
                 if (rc == 0)
                         rc = bind_name(b, at, tag, name, parts, out);
                 if (rc == 0 && out->kind == PATHS)

@@ -71,7 +71,8 @@ static bool matches(const xpm_node *pattern, const xpm_value *value)
                 return false;
         for (size_t i = 0; i < pattern->pair_count; i++) {
                 const xpm_pair *pair = &pattern->pairs[i];
-                const xpm_value *child = xpm_value_child(value, pair->key, NULL), null = {.kind = XPM_NULL};
+                const xpm_value *child = xpm_value_child(value, pair->key, pair->key_length, NULL),
+                                null = {.kind = XPM_NULL};
                 bool type = value->kind == XPM_CONFIG && strcmp(pair->key, "type") == 0;
                 if (type ? !is_text(pair->value, value->config->type->name, strlen(value->config->type->name))
                          : !matches(pair->value, child ? child : &null))

@@ -195,7 +195,8 @@ static bool same_nodes(const xpm_node *a, const xpm_node *b)
         for (size_t i = 0; same && a->kind == XPM_NODE_SEQUENCE && i < a->item_count; i++)
                 same = same_nodes(a->items[i], b->items[i]);
         for (size_t i = 0; same && a->kind == XPM_NODE_MAPPING && i < a->pair_count; i++)
-                same = strcmp(a->pairs[i].key, b->pairs[i].key) == 0 &&
+                same = a->pairs[i].key_length == b->pairs[i].key_length &&
+                       memcmp(a->pairs[i].key, b->pairs[i].key, a->pairs[i].key_length) == 0 &&
                        same_nodes(a->pairs[i].value, b->pairs[i].value);
         return same;
 }

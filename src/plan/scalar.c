@@ -68,12 +68,12 @@ int xpm_scalar_resolve(xpm_arena *arena, const xpm_node *node, xpm_value *out, x
         return rc;
 }
 
-static int scalar_json(const xpm_node *node, xpm_text *text, xpm_error *err)
+/* What is no number of ours may be one where the type is known, or a text such as the name of a commit, 12e4567. */
+static void scalar_json(const xpm_node *node, xpm_text *text)
 {
         xpm_value value;
-        int rc = resolve(node, &value, err);
-        if (rc != 0)
-                return rc;
+        if (resolve(node, &value, NULL) != 0)
+                value.kind = XPM_STR;
         switch (value.kind) {
         case XPM_NULL: xpm_text_puts(text, "null"); break;
         case XPM_BOOL: xpm_json_bool(text, value.boolean); break;
@@ -81,29 +81,29 @@ static int scalar_json(const xpm_node *node, xpm_text *text, xpm_error *err)
         case XPM_FLOAT: xpm_json_float(text, value.number); break;
         default: xpm_json_string(text, node->text, node->length); break;
         }
-        return 0;
 }
 
-static int node_json(const xpm_node *node, xpm_text *text, xpm_error *err)
+static void node_json(const xpm_node *node, xpm_text *text)
 {
-        if (node->kind == XPM_NODE_SCALAR)
-                return scalar_json(node, text, err);
+        if (node->kind == XPM_NODE_SCALAR) {
+                scalar_json(node, text);
+                return;
+        }
         bool list = node->kind == XPM_NODE_SEQUENCE;
-        int rc = 0;
         xpm_text_putc(text, list ? '[' : '{');
-        for (size_t i = 0; rc == 0 && i < (list ? node->item_count : node->pair_count); i++) {
-                if (list)
-                        xpm_json_item(text);
-                else
-                        xpm_json_key(text, node->pairs[i].key);
-                rc = node_json(list ? node->items[i] : node->pairs[i].value, text, err);
+        for (size_t i = 0; i < (list ? node->item_count : node->pair_count); i++) {
+                xpm_json_item(text);
+                if (!list) {
+                        xpm_json_string(text, node->pairs[i].key, node->pairs[i].key_length);
+                        xpm_text_puts(text, ": ");
+                }
+                node_json(list ? node->items[i] : node->pairs[i].value, text);
         }
         xpm_text_putc(text, list ? ']' : '}');
-        return rc;
 }
 
 int xpm_node_json(const xpm_node *node, xpm_text *text, xpm_error *err)
 {
-        int rc = node_json(node, text, err);
-        return rc == 0 && text->failed ? xpm_fail_memory(err) : rc;
+        node_json(node, text);
+        return text->failed ? xpm_fail_memory(err) : 0;
 }

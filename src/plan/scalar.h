@@ -13,7 +13,8 @@
  * overflows. Strings are made in ARENA. */
 int xpm_scalar_resolve(xpm_arena *arena, const xpm_node *node, xpm_value *out, xpm_error *err);
 
-/* The tree as JSON, scalars by the core schema: `--show`, the input of an executable plan. */
+/* The tree as JSON, scalars by the core schema, numbers that do not fit as texts: `--show`, the input of an executable
+ * plan. */
 int xpm_node_json(const xpm_node *node, xpm_text *text, xpm_error *err);
 
 #endif

@@ -136,6 +136,11 @@ int xpm_check_inside(const char *name, size_t length, const char *what, const ch
 {
         size_t first = strcspn(name, "/");
         bool dots = false; /* a component `.` would let `./params.json` pass */
+        for (size_t i = 0; name[i]; i++)
+                if ((unsigned char)name[i] < ' ' || name[i] == 0x7f)
+                        return xpm_fail_at(err, pos,
+                                           "the name of %s cannot hold the character U+%04X: choose a name without it",
+                                           what, (unsigned)name[i]);
         for (const char *at = name; at; at = strchr(at, '/')) {
                 at += *at == '/';
                 dots |= at[0] == '.' && (at[1] == '/' || at[1] == '\0');

@@ -81,7 +81,7 @@ static int read_values(reader *r, xpm_node *node, xpm_swept *swept)
                 xpm_value *numbers = NULL;
                 rc = xpm_range_read(r->arena, node, XPM_COMBINATIONS, &numbers, &swept->count, r->err);
                 swept->numbers = numbers;
-        } else if (node->pair_count == 1 && strcmp(node->pairs[0].key, "one_of") == 0) {
+        } else if (node->pair_count == 1 && xpm_node_find(node, "one_of")) {
                 rc = read_one_of(r, node->pairs[0].value, swept);
         } else
                 rc = xpm_fail_at(

@@ -212,11 +212,20 @@ static int check_nested(const xpm_types *types, const xpm_config_type *task, con
         xpm_map_release(&visited);
         if (found < 0)
                 return xpm_fail_memory(err);
-        return found == 0 ? 0
-                          : xpm_fail_at(err, task->task->node->pos,
-                                        "a job of '%s' keeps '%s' for itself, and '%s', which it may hold, generates a "
-                                        "file of that name: choose another name there",
-                                        task->name, name, config->name);
+        return found == 0
+                       ? 0
+                       : xpm_fail_at(err, task->task->node->pos,
+                                     "a job of '%s' has a '%s' already, and '%s', which it may hold, generates a file "
+                                     "of that name: choose another name there",
+                                     task->name, name, config->name);
+}
+
+/* By the engine, or by an input file. */
+static bool is_taken(const xpm_config_type *task, const char *name)
+{
+        const xpm_pos nowhere = {0};
+        return xpm_check_inside(name, strlen(name), "", xpm_task_script(task), nowhere, NULL) != 0 ||
+               xpm_node_find(task->task->files, name);
 }
 
 int xpm_task_check_nested(const xpm_types *types, const xpm_config_type *task, xpm_error *err)
@@ -226,8 +235,7 @@ int xpm_task_check_nested(const xpm_types *types, const xpm_config_type *task, x
                 const xpm_config_type *config = types->configs.entries[i].value;
                 for (size_t j = 0; j < config->param_count && rc == 0 && !config->is_task; j++) {
                         const char *name = config->params[j].generated;
-                        const xpm_pos nowhere = {0};
-                        if (name && xpm_check_inside(name, strlen(name), "", xpm_task_script(task), nowhere, NULL) != 0)
+                        if (name && is_taken(task, name))
                                 rc = check_nested(types, task, config, name, err);
                 }
         }

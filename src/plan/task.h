@@ -16,7 +16,7 @@ int xpm_task_section(const xpm_node *node, const char *key, const xpm_node **out
 const char *xpm_task_script(const xpm_config_type *type);
 
 /* The generated files of configs that a job of TASK may hold are in its directory too: none may have the name of one of
- * its own files. */
+ * its own files, or of an input file. */
 int xpm_task_check_nested(const xpm_types *types, const xpm_config_type *task, xpm_error *err);
 
 /* Warn of groups that a partial of TYPE excludes and no parameter of TYPE or a subtype is in. */

@@ -67,11 +67,10 @@ static long list_index(const char *part, size_t count)
         return index < count ? (long)index : -1;
 }
 
-static bool is_key(const xpm_value *key, const char *part)
+static bool is_key(const xpm_value *key, const char *part, size_t length)
 {
         int64_t integer;
         double number;
-        size_t length = strlen(part);
         switch (key->kind) {
         case XPM_STR: return key->string->length == length && memcmp(key->string->data, part, length) == 0;
         case XPM_BOOL: return strcmp(part, key->boolean ? "true" : "false") == 0;
@@ -81,12 +80,12 @@ static bool is_key(const xpm_value *key, const char *part)
         }
 }
 
-const xpm_value *xpm_value_child(const xpm_value *value, const char *part, const xpm_param **param)
+const xpm_value *xpm_value_child(const xpm_value *value, const char *part, size_t length, const xpm_param **param)
 {
         long index;
         switch (value->kind) {
         case XPM_CONFIG:
-                index = xpm_param_find(value->config->type, part, strlen(part));
+                index = xpm_param_find(value->config->type, part, length);
                 if (index >= 0 && param)
                         *param = &value->config->type->params[index];
                 return index < 0 ? NULL : &value->config->values[index];
@@ -95,7 +94,7 @@ const xpm_value *xpm_value_child(const xpm_value *value, const char *part, const
                 return index < 0 ? NULL : &value->array->items[index];
         case XPM_DICT:
                 for (size_t i = 0; i < value->dict->count; i++)
-                        if (is_key(&value->dict->items[i].key, part))
+                        if (is_key(&value->dict->items[i].key, part, length))
                                 return &value->dict->items[i].value;
                 return NULL;
         default: return NULL;
@@ -107,7 +106,7 @@ const xpm_value *xpm_trail_follow(const xpm_trail *trail, const xpm_config *conf
         const xpm_value root = {.kind = XPM_CONFIG, .config = (xpm_config *)config};
         const xpm_value *value = &root;
         for (size_t i = 0; i < trail->count && value; i++)
-                value = xpm_value_child(value, trail->parts[i], NULL);
+                value = xpm_value_child(value, trail->parts[i], strlen(trail->parts[i]), NULL);
         return value == &root ? NULL : value;
 }
 

@@ -24,8 +24,9 @@ int xpm_trail_extend(xpm_arena *arena, const xpm_trail *trail, const char *part,
 /* TRAIL is PREFIX or leads into it. */
 bool xpm_trail_begins(const xpm_trail *trail, const xpm_trail *prefix);
 
-/* What PART names in VALUE, or NULL. *PARAM (may be NULL) becomes the parameter when VALUE is a config. */
-const xpm_value *xpm_value_child(const xpm_value *value, const char *part, const xpm_param **param);
+/* What PART, of LENGTH bytes, names in VALUE, or NULL. *PARAM (may be NULL) becomes the parameter when VALUE is a
+ * config. */
+const xpm_value *xpm_value_child(const xpm_value *value, const char *part, size_t length, const xpm_param **param);
 
 /* What TRAIL leads to in CONFIG, or NULL. */
 const xpm_value *xpm_trail_follow(const xpm_trail *trail, const xpm_config *config);

@@ -67,8 +67,6 @@ static int take_key(struct reader *reader, xpm_node *key)
         if (key->replace || key->remove)
                 return xpm_fail_at(reader->err, key->pos, "the tag '!%s' stands before a value, not before a key",
                                    key->replace ? "replace" : "remove");
-        if (memchr(key->text, '\0', key->length))
-                return xpm_fail_at(reader->err, key->pos, "a key cannot hold the character U+0000");
         level->merging = !key->quoted && key->length == 2 && memcmp(key->text, "<<", 2) == 0;
         const xpm_pair *old = level->merging ? NULL : xpm_node_find_n(level->node, key->text, key->length);
         if (old || (level->merging && level->merged))

@@ -1,6 +1,7 @@
-/* One line for each file: `HASH SIZE INODE SECONDS.NANOSECONDS PATH`, lines that come later win. Lines are only added,
- * under a lock, so several processes may share the cache; when most of the lines are outdated it is written anew. The
- * cache is read when the first file is asked for: most runs have none.
+/* One line for each file: `HASH SIZE INODE MTIME CTIME PATH`, times as SECONDS.NANOSECONDS, lines that come later win.
+ * The ctime is there because a program may set the mtime of what it wrote back, and nobody can that of the ctime. Lines
+ * are only added, under a lock, so several processes may share the cache; when most of the lines are outdated it is
+ * written anew. The cache is read when the first file is asked for: most runs have none.
  *
  * What is remembered within the process is more than what is written: a file that changed just now keeps its first hash
  * for this process, so that one plan sees one content, and is hashed again by the next. */
@@ -32,7 +33,7 @@ enum {
 
 typedef struct stamp {
         uint64_t size, inode;
-        int64_t seconds, nanoseconds;
+        struct timespec modified, changed;
 } stamp;
 
 typedef struct known {
@@ -110,8 +111,9 @@ static void read_line(xpm_hashcache *cache, char *line)
         int used = 0;
         cache->lines++;
         if (!is_hash(line) ||
-            sscanf(line + HEX, " %" SCNu64 " %" SCNu64 " %" SCNd64 ".%" SCNd64 " %n", &one.stamp.size, &one.stamp.inode,
-                   &one.stamp.seconds, &one.stamp.nanoseconds, &used) != 4 ||
+            sscanf(line + HEX, " %" SCNu64 " %" SCNu64 " %ld.%ld %ld.%ld %n", &one.stamp.size, &one.stamp.inode,
+                   &one.stamp.modified.tv_sec, &one.stamp.modified.tv_nsec, &one.stamp.changed.tv_sec,
+                   &one.stamp.changed.tv_nsec, &used) != 6 ||
             used == 0 || line[HEX + used] != '/')
                 return;
         memcpy(one.hex, line, HEX);
@@ -136,16 +138,19 @@ static void load(xpm_hashcache *cache)
 
 static stamp stamp_of(const struct stat *st)
 {
-        return (stamp){.size = (uint64_t)st->st_size,
-                       .inode = st->st_ino,
-                       .seconds = st->st_mtim.tv_sec,
-                       .nanoseconds = st->st_mtim.tv_nsec};
+        return (stamp){
+                .size = (uint64_t)st->st_size, .inode = st->st_ino, .modified = st->st_mtim, .changed = st->st_ctim};
+}
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+        return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
 static bool same(const stamp *a, const stamp *b)
 {
-        return a->size == b->size && a->inode == b->inode && a->seconds == b->seconds &&
-               a->nanoseconds == b->nanoseconds;
+        return a->size == b->size && a->inode == b->inode && same_time(a->modified, b->modified) &&
+               same_time(a->changed, b->changed);
 }
 
 /* Hash FD; *STAMP is what it was before and after. */
@@ -174,8 +179,9 @@ static int hash(int fd, const char *path, stamp *what, char hex[XPM_SHA256_HEX],
 static void put_line(xpm_text *text, const char *path, const known *one)
 {
         if (!strchr(path, '\n'))
-                xpm_text_printf(text, "%s %" PRIu64 " %" PRIu64 " %" PRId64 ".%" PRId64 " %s\n", one->hex,
-                                one->stamp.size, one->stamp.inode, one->stamp.seconds, one->stamp.nanoseconds, path);
+                xpm_text_printf(text, "%s %" PRIu64 " %" PRIu64 " %ld.%ld %ld.%ld %s\n", one->hex, one->stamp.size,
+                                one->stamp.inode, one->stamp.modified.tv_sec, one->stamp.modified.tv_nsec,
+                                one->stamp.changed.tv_sec, one->stamp.changed.tv_nsec, path);
 }
 
 static int hash_new(xpm_hashcache *cache, const char *path, char hex[XPM_SHA256_HEX], xpm_error *err)
@@ -189,7 +195,7 @@ static int hash_new(xpm_hashcache *cache, const char *path, char hex[XPM_SHA256_
         close(fd);
         if (rc != 0)
                 return rc;
-        one.young = one.stamp.seconds > start - YOUNG;
+        one.young = one.stamp.modified.tv_sec > start - YOUNG;
         if (remember(cache, path, &one) != 0)
                 return xpm_fail_memory(err);
         if (!one.young && *path == '/')

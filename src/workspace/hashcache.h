@@ -1,8 +1,8 @@
 /* hashcache.h: the user's cache of file hashes
  *
- * $XDG_CACHE_HOME/experimaestro (else ~/.cache/experimaestro), keyed by path, size, inode and mtime (nanoseconds). A
- * file whose mtime is as young as the hashing itself is not cached: it may change again within the clock's tick. A
- * cache that cannot be read or written is no error: files are hashed again.
+ * $XDG_CACHE_HOME/experimaestro (else ~/.cache/experimaestro), keyed by path, size, inode, mtime and ctime
+ * (nanoseconds). A file whose mtime is as young as the hashing itself is not cached: it may change again within the
+ * clock's tick. A cache that cannot be read or written is no error: files are hashed again.
  */
 #ifndef XPM_WORKSPACE_HASHCACHE_H
 #define XPM_WORKSPACE_HASHCACHE_H

@@ -1,4 +1,5 @@
 """Identifiers are those of the reference implementation: its vectors, by way of experiment files."""
+import hashlib
 import json
 import unittest
 
@@ -32,6 +33,15 @@ class Identifiers(xpmtest.Case):
                 f"plan: {{s: {{task: Vec.Ens, params: {{a: {{h: 1}}, b: {second}}}}}}}\n",
             )
             self.assertEqual([job["job_id"] for job in self.dry("e.yaml")], [vector[word]])
+
+    def test_a_key_of_a_dict_may_hold_any_character(self):
+        task = {"params": {"d": "dict[str, int]"}, "command": "true"}
+        plan = {"s": {"task": "t", "params": {"d": {"a\0b": 1, "a": 2}}}}
+        self.write("e.yaml", json.dumps({"id": "v", "tasks": {"t": task}, "plan": plan}))
+        (job,) = self.dry("e.yaml")
+        items = b"\x03a\x01" + (2).to_bytes(8, "big") + b"\x03a\0b\x01" + (1).to_bytes(8, "big")
+        self.assertEqual(job["job_id"], hashlib.sha256(b"\0t\x03d\x05\x09" + items).hexdigest())
+        self.assertEqual(job["params"]["d"], {"a\0b": 1, "a": 2})
 
     def test_a_file_is_hashed_by_its_content(self):
         def identifier():

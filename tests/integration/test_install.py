@@ -25,6 +25,30 @@ int main(int argc, char **argv)
 }
 """
 
+RUNNER = """\
+#include <experimaestro/experiment.h>
+#include <stdio.h>
+
+int main(int argc, char **argv)
+{
+        xpm_error err = XPM_ERROR_NONE;
+        xpm_experiment *experiment;
+        xpm_counts counts = {0};
+        enum xpm_verdict verdict;
+        xpm_experiment_options options = {.file = argv[1], .workdir = argv[2]};
+        int rc = xpm_experiment_open(&options, &experiment, &err);
+        if (rc == 0)
+                rc = xpm_experiment_run(experiment, NULL, &counts, &verdict, &err);
+        if (rc != 0) {
+                fprintf(stderr, "%s\\n", err.message);
+                return 1;
+        }
+        printf("%zu done\\n", counts.done);
+        xpm_experiment_close(experiment);
+        return 0;
+}
+"""
+
 EXPERIMENT = "id: moved\ntasks: {t: {params: {n: int}, command: 'echo {{n}} > out', outputs: [out]}}\nplan: {s: {task: t, sweep: {n: [1, 2]}}}\n"
 
 
@@ -104,6 +128,30 @@ class Install(xpmtest.Case):
         result = self.command("./program", "e.yaml", "ws", env={"LD_LIBRARY_PATH": str(prefix / "lib")})
         self.assertEqual((result.status, result.out), (0, "moved 2\n"), result)
         self.assertFalse(self.workspace.exists())
+
+    def test_a_program_in_c_finds_xpm_beside_its_library_or_in_the_path(self):
+        if self.sanitized():
+            self.skipTest("a sanitized library needs a sanitized program")
+        prefix = self.install()
+        self.write("program.c", RUNNER)
+        self.write("e.yaml", EXPERIMENT)
+        include = f"-I{prefix}/include"
+        build = self.command("cc", "-o", "program", "program.c", include, f"-L{prefix}/lib", "-lexperimaestro")
+        self.assertEqual(build.status, 0, build)
+        library = {"LD_LIBRARY_PATH": str(prefix / "lib")}
+        (self.here / "xpm").mkdir()
+        result = self.command("./program", "e.yaml", "one", env=library)
+        self.assertEqual((result.status, result.out), (0, "2 done\n"), result)
+        (prefix / "bin" / "xpm").rename(self.here / "xpm-bin")
+        result = self.command("./program", "e.yaml", "two", env=library)
+        self.assertEqual(result.status, 1, result)
+        self.assertIn(f"'{prefix}/bin/xpm'", result.err)
+        self.assertIn("PATH", result.err)
+        (self.here / "bin").mkdir()
+        (self.here / "xpm-bin").rename(self.here / "bin" / "xpm")
+        path = f"relative:{self.here}:{self.here}/bin:{self.env['PATH']}"
+        result = self.command("./program", "e.yaml", "two", env={**library, "PATH": path})
+        self.assertEqual((result.status, result.out), (0, "2 done\n"), result)
 
     def test_a_static_build_is_one_file_that_runs_alone(self):
         if self.sanitized():

@@ -52,10 +52,27 @@ class Language(xpmtest.Case):
         return job["command"].rstrip("\n")
 
 
+class Declarations(Language):
+    def test_one_file_that_two_parameters_generate_is_warned_of(self):
+        self.write("e.yaml", "id: p\ntasks: {t: {params: {a: {generated: x}, b: {generated: x}}, command: echo}}\nplan: {s: {task: t}}\n")
+        result = self.command(xpmtest.XPM, "run-experiment", "--run-mode", "dry-run", "--workdir", self.workspace, "e.yaml")
+        self.assertEqual(result.status, 0, result)
+        self.assertIn("e.yaml:2:41: 'a' and 'b' are both generated as 'x', so that one is written over the other", result.err)
+
+
 class Scalars(Language):
     def test_text_is_taken_as_written(self):
         for text in ("no", "010", "2026-01-01", "1e-3", "yes", "null", "~", "1:30", "true"):
             self.assertEqual(self.values("{x: str}", f"x: {text}"), {"x": text})
+
+    def test_what_is_no_number_without_a_type_runs(self):
+        head = "id: p\ntasks: {t: {params: {f: float, s: str}, command: 'echo {{f}} {{s}}'}}\n"
+        self.write("e.yaml", head + "plan: {s: {task: t, params: {f: 12345678901234567890, s: 12e4567}}}\n")
+        self.run_experiment("e.yaml")
+        (job,) = self.job_directories("t")
+        self.assertEqual((job / "t.out").read_text(), "1.2345678901234567e+19 12e4567\n")
+        shown = json.loads(self.xpm("run-experiment", "--show", "e.yaml").out)
+        self.assertEqual(shown["plan"]["s"]["params"], {"f": "12345678901234567890", "s": "12e4567"})
 
     def test_ints(self):
         for text, value in (("010", 10), ("0x10", 16), ("0o17", 15), ("-3", -3), ("+4", 4), ("9223372036854775807", 2**63 - 1)):
@@ -439,6 +456,14 @@ plan:
         self.write("e.yaml", self.FILE.replace("NAME", "u.out"))
         self.assertIn("e.yaml:6:6: ", self.run_experiment("--run-mode", "dry-run", "e.yaml", status=2).err)
         self.write("e.yaml", self.FILE.replace("NAME", "w.out"))
+        self.run_experiment("--run-mode", "dry-run", "e.yaml")
+
+    def test_a_config_s_generated_file_is_no_input_file(self):
+        text = self.FILE.replace("command: echo", "command: echo, files: {in.txt: {content: x}}")
+        self.write("e.yaml", text.replace("NAME", "in.txt"))
+        error = self.run_experiment("--run-mode", "dry-run", "e.yaml", status=2).err
+        self.assertIn("e.yaml:6:6: a job of 'u' has a 'in.txt' already, and 'c'", error)
+        self.write("e.yaml", text.replace("NAME", "out.txt"))
         self.run_experiment("--run-mode", "dry-run", "e.yaml")
 
 

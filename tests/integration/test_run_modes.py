@@ -130,6 +130,19 @@ class Generate(xpmtest.Case):
         self.assertEqual((total / "total.txt").read_text(), "6\n")
         self.assertEqual({job["state"] for job in self.dry("e.yaml")}, {"done"})
 
+    def test_a_run_file_runs_whatever_its_parameters_hold(self):
+        task = {"params": {"s": "str", "d": "dict[str, str]"}, "command": ["true"]}
+        step = {"task": "t", "params": {"d": {"k\0": "v"}}, "sweep": {"s": ["a\0b"]}}
+        self.write("e.yaml", json.dumps({"id": "n", "tasks": {"t": task}, "plan": {"s": step}}))
+        self.run_experiment("--run-mode", "generate", "e.yaml")
+        (job,) = self.job_directories("t")
+        result = self.command("sh", job / "t.sh")
+        self.assertEqual(result.status, 0, result)
+        self.assertTrue((job / "t.done").exists())
+        (found,) = self.xpm("jobs", "list", "--json", "--workdir", self.workspace).objects()
+        self.assertEqual(found["job_id"], job.name)
+        self.assertIn("k\ufffd", self.xpm("explain", "--workdir", self.workspace, job.name).out)
+
     def test_a_run_file_refuses_when_dependencies_are_not_done_and_names_them(self):
         self.generate()
         (total,) = self.job_directories("sum")

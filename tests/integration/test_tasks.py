@@ -25,6 +25,13 @@ class Tasks(xpmtest.Case):
     def test_setup_before_a_list_command(self):
         self.assertEqual(self.output("setup: export GREETING=hello\ncommand: [printenv, GREETING]"), "hello\n")
 
+    def test_a_list_command_that_is_missing_after_a_setup(self):
+        job = self.job("setup: export PATH=$PATH:/opt/none\ncommand: [no-such it's, a]", status=1)
+        words = "the command 'no-such it's' is missing (it is nowhere in PATH)"
+        self.assertIn(words, (job / "t.err").read_text())
+        self.assertIn(words, self.result.err + self.result.out)
+        self.assertEqual(json.loads((job / "t.failed").read_text())["reason"], "launch")
+
     def test_a_failing_line_fails_the_job(self):
         job = self.job("command: |\n  false\n  echo not reached", status=1)
         self.assertEqual((job / "t.out").read_text(), "")
@@ -201,6 +208,12 @@ class Programs(xpmtest.Case):
         self.write("plan.sh", "#!/bin/sh\ncat > /dev/null\nprintf 'plan:\\n  p: {task: t, params: {n: x}}\\n'\n", 0o755)
         self.write("e.yaml", self.text.format("plan.sh"))
         self.expect_match(r"plan\.sh.*:2:\d+: .*int", self.run_experiment("e.yaml", status=2).err)
+
+    def test_one_that_prints_too_much(self):
+        self.write("plan.py", "while True: print('#' * 100000)\n")
+        self.write("e.yaml", self.text.format("plan.py"))
+        error = self.run_experiment("e.yaml", status=2).err
+        self.expect_match(r"e\.yaml:3:7: the plan '.*/plan\.py' prints more than 64 MiB", error)
 
     def test_it_is_started_once_in_the_directory_of_the_experiment(self):
         self.write("sub/plan.sh", "#!/bin/sh\ncat > /dev/null\npwd >> started\n", 0o755)

@@ -5,7 +5,7 @@
  *
  *     xpm_experiment *experiment;
  *     if (xpm_experiment_open(&options, &experiment, &err) == 0) {
- *             rc = xpm_experiment_run(experiment, &observer, &counts, &err);
+ *             rc = xpm_experiment_run(experiment, &observer, &counts, &verdict, &err);
  *             xpm_experiment_close(experiment);
  *     }
  *
@@ -48,7 +48,7 @@ typedef struct xpm_experiment_options {
         bool no_wait;                    /* leave with XPM_ELOCKED when another engine runs the experiment */
         size_t max_fails;                /* stop at so many failures; 0: never (--fail-fast is 1) */
         const char *const *command_line; /* saved with the run */
-        const char *executable;          /* absolute path of xpm, for workers and run files; NULL: this process */
+        const char *executable;          /* absolute path of xpm, for workers and run files; NULL: found */
         void (*log)(void *data, int level, const char *line); /* levels: 0 error, 1 warning, 2 note, 3 debug */
         void *log_data;
         int log_level; /* lines above it are dropped */

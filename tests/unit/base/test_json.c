@@ -127,12 +127,32 @@ static void every_allocation_may_fail(void **state)
         }
 }
 
+static void a_nul_is_hidden_where_it_is_one(void **state)
+{
+        (void)state;
+        static const char *const table[][2] = {
+                {"{\"a\\u0000b\": \"\\u0000\\u0000\"}", "{\"a\\ufffdb\": \"\\ufffd\\ufffd\"}"},
+                {"\"\\\\u0000\"", NULL},
+                {"\"\\\\\\u0000\"", "\"\\\\\\ufffd\""},
+                {"\"\\u000", NULL},
+                {"\\", NULL},
+                {"", NULL},
+        };
+        for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+                char text[64];
+                strcpy(text, table[i][0]);
+                assert_int_equal(xpm_json_hide_nul(text, strlen(text)), table[i][1] != NULL);
+                assert_string_equal(text, table[i][1] ? table[i][1] : table[i][0]);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(strings_are_escaped_where_json_says_so),
                 cmocka_unit_test(numbers_and_bools_are_written),
                 cmocka_unit_test(commas_stand_between_items_alone),
+                cmocka_unit_test(a_nul_is_hidden_where_it_is_one),
                 cmocka_unit_test(every_allocation_may_fail),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

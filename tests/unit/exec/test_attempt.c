@@ -154,6 +154,34 @@ static void command_that_cannot_start_says_why_in_its_error_log(void **state)
         }
 }
 
+static void command_that_is_missing_after_a_setup_is_told_by_the_run_file(void **state)
+{
+#define MISSING "the command 'no-such' is missing (it is nowhere in PATH): no such file or directory"
+        static const char *const argv[] = {"no-such", NULL};
+        static const struct {
+                const char *script;
+                enum xpm_failure failure;
+                const char *message;
+        } rows[] = {
+                {"echo before >&2; echo \"xpm: " MISSING "\" >&2; exit 127", XPM_FAILURE_LAUNCH, MISSING},
+                {"echo \"xpm: " MISSING "\" >&2; exit 1", XPM_FAILURE_FAILED, "exit status 1"},
+                {"echo \"xpm: " MISSING "\" >&2; echo after >&2; exit 127", XPM_FAILURE_FAILED, "exit status 127"},
+                {"exit 127", XPM_FAILURE_FAILED, "exit status 127"},
+        };
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                struct job job;
+                job_init(&job, *state, argv);
+                job.spec.setup = "true";
+                xpm_launch launch = job_launch(&job);
+                launch.script = rows[i].script;
+                launch.script_length = strlen(launch.script);
+                xpm_outcome outcome = run_as(&launch);
+                assert_false(outcome.done || outcome.broken);
+                assert_int_equal(outcome.failure, rows[i].failure);
+                assert_string_equal(outcome.message, rows[i].message);
+        }
+}
+
 static void string_command_runs_in_its_shell_by_the_run_file(void **state)
 {
         struct job job;
@@ -354,6 +382,7 @@ int main(void)
                 T(success_leaves_exactly_what_is_promised),
                 T(failure_is_told_by_code_signal_or_output),
                 T(command_that_cannot_start_says_why_in_its_error_log),
+                T(command_that_is_missing_after_a_setup_is_told_by_the_run_file),
                 T(string_command_runs_in_its_shell_by_the_run_file),
                 T(old_outputs_are_no_proof_unless_it_resumes),
                 T(job_that_is_done_is_not_run_again_unless_told),

@@ -45,6 +45,10 @@ static void sections_stand_for_what_the_job_has(void **state)
         struct job job;
         job_init(&job, *state, argv);
         assert_renders(&job, template, "w");
+        assert_renders(&job, "{{#program}}{{program}}{{/program}}", "");
+        job.spec.setup = "y";
+        assert_renders(&job, "{{#program}}{{program}} {{missing}}{{/program}}",
+                       "/bin/echo 'xpm: the command '\\''/bin/echo'\\'' is missing: no such file or directory'");
         job.spec.argv = NULL;
         job.spec.text = "x";
         job.spec.setup = "y";

@@ -268,6 +268,18 @@ static void file_of_the_job_cannot_be_generated(void **state)
                 /* The name is known where the task is. */
                 {"configs: {A: {params: {o: {generated: train.out}}}}\ntasks: {Train: {extends: A, command: x}}",
                  "t.yaml:1:24: 'train.out' cannot be a generated file: the job keeps 'train.out' for itself"},
+                /* Most likely a slip, which is warned of. */
+                {"tasks: {A: {command: x, params: {o: {generated: x}, p: {generated: y}, q: {generated: x}}}}", ""},
+                {"configs: {A: {params: {o: {generated: x}}}, B: {extends: A, params: {p: {generated: x}}}}", ""},
+                {"tasks: {A: {command: x, params: {o: {generated: x}}, files: {y: {content: a}, x: {content: a}}}}",
+                 "t.yaml:1:79: the input file 'x' is what the parameter 'o' generates, too (t.yaml:1:34): give one of "
+                 "them another name"},
+                {"tasks: {A: {command: x, partials: {p: {exclude_groups: []}, q: {exclude_groups: []}}, params: {o: "
+                 "{generated: x, partial: p}, s: {generated: x, partial: q}, t: {generated: x}}}}",
+                 ""},
+                {"tasks: {A: {command: x, partials: {p: {exclude_groups: []}}, params: {o: {generated: x, partial: p}, "
+                 "s: {generated: x, partial: p}}, files: {x: {content: a}}}}",
+                 ""},
                 {"configs: {A: {params: {o: {generated: x, partial: p}}}}",
                  "t.yaml:1:24: 'o' is in the partial 'p', and only tasks have partials"},
                 {"tasks: {A: {command: x, params: {o: {generated: x, partial: p}}}}",

@@ -128,6 +128,9 @@ static void what_cannot_be_is_said_with_the_path_of_keys(void **state)
                  "x.yaml:2:24: '${model.hiden}' at 'plan.s.params.n': there is no key 'hiden' in 'model': did you mean "
                  "'hidden'?"},
                 {"a: ${bb}\nb: 1", "x.yaml:1:4: '${bb}' at 'a': there is no key 'bb': did you mean 'b'?"},
+                {"a1: ${b1}\nx: 1",
+                 "x.yaml:1:5: '${b1}' at 'a1': there is no key 'b1' (a literal '${' is written '\\${')"},
+                {"a1: ${b1}\nx: 1\nc1: 1", "x.yaml:1:5: '${b1}' at 'a1': there is no key 'b1': did you mean 'c1'?"},
                 {"a: ${b}\nb: ${c}\nx: 1",
                  "x.yaml:2:4: '${c}' at 'a \xe2\x86\x92 b': there is no key 'c' (a literal '${' is "
                  "written '\\${')"},

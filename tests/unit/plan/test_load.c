@@ -467,6 +467,38 @@ static void memory_may_run_out_at_any_time(void **state)
                 fail_msg("only %ld allocations: not all of them are seen", n);
 }
 
+static void only_a_key_of_a_dict_holds_a_nul(void **state)
+{
+        struct place *place = *state;
+        static const struct {
+                const char *text, *message;
+        } cases[] = {
+                {"{id: x, v: {\"a\\0\": 1}}", NULL},
+                {"{id: x, plan: {s: {params: {d: {\"a\\0\": 1}}, exclude: [{d: {\"a\\0\": 1}}]}}}", NULL},
+                {"{id: x, plan: {s: {sweep: [{d: [{\"a\\0\": 1}]}]}}}", NULL},
+                {"{id: x, tasks: {t: {params: {d: {default: {\"a\\0\": 1}}}}}}", NULL},
+                {"{id: x, \"v\\0\": 1}", "x.yaml:1:9: only a key of a dict can hold the character U+0000"},
+                {"{id: x, plan: {\"s\\0\": {}}}", "x.yaml:1:16: only a key of a dict can hold the character U+0000"},
+                {"{id: x, plan: {s: {params: {\"d\\0\": {}}}}}",
+                 "x.yaml:1:29: only a key of a dict can hold the character U+0000"},
+                {"{id: x, plan: {s: {sweep: [{\"d\\0\": [1]}]}}}",
+                 "x.yaml:1:29: only a key of a dict can hold the character U+0000"},
+                {"{id: x, tasks: {t: {params: {d: {\"type\\0\": int}}}}}",
+                 "x.yaml:1:34: only a key of a dict can hold the character U+0000"},
+        };
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                struct captured captured = {0};
+                xpm_arena *arena = xpm_arena_create();
+                xpm_error err = XPM_ERROR_NONE;
+                xpm_document document;
+                place_put(place, "x.yaml", cases[i].text);
+                int rc = load(place, arena, &(struct load_case){0}, &captured, &document, &err);
+                assert_string_equal(err.message, cases[i].message ? cases[i].message : "");
+                assert_int_equal(rc, cases[i].message ? XPM_EPLAN : 0);
+                xpm_arena_destroy(arena);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -482,6 +514,7 @@ int main(void)
                 T(a_plan_in_code_is_a_layer_of_its_own),
                 T(code_may_be_named_anywhere),
                 T(a_configuration_value_is_known),
+                T(only_a_key_of_a_dict_holds_a_nul),
                 T(memory_may_run_out_at_any_time),
 #undef T
         };

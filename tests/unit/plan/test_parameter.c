@@ -140,6 +140,9 @@ static void generated_is_a_name_in_the_directory(void **state)
                                       "the job's directory, without '.' or '..'"},
                 {"{generated: /a}", "t.yaml:1:39: '/a' cannot be a generated file: expected a relative name inside the "
                                     "job's directory, without '.' or '..'"},
+                {"{generated: \"a\\nb\"}",
+                 "t.yaml:1:39: the name of a generated file cannot hold the character U+000A: "
+                 "choose a name without it"},
                 {"{generated: params.json}",
                  "t.yaml:1:39: 'params.json' cannot be a generated file: the job keeps 'params.json' for itself"},
                 {"{generated: }", "t.yaml:1:39: 'generated': expected a text, found nothing"},

@@ -53,6 +53,8 @@ static void patterns_match(void **state)
                 {"m", "{h: 4}", "[{h: 3}, {h: 4}]", true},
                 {"'dict[str, int]'", "{a: 1, b: 2}", "{a: 1}", true},
                 {"'dict[str, int]'", "{a: 1, b: 2}", "{a: 2}", false},
+                {"'dict[str, int]'", "{\"a\\0b\": 1}", "{\"a\\0b\": 1}", true},
+                {"'dict[str, int]'", "{a: 1}", "{\"a\\0b\": 1}", false},
                 {"path", "d/x", "d/x", true},
                 {"path", "d/x", "d/y", false},
         };

@@ -111,16 +111,17 @@ static void children_are_found_by_name_index_and_key(void **state)
         const xpm_value list = {.kind = XPM_LIST, .array = array}, map = {.kind = XPM_DICT, .dict = dict},
                         set = {.kind = XPM_SET, .array = array};
         static const char *const no_index[] = {"12", "-1", "+1", "01", "1x", "", "99999999999", "1.0"};
-        assert_int_equal(xpm_value_child(&list, "0", NULL)->integer, 0);
-        assert_int_equal(xpm_value_child(&list, "11", NULL)->integer, 11);
+        assert_int_equal(xpm_value_child(&list, "0", 1, NULL)->integer, 0);
+        assert_int_equal(xpm_value_child(&list, "11", 2, NULL)->integer, 11);
         for (size_t i = 0; i < sizeof no_index / sizeof *no_index; i++)
-                assert_null(xpm_value_child(&list, no_index[i], NULL));
-        assert_null(xpm_value_child(&set, "0", NULL));
-        assert_ptr_equal(xpm_value_child(&map, "k", NULL), &dict->items[0].value);
-        assert_ptr_equal(xpm_value_child(&map, "7", NULL), &dict->items[1].value);
-        assert_ptr_equal(xpm_value_child(&map, "true", NULL), &dict->items[2].value);
-        assert_ptr_equal(xpm_value_child(&map, "0.5", NULL), &dict->items[3].value);
-        assert_null(xpm_value_child(&map, "8", NULL));
+                assert_null(xpm_value_child(&list, no_index[i], strlen(no_index[i]), NULL));
+        assert_null(xpm_value_child(&set, "0", 1, NULL));
+        assert_ptr_equal(xpm_value_child(&map, "k", 1, NULL), &dict->items[0].value);
+        assert_ptr_equal(xpm_value_child(&map, "7", 1, NULL), &dict->items[1].value);
+        assert_ptr_equal(xpm_value_child(&map, "true", 4, NULL), &dict->items[2].value);
+        assert_ptr_equal(xpm_value_child(&map, "0.5", 3, NULL), &dict->items[3].value);
+        assert_null(xpm_value_child(&map, "8", 1, NULL));
+        assert_null(xpm_value_child(&map, "k\0", 2, NULL));
 }
 
 static const xpm_node *scalar(struct tools *tools, const char *text)

@@ -83,7 +83,6 @@ static void what_is_wrong_is_said_with_its_position(void **state)
                 {"{[a]: b}\n", "x.yaml:1:2: a key must be a text, not a list or a mapping"},
                 {"? {a: b}\n: c\n", "x.yaml:1:3: a key must be a text, not a list or a mapping"},
                 {"a: &x [1]\n*x : 2\n", "x.yaml:1:4: a key must be a text, not a list or a mapping"},
-                {"\"a\\0\": 1\n", "x.yaml:1:1: a key cannot hold the character U+0000"},
                 {"? \n: 1\n", "x.yaml:1:2: a key is missing before ':'"},
                 {"!remove a: 1\n", "x.yaml:1:1: the tag '!remove' stands before a value, not before a key"},
                 {"a: [!remove b]\n", "x.yaml:1:5: the tag '!remove' stands before the value of a key only"},
