@@ -28,6 +28,9 @@ enum {
 /* Listings: at first as many as this at will, then one in so many milliseconds; 60 in ten minutes in all. */
 enum { BUDGET = 10, REFILL = 12000 };
 
+/* Deaths of the helper in a row, after which it is in no hurry. */
+enum { MANY = 3 };
+
 enum { ARRAY = 1000, SUBMITTED = 100000, COMMENT = 900, WARN = 30 };
 
 typedef struct slurm {
@@ -40,6 +43,10 @@ typedef struct slurm {
         size_t array, submitted;
         int64_t list_at, last_refill, listing; /* next listing; request number of the one that is under way, 0 */
         int64_t asked_at;                      /* when the oldest request was sent, 0: none is under way */
+        int64_t since;                         /* stamp of the last listing, when nothing is unknown since; 0 */
+        json_t *cancelling;                    /* a request to cancel that has no answer yet, and its number */
+        int64_t cancel_request;
+        bool withdrawn; /* nothing new is submitted */
         int interval, budget;
         json_t *partitions; /* NULL: not known */
         bool asked_partitions;
@@ -106,6 +113,7 @@ static void slurm_close(void *instance)
                 batch_free(self->batches);
                 self->batches = next;
         }
+        json_decref(self->cancelling);
         json_decref(self->partitions);
         json_decref(self->config);
         free(self->name);
@@ -187,10 +195,19 @@ static int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(v
 
 static void ask_partitions(slurm *self)
 {
-        json_t *request = json_pack("{s:s}", "do", "partitions");
+        json_t *answer = NULL;
         self->asked_partitions = true;
-        int64_t id = request ? helper_send(&self->helper, request, NULL) : 0;
-        json_t *answer = id ? helper_wait(&self->helper, id, CHECK) : NULL;
+        /* Again when the helper has died of it: another one may live. */
+        for (int tries = 0; tries == 0 || (tries == 1 && !answer && self->helper.fd < 0); tries++) {
+                json_t *request = json_pack("{s:s}", "do", "partitions");
+                int64_t id = request ? helper_send(&self->helper, request, NULL) : 0;
+                answer = id ? helper_wait(&self->helper, id, CHECK) : NULL;
+        }
+        if (self->listing) { /* its answer was passed over */
+                self->listing = 0;
+                self->asked_at = 0;
+                self->list_at = now_ms() + OFTEN;
+        }
         self->core->requested(self->core, (size_t)json_integer_value(json_object_get(answer, "requests")));
         self->partitions = json_incref(json_object_get(answer, "partitions"));
         json_int_t largest = json_integer_value(json_object_get(answer, "array"));
@@ -417,6 +434,13 @@ static void list_soon(slurm *self, int in)
                 self->list_at = at;
 }
 
+/* A batch has lost track: the next listing has to be whole. */
+static void find_out(slurm *self, int in)
+{
+        self->since = 0;
+        list_soon(self, in);
+}
+
 static int accepted(slurm *self, batch *batch_, long job, xpm_error *err)
 {
         batch_->job_id = job;
@@ -426,6 +450,7 @@ static int accepted(slurm *self, batch *batch_, long job, xpm_error *err)
                 if (batch_->jobs[i].state == JOB_COLLECTED)
                         batch_->jobs[i].state = JOB_QUEUED;
         self->interval = OFTEN;
+        self->since = 0;
         list_soon(self, OFTEN);
         return batch_write_id(batch_, err);
 }
@@ -448,7 +473,9 @@ static int take_submission(slurm *self, batch *batch_, const json_t *answer, xpm
                 }
                 put_off(batch_, ambiguous ? BATCH_LOST_TRACK : BATCH_WAITS);
                 if (ambiguous)
-                        list_soon(self, batch_->backoff);
+                        find_out(self, batch_->backoff);
+                else if (self->withdrawn)
+                        leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
                 return 0;
         }
         char message[700];
@@ -520,7 +547,7 @@ static batch *owner_of(slurm *self, long id, const char *comment, xpm_error *err
                 if (batch_->job_id == id)
                         return batch_;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
-                if (batch_->state == BATCH_LOST_TRACK && comment) {
+                if ((batch_->state == BATCH_LOST_TRACK || batch_->state == BATCH_WAITS) && comment) {
                         comment_of(self, batch_, own);
                         if (strcmp(own, comment) == 0) {
                                 accepted(self, batch_, id, err);
@@ -547,13 +574,35 @@ static bool see_missing(slurm *self, batch *batch_, int64_t asked)
         return news;
 }
 
+static void calm_down(slurm *self, bool news)
+{
+        self->interval = news ? OFTEN : self->interval + self->interval / 2;
+        if (self->interval > SELDOM)
+                self->interval = SELDOM;
+}
+
+/* Was each batch that Slurm has judged by the listing that was asked for when ASKED? Only then the next one may tell
+ * no more than that nothing has changed. */
+static bool is_settled(const slurm *self, int64_t asked)
+{
+        for (const batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                if (batch_->state == BATCH_SENT || batch_->state == BATCH_LOST_TRACK ||
+                    (batch_->state == BATCH_QUEUED && batch_->accepted >= asked))
+                        return false;
+        return true;
+}
+
 static int take_listing(slurm *self, const json_t *answer, int64_t asked, xpm_error *err)
 {
         const json_t *jobs = json_object_get(answer, "jobs");
         size_t i;
         json_t *fields;
         bool news = false;
-        if (!jobs)
+        if (json_is_true(json_object_get(answer, "unchanged"))) {
+                calm_down(self, false);
+                return 0;
+        }
+        if (!json_is_array(jobs))
                 return 0; /* the controller is away: nothing is known, and nothing is concluded */
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 for (size_t k = 0; k < batch_->count; k++)
@@ -573,12 +622,14 @@ static int take_listing(slurm *self, const json_t *answer, int64_t asked, xpm_er
         }
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 news |= see_missing(self, batch_, asked);
-                if (batch_->state == BATCH_LOST_TRACK) /* it has not arrived, as far as can be told */
-                        batch_->state = BATCH_WAITS;
+                if (batch_->state != BATCH_LOST_TRACK)
+                        continue;
+                batch_->state = BATCH_WAITS; /* it has not arrived, as far as can be told */
+                if (self->withdrawn)
+                        leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
         }
-        self->interval = news ? OFTEN : self->interval + self->interval / 2;
-        if (self->interval > SELDOM)
-                self->interval = SELDOM;
+        calm_down(self, news);
+        self->since = is_settled(self, asked) ? json_integer_value(json_object_get(answer, "stamp")) : 0;
         return err && err->code ? err->code : 0;
 }
 
@@ -591,9 +642,33 @@ static bool has_queued(const slurm *self)
         return false;
 }
 
+/* What is to be cancelled is kept until there is an answer: else jobs would run that nobody waits for. */
+static int send_cancel(slurm *self, xpm_error *err)
+{
+        if (!self->cancelling || self->cancel_request)
+                return 0;
+        json_t *request = json_copy(self->cancelling);
+        self->cancel_request = request ? helper_send(&self->helper, request, err) : 0;
+        return self->cancel_request ? 0 : XPM_ELAUNCHER;
+}
+
+static void take_cancelled(slurm *self, const json_t *answer)
+{
+        bool ambiguous;
+        const char *error = json_string_value(json_object_get(answer, "error"));
+        self->cancel_request = 0;
+        if (error && refusal_passes(error, &ambiguous)) {
+                list_soon(self, OFTEN);
+                return;
+        }
+        json_decref(self->cancelling);
+        self->cancelling = NULL;
+}
+
 static void ask_for_listing(slurm *self)
 {
         int64_t now = now_ms();
+        send_cancel(self, NULL);
         while (now - self->last_refill >= REFILL && self->budget < BUDGET) {
                 self->budget++;
                 self->last_refill += REFILL;
@@ -604,7 +679,7 @@ static void ask_for_listing(slurm *self)
                 self->list_at = self->last_refill + REFILL;
                 return;
         }
-        json_t *request = json_pack("{s:s}", "do", "list");
+        json_t *request = json_pack("{s:s, s:I}", "do", "list", "since", (json_int_t)self->since);
         self->listing = request ? helper_send(&self->helper, request, NULL) : 0;
         self->list_at = 0;
         self->budget--;
@@ -630,6 +705,10 @@ static int take_answer(slurm *self, const json_t *answer, xpm_error *err)
                         list_soon(self, self->interval);
                 return rc;
         }
+        if (id == self->cancel_request) {
+                take_cancelled(self, answer);
+                return 0;
+        }
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 if (batch_->state == BATCH_SENT && batch_->request == id) {
                         if (!self->listing)
@@ -645,10 +724,11 @@ static void helper_died(slurm *self)
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 if (batch_->state == BATCH_SENT) {
                         put_off(batch_, BATCH_LOST_TRACK);
-                        list_soon(self, batch_->backoff);
+                        find_out(self, batch_->backoff);
                 }
-        if (self->listing)
-                list_soon(self, self->helper.restarts > 1 ? SELDOM : OFTEN);
+        if (self->listing || self->cancel_request)
+                list_soon(self, self->helper.restarts > MANY ? SELDOM : OFTEN);
+        self->cancel_request = 0;
         self->listing = 0;
         self->asked_at = 0;
 }
@@ -710,6 +790,7 @@ static int slurm_withdraw(void *instance, xpm_error *err)
         size_t length = 0, queued = 0;
         FILE *stream = open_memstream(&ids, &length);
         (void)err;
+        self->withdrawn = true;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 if (batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS)
                         leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
@@ -772,7 +853,10 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
         }
         self->interval = OFTEN;
         list_soon(self, OFTEN);
-        return helper_send(&self->helper, request, err) ? 0 : XPM_ELAUNCHER;
+        json_decref(self->cancelling);
+        self->cancelling = request;
+        self->cancel_request = 0;
+        return send_cancel(self, err);
 }
 
 /* The batch of an earlier engine that HANDLE names, known by its manifest. */
@@ -836,6 +920,7 @@ static int slurm_reattach(void *instance, const uint64_t *tags, const char *cons
                         return fail(err, XPM_ENOMEM, "out of memory");
                 self->active++;
         }
+        self->since = 0;
         self->list_at = now_ms();
         return 0;
 }

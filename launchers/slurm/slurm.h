@@ -25,6 +25,9 @@ typedef struct helper {
         size_t in_length, in_capacity, out_length, out_capacity;
         int64_t next_id;
         size_t restarts; /* without an answer in between */
+        bool answered;   /* since its start */
+        bool library;    /* what runs is the one on libslurm */
+        bool commands;   /* which is not tried any more */
 } helper;
 
 /* Send REQUEST, which is taken, with an `id` that is returned; 0 and ERR when the helper cannot be started. */
