@@ -11,7 +11,7 @@
 
 #include "slurm.h"
 
-static int fail(xpm_error *err, int code, const char *what, const char *path)
+static int io_error(xpm_error *err, int code, const char *what, const char *path)
 {
         if (err && !err->code) {
                 err->code = code;
@@ -101,18 +101,18 @@ static int replace(const char *path, const char *text, xpm_error *err)
                 if (wrote < 0 && errno == EINTR)
                         continue;
                 if (wrote < 0) {
-                        rc = fail(err, XPM_EIO, "write", beside);
+                        rc = io_error(err, XPM_EIO, "write", beside);
                         break;
                 }
                 at += wrote;
                 left -= (size_t)wrote;
         }
         if (fd < 0)
-                rc = fail(err, XPM_EIO, "create", beside);
+                rc = io_error(err, XPM_EIO, "create", beside);
         else if (close(fd) != 0 && rc == 0)
-                rc = fail(err, XPM_EIO, "write", beside);
+                rc = io_error(err, XPM_EIO, "write", beside);
         if (rc == 0 && rename(beside, path) != 0)
-                rc = fail(err, XPM_EIO, "create", path);
+                rc = io_error(err, XPM_EIO, "create", path);
         if (rc != 0)
                 unlink(beside);
         free(beside);
@@ -124,7 +124,7 @@ static int make_folder(const char *manifest, xpm_error *err)
         char *folder = strndup(manifest, (size_t)(strrchr(manifest, '/') - manifest));
         if (!folder)
                 return XPM_ENOMEM;
-        int rc = mkdir(folder, 0777) == 0 || errno == EEXIST ? 0 : fail(err, XPM_EIO, "make", folder);
+        int rc = mkdir(folder, 0777) == 0 || errno == EEXIST ? 0 : io_error(err, XPM_EIO, "make", folder);
         free(folder);
         return rc;
 }

@@ -13,53 +13,23 @@
 
 #include "slurm.h"
 
-/* Milliseconds: while jobs are collected, between listings at least and at most, until an answer is missed (the library
- * itself waits for 10 s, some times over), and between tries at a controller that is busy. */
-enum {
-        COLLECT = 300,
-        OFTEN = 1000,
-        SELDOM = 30000,
-        PATIENCE = 120000,
-        BACKOFF = 1000,
-        BACKOFF_MOST = 60000,
-        CHECK = 5000
-};
-
-/* Listings: at first as many as this at will, then one in so many milliseconds; 60 in ten minutes in all. */
-enum { BUDGET = 10, REFILL = 12000 };
+/* Milliseconds: while jobs are collected, until an answer is missed (the library itself waits for 10 s, some times
+ * over), and between tries at a controller that is busy. */
+enum { COLLECT = 300, PATIENCE = 120000, BACKOFF = 1000, BACKOFF_MOST = 60000 };
 
 /* Deaths of the helper in a row, after which it is in no hurry. */
 enum { MANY = 3 };
 
-enum { ARRAY = 1000, SUBMITTED = 100000, COMMENT = 900, WARN = 30 };
+enum { ARRAY = 1000, SUBMITTED = 100000 };
 
-typedef struct slurm {
-        const xpm_core *core;
-        char *name;
-        json_t *config;
-        helper helper;
-        batch *batches;
-        size_t active; /* jobs with Slurm or on their way there */
-        size_t array, submitted;
-        int64_t list_at, last_refill, listing; /* next listing; request number of the one that is under way, 0 */
-        int64_t asked_at;                      /* when the oldest request was sent, 0: none is under way */
-        int64_t since;                         /* stamp of the last listing, when nothing is unknown since; 0 */
-        json_t *cancelling;                    /* a request to cancel that has no answer yet, and its number */
-        int64_t cancel_request;
-        bool withdrawn; /* nothing new is submitted */
-        int interval, budget;
-        json_t *partitions; /* NULL: not known */
-        bool asked_partitions;
-} slurm;
-
-static int64_t now_ms(void)
+int64_t slurm_now(void)
 {
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
         return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int fail(xpm_error *err, int code, const char *words)
+int slurm_fail(xpm_error *err, int code, const char *words)
 {
         if (err && !err->code) {
                 err->code = code;
@@ -68,7 +38,7 @@ static int fail(xpm_error *err, int code, const char *words)
         return code;
 }
 
-static void note(const slurm *self, const char *words)
+void slurm_note(const slurm *self, const char *words)
 {
         enum { NOTE = 2 };
         self->core->log(self->core, NOTE, words);
@@ -81,6 +51,7 @@ static size_t limit_of(const slurm *self, const char *key, size_t standard)
 }
 
 static void slurm_close(void *instance);
+static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *err);
 
 static int slurm_open(const xpm_core *core, const char *name, const char *config, void **instance, xpm_error *err)
 {
@@ -93,13 +64,13 @@ static int slurm_open(const xpm_core *core, const char *name, const char *config
         self->config = config ? json_loads(config, 0, NULL) : json_object();
         if (!self->name || !self->config) {
                 slurm_close(self);
-                return fail(err, XPM_ENOMEM, "out of memory");
+                return slurm_fail(err, XPM_ENOMEM, "out of memory");
         }
         self->array = limit_of(self, "array", ARRAY);
         self->submitted = limit_of(self, "submitted", SUBMITTED);
-        self->interval = OFTEN;
-        self->budget = BUDGET;
-        self->last_refill = now_ms();
+        self->interval = LIST_OFTEN;
+        self->budget = LIST_BUDGET;
+        self->last_refill = slurm_now();
         *instance = self;
         return 0;
 }
@@ -120,149 +91,8 @@ static void slurm_close(void *instance)
         free(self);
 }
 
-/* Requirements as options of sbatch. */
-
-typedef struct options {
-        int (*add)(void *data, const char *directive);
-        void *data;
-        const json_t *own; /* of launchers.yaml: what stands there wins */
-        int rc;
-} options;
-
-static void put(options *options_, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static void put(options *options_, const char *name, const char *format, ...)
-{
-        char value[256], directive[320];
-        va_list args;
-        if (options_->rc != 0 || json_object_get(options_->own, name))
-                return;
-        va_start(args, format);
-        vsnprintf(value, sizeof value, format, args);
-        va_end(args);
-        snprintf(directive, sizeof directive, "--%s=%s", name, value);
-        options_->rc = options_->add(options_->data, directive);
-}
-
-static void put_own(options *options_)
-{
-        const char *name;
-        json_t *value;
-        json_object_foreach((json_t *)options_->own, name, value)
-        {
-                char directive[1024];
-                char *number = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-                const char *text = json_is_string(value) ? json_string_value(value) : number;
-                if (json_is_true(value))
-                        snprintf(directive, sizeof directive, "--%s", name);
-                else
-                        snprintf(directive, sizeof directive, "--%s=%s", name, text ? text : "");
-                if (options_->rc == 0 && !json_is_false(value) && !json_is_null(value))
-                        options_->rc = options_->add(options_->data, directive);
-                free(number);
-        }
-}
-
-static int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(void *data, const char *directive),
-                            void *data, xpm_error *err)
-{
-        const slurm *self = instance;
-        int64_t ranks = shape->ranks > 0 ? shape->ranks : 1, nodes = shape->nodes > 0 ? shape->nodes : 0;
-        options options_ = {add, data, json_object_get(self->config, "options"), 0};
-        (void)err;
-        put_own(&options_);
-        put(&options_, "job-name", "%s", self->core->label);
-        if (nodes > 0 || ranks == 1)
-                put(&options_, "nodes", "%lld", (long long)(nodes > 0 ? nodes : 1));
-        put(&options_, "ntasks", "%lld", (long long)ranks);
-        put(&options_, "cpus-per-task", "%lld", (long long)(shape->cores / ranks));
-        if (shape->memory > 0) {
-                uint64_t share = shape->memory / (uint64_t)(nodes > 0 ? nodes : 1);
-                put(&options_, "mem", "%lluM", (unsigned long long)((share + (1 << 20) - 1) >> 20));
-        }
-        if (shape->gpus > 0)
-                put(&options_, "gres", "gpu:%lld", (long long)(shape->gpus / (nodes > 0 ? nodes : 1)));
-        /* Before the limit the worker is told, which ends the job in order, and may let it save its state. */
-        if (shape->duration > WARN)
-                put(&options_, "signal", "B:TERM@%d", WARN);
-        if (shape->duration > 0)
-                put(&options_, "time", "%lld:%02lld", (long long)(shape->duration / 60),
-                    (long long)(shape->duration % 60));
-        return options_.rc;
-}
-
-/* Can Slurm run it? */
-
-static void ask_partitions(slurm *self)
-{
-        json_t *answer = NULL;
-        self->asked_partitions = true;
-        /* Again when the helper has died of it: another one may live. */
-        for (int tries = 0; tries == 0 || (tries == 1 && !answer && self->helper.fd < 0); tries++) {
-                json_t *request = json_pack("{s:s}", "do", "partitions");
-                int64_t id = request ? helper_send(&self->helper, request, NULL) : 0;
-                answer = id ? helper_wait(&self->helper, id, CHECK) : NULL;
-        }
-        if (self->listing) { /* its answer was passed over */
-                self->listing = 0;
-                self->asked_at = 0;
-                self->list_at = now_ms() + OFTEN;
-        }
-        self->core->requested(self->core, (size_t)json_integer_value(json_object_get(answer, "requests")));
-        self->partitions = json_incref(json_object_get(answer, "partitions"));
-        json_int_t largest = json_integer_value(json_object_get(answer, "array"));
-        if (largest > 0 && (size_t)largest < self->array)
-                self->array = (size_t)largest;
-        json_decref(answer);
-}
-
-static const json_t *find_partition(const slurm *self, const char *name)
-{
-        size_t i;
-        json_t *one;
-        json_array_foreach(self->partitions, i, one)
-        {
-                bool standard = json_is_true(json_object_get(one, "default"));
-                if (name ? strcmp(json_string_value(json_object_get(one, "name")), name) == 0 : standard)
-                        return one;
-        }
-        return NULL;
-}
-
-static int slurm_check(void *instance, const xpm_shape *shape, xpm_error *err)
-{
-        slurm *self = instance;
-        char words[512];
-        if (!self->asked_partitions)
-                ask_partitions(self);
-        const char *name = json_string_value(json_object_get(json_object_get(self->config, "options"), "partition"));
-        if (!self->partitions || (name && strchr(name, ',')))
-                return 0; /* the submission will tell */
-        const json_t *partition = find_partition(self, name);
-        if (!partition && name) {
-                snprintf(words, sizeof words, "Slurm has no partition '%s'", name);
-                return fail(err, XPM_ELAUNCHER, words);
-        }
-        long long seconds = json_integer_value(json_object_get(partition, "seconds"));
-        long long nodes = json_integer_value(json_object_get(partition, "nodes"));
-        name = json_string_value(json_object_get(partition, "name"));
-        if (partition && seconds > 0 && shape->duration > seconds) {
-                snprintf(words, sizeof words, "it wants %lld s, and partition '%s' allows %lld",
-                         (long long)shape->duration, name, seconds);
-                return fail(err, XPM_ELAUNCHER, words);
-        }
-        if (partition && nodes > 0 && shape->nodes > nodes) {
-                snprintf(words, sizeof words, "it wants %lld nodes, and partition '%s' has %lld",
-                         (long long)shape->nodes, name, nodes);
-                return fail(err, XPM_ELAUNCHER, words);
-        }
-        return 0;
-}
-
-/* Batches. */
-
-static void tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
-                 const char *message)
+void slurm_tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
+                const char *message)
 {
         const xpm_launch_event event = {.kind = kind,
                                         .tag = job->tag,
@@ -274,8 +104,8 @@ static void tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_
 }
 
 /* JOB is Slurm's no more. */
-static void leave(slurm *self, batch *batch_, slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
-                  const char *message)
+void slurm_leave(slurm *self, batch *batch_, slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
+                 const char *message)
 {
         if (job->state == JOB_LEFT)
                 return;
@@ -283,14 +113,14 @@ static void leave(slurm *self, batch *batch_, slurm_job *job, enum xpm_launch_ev
         batch_->left++;
         self->active -= job->ours;
         if (job->ours)
-                tell(self, job, kind, reason, message);
+                slurm_tell(self, job, kind, reason, message);
 }
 
-static void leave_all(slurm *self, batch *batch_, enum xpm_launch_event_kind kind, const char *reason,
-                      const char *message)
+void slurm_leave_all(slurm *self, batch *batch_, enum xpm_launch_event_kind kind, const char *reason,
+                     const char *message)
 {
         for (size_t i = 0; i < batch_->count; i++)
-                leave(self, batch_, &batch_->jobs[i], kind, reason, message);
+                slurm_leave(self, batch_, &batch_->jobs[i], kind, reason, message);
 }
 
 static void forget_finished(slurm *self)
@@ -322,7 +152,7 @@ static batch *find_collecting(slurm *self, const char *const *directives)
         batch *made = batch_create(self->core, directives);
         if (!made)
                 return NULL;
-        made->due = now_ms() + COLLECT;
+        made->due = slurm_now() + COLLECT;
         made->next = self->batches;
         self->batches = made;
         return made;
@@ -332,18 +162,18 @@ static int slurm_submit(void *instance, const xpm_launch *const *launches, size_
 {
         slurm *self = instance;
         if (!self->asked_partitions)
-                ask_partitions(self);
+                slurm_ask_limits(self);
         for (size_t i = 0; i < count; i++) {
                 char handle[256], nonce[XPM_LAUNCH_NONCE];
                 batch *batch_ = find_collecting(self, launches[i]->directives);
                 if (!batch_)
-                        return fail(err, XPM_ENOMEM, "out of memory");
+                        return slurm_fail(err, XPM_ENOMEM, "out of memory");
                 batch_handle(batch_, batch_->count, handle);
                 int rc = self->core->prepare(self->core, launches[i], self->name, handle, nonce, err);
                 if (rc == 1)
                         continue;
                 if (rc != 0 || batch_add(batch_, launches[i]) != 0)
-                        return rc != 0 ? rc : fail(err, XPM_ENOMEM, "out of memory");
+                        return rc != 0 ? rc : slurm_fail(err, XPM_ENOMEM, "out of memory");
                 memcpy(batch_->jobs[batch_->count - 1].nonce, nonce, sizeof nonce);
                 self->active++;
         }
@@ -385,7 +215,7 @@ static char *make_script(const slurm *self, const batch *batch_)
         return text;
 }
 
-static void comment_of(const slurm *self, const batch *batch_, char comment[COMMENT])
+void slurm_comment(const slurm *self, const batch *batch_, char comment[COMMENT])
 {
         snprintf(comment, COMMENT, "xpm:%.400s:%.400s", self->core->workspace, batch_->name);
 }
@@ -396,8 +226,8 @@ static int send_batch(slurm *self, batch *batch_, xpm_error *err)
         char *script = make_script(self, batch_), *output = NULL;
         int rc = script && asprintf(&output, "%s%s.log", batch_->manifest, batch_->count > 1 ? ".%a" : "") > 0
                          ? batch_write(batch_, err)
-                         : fail(err, XPM_ENOMEM, "out of memory");
-        comment_of(self, batch_, comment);
+                         : slurm_fail(err, XPM_ENOMEM, "out of memory");
+        slurm_comment(self, batch_, comment);
         json_t *request =
                 rc == 0 ? json_pack("{s:s, s:O, s:s, s:I, s:s, s:s}", "do", "submit", "options", batch_->directives,
                                     "script", script, "array", (json_int_t)(batch_->count > 1 ? batch_->count : 0),
@@ -406,11 +236,11 @@ static int send_batch(slurm *self, batch *batch_, xpm_error *err)
         if (rc == 0)
                 batch_->request = request ? helper_send(&self->helper, request, err) : 0;
         if (rc == 0 && batch_->request == 0)
-                rc = fail(err, XPM_ELAUNCHER, "Slurm cannot be asked");
+                rc = slurm_fail(err, XPM_ELAUNCHER, "Slurm cannot be asked");
         if (rc == 0) {
                 batch_->state = BATCH_SENT;
                 if (!self->asked_at)
-                        self->asked_at = now_ms();
+                        self->asked_at = slurm_now();
         }
         free(script);
         free(output);
@@ -424,35 +254,21 @@ static void put_off(batch *batch_, enum batch_state state)
         batch_->backoff = batch_->backoff ? 2 * batch_->backoff : BACKOFF;
         if (batch_->backoff > BACKOFF_MOST)
                 batch_->backoff = BACKOFF_MOST;
-        batch_->due = now_ms() + batch_->backoff;
+        batch_->due = slurm_now() + batch_->backoff;
 }
 
-static void list_soon(slurm *self, int in)
-{
-        int64_t at = now_ms() + in;
-        if (self->list_at == 0 || at < self->list_at)
-                self->list_at = at;
-}
-
-/* A batch has lost track: the next listing has to be whole. */
-static void find_out(slurm *self, int in)
-{
-        self->since = 0;
-        list_soon(self, in);
-}
-
-static int accepted(slurm *self, batch *batch_, long job, xpm_error *err)
+int slurm_accepted(slurm *self, batch *batch_, long job, xpm_error *err)
 {
         batch_->job_id = job;
         batch_->state = BATCH_QUEUED;
-        batch_->accepted = now_ms();
+        batch_->accepted = slurm_now();
         for (size_t i = 0; i < batch_->count; i++)
                 if (batch_->jobs[i].state == JOB_COLLECTED)
                         batch_->jobs[i].state = JOB_QUEUED;
-        self->interval = OFTEN;
-        self->since = 0;
-        list_soon(self, OFTEN);
-        return batch_write_id(batch_, err);
+        self->interval = LIST_OFTEN;
+        listing_find_out(self, LIST_OFTEN);
+        int rc = batch_write_id(batch_, err);
+        return rc == 0 && self->cancelled ? slurm_cancel(self, NULL, 0, err) : rc;
 }
 
 static int take_submission(slurm *self, batch *batch_, const json_t *answer, xpm_error *err)
@@ -461,7 +277,7 @@ static int take_submission(slurm *self, batch *batch_, const json_t *answer, xpm
         const char *error = json_string_value(json_object_get(answer, "error"));
         bool ambiguous;
         if (job > 0)
-                return accepted(self, batch_, job, err);
+                return slurm_accepted(self, batch_, job, err);
         if (!error)
                 error = "no answer";
         if (refusal_passes(error, &ambiguous)) {
@@ -469,169 +285,23 @@ static int take_submission(slurm *self, batch *batch_, const json_t *answer, xpm
                 if (batch_->backoff == 0) {
                         snprintf(words, sizeof words, "Slurm takes no jobs now, they are kept and tried again: %s",
                                  error);
-                        note(self, words);
+                        slurm_note(self, words);
                 }
                 put_off(batch_, ambiguous ? BATCH_LOST_TRACK : BATCH_WAITS);
                 if (ambiguous)
-                        find_out(self, batch_->backoff);
+                        listing_find_out(self, batch_->backoff);
                 else if (self->withdrawn)
-                        leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
+                        slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
                 return 0;
         }
         char message[700];
         snprintf(message, sizeof message, "Slurm refused it: %s", error);
-        leave_all(self, batch_, XPM_LAUNCH_REFUSED, NULL, message);
+        slurm_leave_all(self, batch_, XPM_LAUNCH_REFUSED, NULL, message);
         batch_->state = BATCH_QUEUED;
         return 0;
 }
 
-/* Listings. */
-
-typedef struct line {
-        slurm *self;
-        batch *batch_;
-        const char *state, *reason, *comment;
-        bool news;
-} line;
-
-static void see(slurm *self, batch *batch_, slurm_job *job, line *line_)
-{
-        const char *word;
-        char message[256];
-        job->seen = true;
-        switch (fate_of(line_->state, line_->reason, &word)) {
-        case FATE_WAITS: return;
-        case FATE_RUNS:
-                if (job->state != JOB_RUNNING && job->ours)
-                        tell(self, job, XPM_LAUNCH_STARTED, NULL, NULL);
-                line_->news |= job->state != JOB_RUNNING;
-                job->state = JOB_RUNNING;
-                return;
-        case FATE_NEVER: snprintf(message, sizeof message, "Slurm will never start it: %s", word); break;
-        case FATE_ENDED:
-                snprintf(message, sizeof message, "Slurm says %s%s%s", line_->state,
-                         line_->reason && strcmp(line_->reason, "None") != 0 ? ": " : "",
-                         line_->reason && strcmp(line_->reason, "None") != 0 ? line_->reason : "");
-                line_->news = true;
-                leave(self, batch_, job, XPM_LAUNCH_LEFT, word, message);
-                return;
-        }
-        char id[64];
-        snprintf(id, sizeof id, batch_->count > 1 ? "%ld_%zu" : "%ld", batch_->job_id, (size_t)(job - batch_->jobs));
-        json_t *request = json_pack("{s:s, s:[s]}", "do", "cancel", "jobs", id);
-        if (request)
-                helper_send(&self->helper, request, NULL);
-        line_->news = true;
-        leave(self, batch_, job, XPM_LAUNCH_REFUSED, NULL, message);
-}
-
-static void visit(void *data, long index)
-{
-        line *line_ = data;
-        size_t at = index < 0 ? 0 : (size_t)index;
-        if (line_->batch_ && at < line_->batch_->count && line_->batch_->jobs[at].state != JOB_LEFT)
-                see(line_->self, line_->batch_, &line_->batch_->jobs[at], line_);
-}
-
-static void no_visit(void *data, long index)
-{
-        (void)data;
-        (void)index;
-}
-
-/* Whose it is, by number, or by comment where the number is not known. */
-static batch *owner_of(slurm *self, long id, const char *comment, xpm_error *err)
-{
-        char own[COMMENT];
-        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
-                if (batch_->job_id == id)
-                        return batch_;
-        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
-                if ((batch_->state == BATCH_LOST_TRACK || batch_->state == BATCH_WAITS) && comment) {
-                        comment_of(self, batch_, own);
-                        if (strcmp(own, comment) == 0) {
-                                accepted(self, batch_, id, err);
-                                return batch_;
-                        }
-                }
-        return NULL;
-}
-
-/* Those that Slurm does not know: they have ended and were forgotten, or never arrived. */
-static bool see_missing(slurm *self, batch *batch_, int64_t asked)
-{
-        bool news = false;
-        /* What was accepted after the question was sent may lack in the answer. */
-        if (batch_->state != BATCH_QUEUED || batch_->accepted >= asked)
-                return false;
-        for (size_t i = 0; i < batch_->count; i++) {
-                slurm_job *job = &batch_->jobs[i];
-                if (job->state == JOB_LEFT || job->seen)
-                        continue;
-                news = true;
-                leave(self, batch_, job, XPM_LAUNCH_LEFT, NULL, "Slurm has forgotten it");
-        }
-        return news;
-}
-
-static void calm_down(slurm *self, bool news)
-{
-        self->interval = news ? OFTEN : self->interval + self->interval / 2;
-        if (self->interval > SELDOM)
-                self->interval = SELDOM;
-}
-
-/* Was each batch that Slurm has judged by the listing that was asked for when ASKED? Only then the next one may tell
- * no more than that nothing has changed. */
-static bool is_settled(const slurm *self, int64_t asked)
-{
-        for (const batch *batch_ = self->batches; batch_; batch_ = batch_->next)
-                if (batch_->state == BATCH_SENT || batch_->state == BATCH_LOST_TRACK ||
-                    (batch_->state == BATCH_QUEUED && batch_->accepted >= asked))
-                        return false;
-        return true;
-}
-
-static int take_listing(slurm *self, const json_t *answer, int64_t asked, xpm_error *err)
-{
-        const json_t *jobs = json_object_get(answer, "jobs");
-        size_t i;
-        json_t *fields;
-        bool news = false;
-        if (json_is_true(json_object_get(answer, "unchanged"))) {
-                calm_down(self, false);
-                return 0;
-        }
-        if (!json_is_array(jobs))
-                return 0; /* the controller is away: nothing is known, and nothing is concluded */
-        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
-                for (size_t k = 0; k < batch_->count; k++)
-                        batch_->jobs[k].seen = false;
-        json_array_foreach(jobs, i, fields)
-        {
-                const char *id = json_string_value(json_array_get(fields, 0));
-                line line_ = {.self = self,
-                              .state = json_string_value(json_array_get(fields, 1)),
-                              .reason = json_string_value(json_array_get(fields, 2)),
-                              .comment = json_string_value(json_array_get(fields, 3))};
-                long number = id && line_.state ? queue_elements(id, no_visit, NULL) : 0;
-                line_.batch_ = number > 0 ? owner_of(self, number, line_.comment, err) : NULL;
-                if (line_.batch_)
-                        queue_elements(id, visit, &line_);
-                news |= line_.news;
-        }
-        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
-                news |= see_missing(self, batch_, asked);
-                if (batch_->state != BATCH_LOST_TRACK)
-                        continue;
-                batch_->state = BATCH_WAITS; /* it has not arrived, as far as can be told */
-                if (self->withdrawn)
-                        leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
-        }
-        calm_down(self, news);
-        self->since = is_settled(self, asked) ? json_integer_value(json_object_get(answer, "stamp")) : 0;
-        return err && err->code ? err->code : 0;
-}
+/* The loop. */
 
 static bool has_queued(const slurm *self)
 {
@@ -642,54 +312,18 @@ static bool has_queued(const slurm *self)
         return false;
 }
 
-/* What is to be cancelled is kept until there is an answer: else jobs would run that nobody waits for. */
-static int send_cancel(slurm *self, xpm_error *err)
-{
-        if (!self->cancelling || self->cancel_request)
-                return 0;
-        json_t *request = json_copy(self->cancelling);
-        self->cancel_request = request ? helper_send(&self->helper, request, err) : 0;
-        return self->cancel_request ? 0 : XPM_ELAUNCHER;
-}
-
 static void take_cancelled(slurm *self, const json_t *answer)
 {
         bool ambiguous;
         const char *error = json_string_value(json_object_get(answer, "error"));
         self->cancel_request = 0;
         if (error && refusal_passes(error, &ambiguous)) {
-                list_soon(self, OFTEN);
+                listing_soon(self, LIST_OFTEN);
                 return;
         }
         json_decref(self->cancelling);
         self->cancelling = NULL;
 }
-
-static void ask_for_listing(slurm *self)
-{
-        int64_t now = now_ms();
-        send_cancel(self, NULL);
-        while (now - self->last_refill >= REFILL && self->budget < BUDGET) {
-                self->budget++;
-                self->last_refill += REFILL;
-        }
-        if (self->budget >= BUDGET)
-                self->last_refill = now;
-        if (self->budget == 0) {
-                self->list_at = self->last_refill + REFILL;
-                return;
-        }
-        json_t *request = json_pack("{s:s, s:I}", "do", "list", "since", (json_int_t)self->since);
-        self->listing = request ? helper_send(&self->helper, request, NULL) : 0;
-        self->list_at = 0;
-        self->budget--;
-        if (self->listing)
-                self->asked_at = now;
-        else
-                list_soon(self, SELDOM);
-}
-
-/* The loop. */
 
 static int take_answer(slurm *self, const json_t *answer, xpm_error *err)
 {
@@ -700,9 +334,9 @@ static int take_answer(slurm *self, const json_t *answer, xpm_error *err)
                 int64_t asked = self->asked_at;
                 self->listing = 0;
                 self->asked_at = 0;
-                rc = take_listing(self, answer, asked, err);
+                rc = listing_take(self, answer, asked, err);
                 if (has_queued(self))
-                        list_soon(self, self->interval);
+                        listing_soon(self, self->interval);
                 return rc;
         }
         if (id == self->cancel_request) {
@@ -724,10 +358,10 @@ static void helper_died(slurm *self)
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 if (batch_->state == BATCH_SENT) {
                         put_off(batch_, BATCH_LOST_TRACK);
-                        find_out(self, batch_->backoff);
+                        listing_find_out(self, batch_->backoff);
                 }
         if (self->listing || self->cancel_request)
-                list_soon(self, self->helper.restarts > MANY ? SELDOM : OFTEN);
+                listing_soon(self, self->helper.restarts > MANY ? LIST_SELDOM : LIST_OFTEN);
         self->cancel_request = 0;
         self->listing = 0;
         self->asked_at = 0;
@@ -743,11 +377,11 @@ static int slurm_dispatch(void *instance, xpm_error *err)
                 rc = take_answer(self, answer, err);
                 json_decref(answer);
         }
-        int64_t now = now_ms();
+        int64_t now = slurm_now();
         if (died)
                 helper_died(self);
         else if (self->asked_at && now - self->asked_at > PATIENCE) {
-                note(self, "Slurm has not answered for two minutes: asking anew");
+                slurm_note(self, "Slurm has not answered for two minutes: asking anew");
                 helper_stop(&self->helper);
                 helper_died(self);
         }
@@ -755,7 +389,7 @@ static int slurm_dispatch(void *instance, xpm_error *err)
                 if ((batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS) && batch_->due <= now)
                         rc = send_batch(self, batch_, err);
         if (rc == 0 && self->list_at && self->list_at <= now && !self->listing)
-                ask_for_listing(self);
+                listing_ask(self);
         forget_finished(self);
         return rc;
 }
@@ -793,7 +427,7 @@ static int slurm_withdraw(void *instance, xpm_error *err)
         self->withdrawn = true;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 if (batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS)
-                        leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
+                        slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
                 else if (batch_->left < batch_->count) {
                         queued += batch_->count - batch_->left;
                         if (stream && batch_->job_id)
@@ -806,7 +440,7 @@ static int slurm_withdraw(void *instance, xpm_error *err)
                          "%zu job%s stay%s with Slurm, and the same command finds them again; this cancels them: "
                          "scancel%.900s",
                          queued, queued == 1 ? "" : "s", queued == 1 ? "s" : "", ids);
-                note(self, words);
+                slurm_note(self, words);
         }
         free(ids);
         forget_finished(self);
@@ -826,6 +460,7 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
 {
         slurm *self = instance;
         json_t *ids = json_array();
+        self->cancelled = self->withdrawn;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 size_t named = 0, there = batch_->count - batch_->left;
                 char id[64];
@@ -851,12 +486,12 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
                 json_decref(ids);
                 return 0;
         }
-        self->interval = OFTEN;
-        list_soon(self, OFTEN);
+        self->interval = LIST_OFTEN;
+        listing_soon(self, LIST_OFTEN);
         json_decref(self->cancelling);
         self->cancelling = request;
         self->cancel_request = 0;
-        return send_cancel(self, err);
+        return listing_cancel(self, err);
 }
 
 /* The batch of an earlier engine that HANDLE names, known by its manifest. */
@@ -882,6 +517,7 @@ static batch *find_again(slurm *self, const char *handle, size_t *index)
                 batch_free(batch_);
                 return NULL;
         }
+        batch_->found = true;
         batch_->job_id = batch_read_id(batch_->manifest);
         /* Without a number it is looked for by its comment. */
         batch_->state = batch_->job_id ? BATCH_QUEUED : BATCH_LOST_TRACK;
@@ -917,11 +553,11 @@ static int slurm_reattach(void *instance, const uint64_t *tags, const char *cons
                 size_t index;
                 batch *batch_ = find_again(self, handles[i], &index);
                 if (!batch_ || put_element(batch_, index, tags[i]) != 0)
-                        return fail(err, XPM_ENOMEM, "out of memory");
+                        return slurm_fail(err, XPM_ENOMEM, "out of memory");
                 self->active++;
         }
         self->since = 0;
-        self->list_at = now_ms();
+        self->list_at = slurm_now();
         return 0;
 }
 

@@ -66,6 +66,7 @@ typedef struct batch {
         int64_t request;              /* its submission's */
         long job_id;                  /* Slurm's; 0: not known */
         int64_t accepted;             /* when */
+        bool found;                   /* of an earlier engine: it cannot be sent again */
 } batch;
 
 batch *batch_create(const xpm_core *core, const char *const *directives);
@@ -93,5 +94,63 @@ enum fate { FATE_WAITS, FATE_RUNS, FATE_NEVER, FATE_ENDED };
 enum fate fate_of(const char *state, const char *reason, const char **word);
 /* A refusal that will pass: to be tried again later. *AMBIGUOUS: it may have been accepted all the same. */
 bool refusal_passes(const char *message, bool *ambiguous);
+
+/* Listings: at first as many as this at will, then one in so many milliseconds; 60 in ten minutes in all. */
+enum { LIST_BUDGET = 10, LIST_REFILL = 12000 };
+
+/* Milliseconds between listings, at least and at most. */
+enum { LIST_OFTEN = 1000, LIST_SELDOM = 30000 };
+
+enum { COMMENT = 900 };
+
+typedef struct slurm {
+        const xpm_core *core;
+        char *name;
+        json_t *config;
+        helper helper;
+        batch *batches;
+        size_t active; /* jobs with Slurm or on their way there */
+        size_t array, submitted;
+        int64_t list_at, last_refill, listing; /* next listing; request number of the one that is under way, 0 */
+        int64_t asked_at;                      /* when the oldest request was sent, 0: none is under way */
+        int64_t since;                         /* stamp of the last listing, when nothing is unknown since; 0 */
+        json_t *cancelling;                    /* a request to cancel that has no answer yet, and its number */
+        int64_t cancel_request;
+        bool withdrawn; /* nothing new is submitted */
+        bool cancelled; /* all is to end: what is accepted later too */
+        int interval, budget;
+        json_t *partitions; /* NULL: not known */
+        bool asked_partitions;
+} slurm;
+
+int64_t slurm_now(void); /* CLOCK_MONOTONIC milliseconds */
+int slurm_fail(xpm_error *err, int code, const char *words);
+void slurm_note(const slurm *self, const char *words);
+/* JOB is Slurm's no more. */
+void slurm_leave(slurm *self, batch *batch_, slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
+                 const char *message);
+void slurm_leave_all(slurm *self, batch *batch_, enum xpm_launch_event_kind kind, const char *reason,
+                     const char *message);
+void slurm_tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
+                const char *message);
+/* BATCH is job JOB of Slurm's. */
+int slurm_accepted(slurm *self, batch *batch_, long job, xpm_error *err);
+void slurm_comment(const slurm *self, const batch *batch_, char comment[COMMENT]);
+
+/* directives.c: requirements as options of sbatch, and what partitions allow. */
+int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(void *data, const char *directive), void *data,
+                     xpm_error *err);
+int slurm_check(void *instance, const xpm_shape *shape, xpm_error *err);
+/* What the controller allows, once: waits for the answer a little. */
+void slurm_ask_limits(slurm *self);
+
+/* listing.c: what becomes of jobs. */
+void listing_soon(slurm *self, int in); /* milliseconds */
+/* A batch has lost track: the next listing has to be whole. */
+void listing_find_out(slurm *self, int in);
+void listing_ask(slurm *self);
+/* What is to be cancelled is kept until there is an answer: else jobs would run that nobody waits for. */
+int listing_cancel(slurm *self, xpm_error *err);
+int listing_take(slurm *self, const json_t *answer, int64_t asked, xpm_error *err);
 
 #endif

@@ -6,8 +6,8 @@ _xpm()
         for ((i = 1; i < COMP_CWORD; i++)); do
                 word=${COMP_WORDS[i]}
                 case $word in
-                run-experiment | experiments | jobs | explain | why | orphans | resources | progress | remaining-time) [ -z "$command" ] && command=$word ;;
-                list | log | path | kill | clean) [ -n "$command" ] && [ -z "$action" ] && action=$word ;;
+                run-experiment | experiments | jobs | explain | why | orphans | find-launchers | launchers | resources | progress | remaining-time) [ -z "$command" ] && command=$word ;;
+                list | log | path | kill | clean | check) [ -n "$command" ] && [ -z "$action" ] && action=$word ;;
                 esac
         done
 
@@ -21,7 +21,7 @@ _xpm()
         esac
 
         case $command:$action in
-        :*) _xpm_words 'run-experiment experiments jobs explain why orphans resources progress remaining-time --help --version' ;;
+        :*) _xpm_words 'run-experiment experiments jobs explain why orphans find-launchers launchers resources progress remaining-time --help --version' ;;
         run-experiment:*)
                 case $current in
                 -*) _xpm_words '--run-mode --file --host --port --xpm-config-dir --workdir --workspace --env -c --conf --pre-yaml
@@ -44,6 +44,9 @@ _xpm()
                 esac
                 ;;
         orphans:*) _xpm_words '--workdir --workspace --xpm-config-dir --size --clean --help' ;;
+        find-launchers:*) [ "$previous" = --tags ] || _xpm_words '--tags --xpm-config-dir --json --help' ;;
+        launchers:) _xpm_words 'list check --help' ;;
+        launchers:*) _xpm_words '--xpm-config-dir --json --help' ;;
         resources:*) _xpm_words '--json --help' ;;
         progress:*) _xpm_words '--level --help' ;;
         remaining-time:*) _xpm_words '--help' ;;

@@ -117,13 +117,13 @@ static int cannot_open(const char *name, xpm_error *err)
         return xpm_fail_errno(err, "cannot open the lock '%s'", name);
 }
 
-int xpm_lock_take(int dir, const char *name, mode_t mode, bool wait, int *fd, xpm_error *err)
+static int take(int dir, const char *name, mode_t mode, int operation, bool wait, int *fd, xpm_error *err)
 {
         for (int i = 0; i < REPLACEMENTS; i++) {
                 int file = open_lock(dir, name, O_RDWR | O_CREAT, mode);
                 if (file < 0)
                         return cannot_open(name, err);
-                int rc = wait ? lock(file, name, LOCK_EX, err) : try_lock(file, name, LOCK_EX, err);
+                int rc = wait ? lock(file, name, operation, err) : try_lock(file, name, operation, err);
                 bool current = is_current(dir, name, file);
                 if (rc == 0 && current) {
                         *fd = file;
@@ -136,6 +136,16 @@ int xpm_lock_take(int dir, const char *name, mode_t mode, bool wait, int *fd, xp
                         return rc;
         }
         return xpm_fail(err, XPM_EIO, "cannot lock '%s': somebody replaces it all the time", name);
+}
+
+int xpm_lock_take(int dir, const char *name, mode_t mode, bool wait, int *fd, xpm_error *err)
+{
+        return take(dir, name, mode, LOCK_EX, wait, fd, err);
+}
+
+int xpm_lock_share(int dir, const char *name, mode_t mode, int *fd, xpm_error *err)
+{
+        return take(dir, name, mode, LOCK_SH, true, fd, err);
 }
 
 void xpm_lock_sign(int fd, const char *note)

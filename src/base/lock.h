@@ -17,6 +17,9 @@
  * that holds it. */
 int xpm_lock_take(int dir, const char *name, mode_t mode, bool wait, int *fd, xpm_error *err);
 
+/* Wait for a shared lock: any number of processes may have it, while nobody has the exclusive one. */
+int xpm_lock_share(int dir, const char *name, mode_t mode, int *fd, xpm_error *err);
+
 /* Write `host pid user since` and NOTE (may be NULL) as the lock's text, a courtesy to whoever waits. Errors are
  * ignored. */
 void xpm_lock_sign(int fd, const char *note);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEEPEST = 24, LONGEST_NAME = 64 };
+enum { DEEPEST = 24, LONGEST_NAME = 64, REFILLS = 16 };
 
 struct removal {
         int top;          /* descriptor of the tree's root */
@@ -46,21 +46,25 @@ static int move_to_top(struct removal *removal, int dir, const char *name)
         return rc == 0 || errno == ENOENT ? 0 : refused(removal, name);
 }
 
+/* Who has the directory open may put something into it just before it goes: then it is emptied once more, though not
+ * for ever (what is open on NFS comes back under another name). */
 static int remove_directory(struct removal *removal, int dir, const char *name, int depth)
 {
-        if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-                return 0;
-        if (errno != ENOTEMPTY && errno != EEXIST)
-                return refused(removal, name);
-        if (depth >= DEEPEST)
-                return move_to_top(removal, dir, name);
-        int fd = open_directory(dir, name);
-        if (fd < 0)
-                return errno == ENOENT ? 0 : refused(removal, name);
-        int rc = remove_children(removal, fd, depth + 1);
-        if (rc == 0 && unlinkat(dir, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
-                rc = refused(removal, name);
-        return rc;
+        for (int i = 0; unlinkat(dir, name, AT_REMOVEDIR) != 0; i++) {
+                if (errno == ENOENT)
+                        return 0;
+                if ((errno != ENOTEMPTY && errno != EEXIST) || i == REFILLS)
+                        return refused(removal, name);
+                if (depth >= DEEPEST)
+                        return move_to_top(removal, dir, name);
+                int fd = open_directory(dir, name);
+                if (fd < 0)
+                        return errno == ENOENT ? 0 : refused(removal, name);
+                int rc = remove_children(removal, fd, depth + 1);
+                if (rc != 0)
+                        return rc;
+        }
+        return 0;
 }
 
 static int remove_entry(struct removal *removal, int dir, const struct dirent *entry, int depth)
@@ -113,6 +117,22 @@ static bool is_removable(const char *path, size_t length)
         return left > 0 && !(left == 1 && base[0] == '.') && !(left == 2 && base[0] == '.' && base[1] == '.');
 }
 
+/* unlink() has just refused NAME; PATH is for messages. */
+static int remove_top(int dir, const char *name, const char *path, xpm_error *err)
+{
+        bool directory = errno == EISDIR || errno == EPERM;
+        for (int i = 0;; i++) {
+                int fd = directory ? open_directory(dir, name) : -1;
+                if (fd < 0)
+                        return errno == ENOENT ? 0 : xpm_fail_errno(err, "cannot remove '%s'", path);
+                int rc = remove_children(&(struct removal){.top = fd, .path = path, .err = err}, fd, 0);
+                if (rc != 0 || unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+                        return rc;
+                if ((errno != ENOTEMPTY && errno != EEXIST) || i == REFILLS)
+                        return xpm_fail_errno(err, "cannot remove '%s'", path);
+        }
+}
+
 int xpm_remove_tree(int dir, const char *path, xpm_error *err)
 {
         size_t length = strlen(path);
@@ -126,17 +146,8 @@ int xpm_remove_tree(int dir, const char *path, xpm_error *err)
                 return xpm_fail_memory(err);
 
         int rc = 0;
-        if (unlinkat(dir, name, 0) == 0 || errno == ENOENT || errno == ENOTDIR)
-                goto out;
-        int fd = errno == EISDIR || errno == EPERM ? open_directory(dir, name) : -1;
-        if (fd < 0) {
-                rc = xpm_fail_errno(err, "cannot remove '%s'", path);
-                goto out;
-        }
-        rc = remove_children(&(struct removal){.top = fd, .path = path, .err = err}, fd, 0);
-        if (rc == 0 && unlinkat(dir, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
-                rc = xpm_fail_errno(err, "cannot remove '%s'", path);
-out:
+        if (unlinkat(dir, name, 0) != 0 && errno != ENOENT && errno != ENOTDIR)
+                rc = remove_top(dir, name, path, err);
         free(name);
         return rc;
 }

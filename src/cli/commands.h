@@ -6,11 +6,15 @@
 #ifndef XPM_CLI_COMMANDS_H
 #define XPM_CLI_COMMANDS_H
 
+#include "monitor/view.h"
+
 int xpm_command_run_experiment(int argc, char **argv);
 int xpm_command_experiments(int argc, char **argv);
 int xpm_command_explain(int argc, char **argv);
 int xpm_command_jobs(int argc, char **argv);
 int xpm_command_orphans(int argc, char **argv);
+int xpm_command_find_launchers(int argc, char **argv);
+int xpm_command_launchers(int argc, char **argv);
 int xpm_command_resources(int argc, char **argv);
 int xpm_command_progress(int argc, char **argv);
 int xpm_command_remaining_time(int argc, char **argv);
@@ -19,5 +23,8 @@ int xpm_command_worker(int argc, char **argv);
 /* Second words of `jobs`. */
 int xpm_jobs_kill(int argc, char **argv);
 int xpm_jobs_clean(int argc, char **argv);
+
+/* Of experiments and runs, on standard error; 1 when there are any, which is how the command then ends. */
+int xpm_print_broken_links(xpm_view *view);
 
 #endif

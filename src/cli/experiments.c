@@ -92,6 +92,19 @@ static int print_table(const xpm_view_experiments *list)
         return rc;
 }
 
+int xpm_print_broken_links(xpm_view *view)
+{
+        xpm_error err = XPM_ERROR_NONE;
+        xpm_view_links links = {0};
+        if (xpm_view_broken_links(view, &links, &err) != 0)
+                return xpm_report(&err);
+        fflush(stdout);
+        for (size_t i = 0; i < links.count; i++)
+                fprintf(stderr, "xpm: '%s/%s' is a link to '%s', which is not there\n", xpm_view_path(view),
+                        links.items[i].path, links.items[i].target);
+        return links.count > 0;
+}
+
 static int list_experiments(const struct request *request, const char *const *only)
 {
         xpm_error err = XPM_ERROR_NONE;
@@ -104,10 +117,11 @@ static int list_experiments(const struct request *request, const char *const *on
                 fprintf(stderr, "there are no experiments in '%s'\n", xpm_view_path(view));
         else if (rc == 0)
                 rc = request->json ? print_json(&list) : print_table(&list);
+        int status = rc == 0 ? xpm_print_broken_links(view) : 0;
         xpm_view_close(view);
         if (rc != 0)
                 xpm_fail(&err, rc, rc == XPM_EIO ? "cannot write the list" : "%s", xpm_strerror(rc));
-        return rc == 0 ? 0 : xpm_report(&err);
+        return rc == 0 ? status : xpm_report(&err);
 }
 
 static int run_list(int argc, char **argv)

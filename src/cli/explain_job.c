@@ -31,6 +31,7 @@ struct answer {
         xpm_why why;
         const char *params; /* as JSON, or NULL */
         xpm_why_nearest nearest;
+        char verdict[512];
         xpm_text own_params, lines, items; /* of the identity: params of the plan; for people; as JSON */
 };
 
@@ -201,7 +202,29 @@ static const char *state_of(const xpm_view_job *job, char text[64])
         return text;
 }
 
-static const char *verdict(const struct answer *answer)
+/* Of a job that runs only for the sake of others; NULL for one that does not. */
+static const char *transient_verdict(struct answer *answer)
+{
+        char id[XPM_JOB_ID_SIZE];
+        const xpm_job *other = answer->planned ? xpm_job_needed_by(answer->experiment, answer->planned) : NULL;
+        if (!answer->planned)
+                return answer->why.job.state == XPM_JOB_TRANSIENT
+                               ? "it will run only if a job that needs it does: it is transient, and in the last run "
+                                 "none did"
+                               : NULL;
+        if (answer->outlook == XPM_OUTLOOK_SPARED)
+                return "it will not run: it is transient, and no job that needs it is to run";
+        if (!other || answer->why.chain_count > 0)
+                return NULL;
+        xpm_job_identifier(other, id);
+        snprintf(answer->verdict, sizeof answer->verdict,
+                 "it will run with the next run of its experiment: it is transient, and %s/%.*s, which is to run, "
+                 "needs it",
+                 xpm_job_task(other), SHORT_ID, id);
+        return answer->verdict;
+}
+
+static const char *verdict(struct answer *answer)
 {
         const xpm_why *why = &answer->why;
         if (why->job.state == XPM_JOB_DONE)
@@ -211,6 +234,9 @@ static const char *verdict(const struct answer *answer)
                                : "it will not run again: it is done";
         if (why->job.state == XPM_JOB_RUNNING)
                 return "it will not be started: it runs";
+        const char *transient = transient_verdict(answer);
+        if (transient)
+                return transient;
         if (why->chain_count > 0)
                 return why->chain[why->chain_count - 1].state == XPM_JOB_ERROR
                                ? "it will run when what it needs is done, which has failed"
@@ -220,6 +246,8 @@ static const char *verdict(const struct answer *answer)
                        "failed";
         if (why->job.failure == XPM_FAILURE_LOST)
                 return "it will run again with the next run of its experiment: its process disappeared";
+        if (why->job.removed)
+                return "it will run again when it is wanted again: it had ended, and its directory was removed";
         return why->attempt_count > 0 ? "it will run with the next run of its experiment: it has no end yet"
                                       : "it will run with the next run of its experiment: it has not run yet";
 }
@@ -236,7 +264,7 @@ static void print_attempts(const xpm_why *why)
         }
 }
 
-static void print_why(const struct answer *answer)
+static void print_why(struct answer *answer)
 {
         const xpm_why *why = &answer->why;
         char state[64];
@@ -304,7 +332,7 @@ static void put_nearest(xpm_text *text, const xpm_why_nearest *nearest)
         xpm_text_puts(text, "}}");
 }
 
-static int print_json(const struct answer *answer)
+static int print_json(struct answer *answer)
 {
         xpm_text text = XPM_TEXT_INIT;
         const xpm_why *why = &answer->why;

@@ -153,20 +153,23 @@ static int kill_all(xpm_view *view, const struct request *request, xpm_view_jobs
         return jobs->count > 0 || errors > 0 ? FAILED : 0;
 }
 
+/* Somebody else may be removing the same jobs. */
 static int clean_all(xpm_view *view, const struct request *request, xpm_view_jobs *jobs)
 {
         int status = 0;
         (void)request;
         for (size_t i = 0; i < jobs->count; i++) {
                 xpm_error err = XPM_ERROR_NONE;
-                if (xpm_act_remove(view, &jobs->items[i], &err) == 0)
-                        print_job("removed", &jobs->items[i]);
+                int rc = xpm_act_remove(view, &jobs->items[i], &err);
+                if (rc == 0 || rc == XPM_ENOTFOUND)
+                        print_job(rc == 0 ? "removed" : "gone", &jobs->items[i]);
                 else {
                         tell("remove", &jobs->items[i], &err);
                         status = FAILED;
                 }
         }
-        return status;
+        xpm_error err = XPM_ERROR_NONE;
+        return xpm_act_sweep(view, false, &err) < 0 ? xpm_report(&err) : status;
 }
 
 static int check(const struct request *request)
@@ -258,7 +261,7 @@ int xpm_jobs_clean(int argc, char **argv)
                 .summary =
                         "List jobs that have ended, done or failed, and with --perform remove their directories with "
                         "all that\nis in them: they will run again when they are wanted again. What runs is never "
-                        "touched.",
+                        "touched, nor what\na run that goes on counts on.",
                 .options = options,
                 .max_words = SIZE_MAX,
         };

@@ -22,6 +22,8 @@ static const command commands[] = {
         {"explain", xpm_command_explain, "why a job will or will not run, and what its identifier is made from"},
         {"why", xpm_command_explain, NULL},
         {"orphans", xpm_command_orphans, "list directories of jobs that no experiment names, or remove them"},
+        {"find-launchers", xpm_command_find_launchers, "which launcher a requirement gets, and why each other one not"},
+        {"launchers", xpm_command_launchers, "list the launchers, or check launchers.yaml"},
         {"resources", xpm_command_resources, "draw the cores, memory and GPUs of this host, and who holds them"},
         {"progress", xpm_command_progress, "say how far the job that runs this is"},
         {"remaining-time", xpm_command_remaining_time, "print how many seconds the job that runs this has left"},

@@ -13,6 +13,16 @@ struct request {
         bool size, clean;
 };
 
+/* What others left who died while they cleaned. */
+static int sweep(xpm_view *view)
+{
+        xpm_error err = XPM_ERROR_NONE;
+        int swept = xpm_act_sweep(view, true, &err);
+        if (swept > 0)
+                fprintf(stderr, "xpm: finished %d removal%s that had been interrupted\n", swept, swept == 1 ? "" : "s");
+        return swept < 0 ? xpm_report(&err) : 0;
+}
+
 /* `4.2M`, as du -h. */
 static void print_size(uint64_t bytes, char text[16])
 {
@@ -37,8 +47,9 @@ static int handle(xpm_view *view, const struct request *request, const xpm_view_
         print_size(bytes, size);
         if (rc == 0 && request->clean && !runs)
                 rc = xpm_act_remove(view, job, &err);
-        if (rc == XPM_ELOCKED) {
-                runs = true;
+        bool gone = rc == XPM_ENOTFOUND; /* another one cleans, too */
+        if (rc == XPM_ELOCKED || gone) {
+                runs = !gone;
                 rc = 0;
         }
         if (rc != 0) {
@@ -50,6 +61,7 @@ static int handle(xpm_view *view, const struct request *request, const xpm_view_
                 printf("%6s  ", size);
         printf("%s%s/%s  %s\n",
                !request->clean ? ""
+               : gone          ? "gone  "
                : runs          ? "kept  "
                                : "removed  ",
                job->task_id, job->job_id, xpm_job_state_word(job->state));
@@ -68,8 +80,14 @@ static int list(const struct request *request)
                 rc = xpm_act_orphans(view, &jobs, &err);
         if (rc != 0)
                 status = xpm_report(&err);
+        else
+                status = xpm_print_broken_links(view);
         for (size_t i = 0; rc == 0 && i < jobs.count; i++) {
                 int one = handle(view, request, &jobs.items[i], &total);
+                status = status ? status : one;
+        }
+        if (rc == 0 && request->clean) {
+                int one = sweep(view);
                 status = status ? status : one;
         }
         if (rc == 0 && jobs.count == 0)

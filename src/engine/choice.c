@@ -216,7 +216,7 @@ int xpm_candidates_check(xpm_candidates *candidates, size_t index, const xpm_nee
         return rc == 0 ? one->ops->check(one->instance, &shape, err) : rc;
 }
 
-static const char *missing_tag(const xpm_candidate *one, const char *const *tags, size_t tag_count)
+const char *xpm_candidate_lacks_tag(const xpm_candidate *one, const char *const *tags, size_t tag_count)
 {
         for (size_t i = 0; i < tag_count; i++) {
                 bool found = false;
@@ -258,7 +258,7 @@ int xpm_candidates_choose(xpm_candidates *candidates, int named, const char *con
                 for (size_t k = 0; k < count; k++) {
                         const xpm_candidate *one = &candidates->list[order[k]];
                         const xpm_need *need = &requirement->alternatives[i];
-                        const char *tag = missing_tag(one, tags, tag_count);
+                        const char *tag = xpm_candidate_lacks_tag(one, tags, tag_count);
                         xpm_error lack = XPM_ERROR_NONE;
                         if (!tag && (is_trivial(candidates, order[k], need) ||
                                      xpm_candidates_check(candidates, order[k], need, &lack) == 0)) {

@@ -67,6 +67,9 @@ xpm_shape xpm_shape_of(const xpm_need *need);
 /* 0 when the candidate can run a job that needs NEED, else XPM_ELAUNCHER and why not. */
 int xpm_candidates_check(xpm_candidates *candidates, size_t index, const xpm_need *need, xpm_error *err);
 
+/* The first of TAGS that the candidate has not, or NULL. */
+const char *xpm_candidate_lacks_tag(const xpm_candidate *one, const char *const *tags, size_t tag_count);
+
 /* NAMED: index of the one that the job names, -1: none. TAGS: those that it must have. WHY (may be NULL) gets what each
  * one that was passed over lacks, when no one is fit: `local: it wants 8 cores, and this host has 2`, joined by `; `.
  * XPM_ELAUNCHER when there is none at all. */

@@ -279,8 +279,7 @@ static char *dependency_names(const xpm_job *job, const char ***names)
         return block;
 }
 
-static int announce(const xpm_experiment *experiment, const xpm_job *job, enum xpm_job_state state, xpm_run *run,
-                    size_t *slot, xpm_error *err)
+static int announce(const xpm_experiment *experiment, const xpm_job *job, xpm_run *run, size_t *slot, xpm_error *err)
 {
         char id[XPM_JOB_ID_SIZE];
         const char **names = NULL;
@@ -292,7 +291,7 @@ static int announce(const xpm_experiment *experiment, const xpm_job *job, enum x
         xpm_job_identifier(job, id);
         if (rc == 0)
                 rc = xpm_run_add_job(run, xpm_job_task(job), id, xpm_text_string(&tags), job->step->name, names,
-                                     job->dependency_count, state, slot, err);
+                                     job->dependency_count, XPM_JOB_UNSCHEDULED, slot, err);
         xpm_text_release(&tags);
         free(block);
         return rc;
@@ -334,12 +333,16 @@ int xpm_experiment_begin(xpm_experiment *experiment, const xpm_survey *survey, s
         experiment->run_path = strdup(xpm_run_path(run));
         rc = experiment->run_path ? 0 : xpm_fail_memory(err);
         experiment->render.run = experiment->run_path;
+        /* Named first, looked at then: whoever removes a finished job does it the other way round (jobremove.c), so
+         * that one of the two sees the other. */
+        for (size_t i = 0; rc == 0 && i < plan->job_count; i++)
+                rc = announce(experiment, plan->jobs[i], run, &slots[i], err);
+        if (rc == 0)
+                rc = xpm_run_flush(run, err);
         if (rc == 0)
                 rc = survey->look(survey->data, err);
         for (size_t i = 0; rc == 0 && i < plan->job_count; i++)
-                rc = announce(experiment, plan->jobs[i], survey->state(survey->data, i), run, &slots[i], err);
-        if (rc == 0)
-                rc = xpm_run_flush(run, err);
+                rc = xpm_run_found(run, slots[i], survey->state(survey->data, i), err);
         if (rc != 0)
                 xpm_run_end(run, XPM_RUN_FAILED, NULL);
         else

@@ -55,7 +55,7 @@ typedef struct xpm_survey {
         enum xpm_job_state (*state)(const void *data, size_t job);
 } xpm_survey;
 
-/* Take the experiment's lock, survey its jobs, begin a RUN that announces them all. SLOTS gets each job's slot. */
+/* Take the experiment's lock, begin a RUN that announces all its jobs, survey them. SLOTS gets each job's slot. */
 int xpm_experiment_begin(xpm_experiment *experiment, const xpm_survey *survey, size_t *slots, xpm_run **run,
                          xpm_error *err);
 

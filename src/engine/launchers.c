@@ -62,7 +62,7 @@ int xpm_experiment_choose(xpm_experiment *experiment, xpm_error *err)
         if (rc == 0 && !experiment->choices)
                 return xpm_fail_memory(err);
         for (size_t i = 0; rc == 0 && i < plan->job_count; i++) {
-                bool fixed;
+                bool fixed = false;
                 if (plan->jobs[i]->step == last) {
                         experiment->choices[i] = experiment->choices[i - 1];
                         continue;

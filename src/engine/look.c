@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "engine/experiment.h"
 #include "engine/transient.h"
+#include "plan/template.h"
 #include "workspace/probe.h"
 
 enum { FLUSH = 1 << 16, SHORT_ID = 8 };
@@ -146,6 +147,29 @@ int xpm_experiment_unfit(xpm_experiment *experiment, const xpm_job *job, char **
 enum xpm_outlook xpm_job_outlook(const xpm_experiment *experiment, const xpm_job *job)
 {
         return (enum xpm_outlook)experiment->outlooks[job->index];
+}
+
+static bool needs(const xpm_job *job, const xpm_job *other)
+{
+        size_t i = 0;
+        while (i < job->dependency_count && job->dependencies[i] != other)
+                i++;
+        return i < job->dependency_count;
+}
+
+const xpm_job *xpm_job_needed_by(const xpm_experiment *experiment, const xpm_job *job)
+{
+        const xpm_plan *plan = experiment->plan;
+        if (job->step->templates->transient == XPM_TRANSIENT_NO)
+                return NULL;
+        for (size_t i = 0; i < plan->job_count; i++) {
+                enum xpm_outlook outlook = (enum xpm_outlook)experiment->outlooks[i];
+                bool runs =
+                        outlook == XPM_OUTLOOK_RUN || outlook == XPM_OUTLOOK_FAILED || outlook == XPM_OUTLOOK_BLOCKED;
+                if (runs && needs(plan->jobs[i], job))
+                        return plan->jobs[i];
+        }
+        return NULL;
 }
 
 /* What would break the line or steer the terminal is not shown as it is. */

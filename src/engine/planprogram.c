@@ -75,8 +75,11 @@ int xpm_planprogram_run(void *data, const char *path, bool python, const char *d
                                    &status, err);
         if (rc == 0)
                 rc = judge(path, status, &errors, err);
-        else if (rc == XPM_EIO && err)
-                err->code = rc = XPM_EPLAN; /* a plan that cannot be started is a wrong plan, not a broken system */
+        else if (rc == XPM_EIO) { /* a plan that cannot be started is a wrong plan, not a broken system */
+                rc = XPM_EPLAN;
+                if (err)
+                        err->code = rc;
+        }
         if (rc == 0)
                 log_lines(options, errors.data);
         xpm_text_release(&errors);

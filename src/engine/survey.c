@@ -34,12 +34,15 @@ static int wanted_again(xpm_runner *runner, size_t job, const xpm_probe *found, 
         return rc;
 }
 
-/* What is done elsewhere stays as it is: the next attempt gets a directory here. */
-static int leave_folder(const xpm_runner *runner, size_t job)
+/* What is elsewhere stays as it is: the next attempt gets a directory here. */
+static int leave_folder(const xpm_runner *runner, size_t job, bool done)
 {
         char id[XPM_JOB_ID_SIZE];
+        const xpm_workspace *workspace = runner->experiment->workspace;
+        const char *task = xpm_job_task(runner->plan->jobs[job]);
         xpm_job_identifier(runner->plan->jobs[job], id);
-        return xpm_folder_leave(runner->experiment->workspace, xpm_job_task(runner->plan->jobs[job]), id, runner->err);
+        return done ? xpm_folder_leave(workspace, task, id, runner->err)
+                    : xpm_folder_forsake(workspace, task, id, runner->err);
 }
 
 static int place(xpm_runner *runner, size_t job)
@@ -58,7 +61,7 @@ static int place(xpm_runner *runner, size_t job)
         if (found.state == XPM_JOB_DONE) {
                 rc = wanted_again(runner, job, &found, &tracked->again);
                 if (rc == 0 && tracked->again)
-                        rc = leave_folder(runner, job);
+                        rc = leave_folder(runner, job, true);
                 if (!tracked->again) {
                         tracked->state = XPM_JOB_DONE;
                         runner->done_before++;
@@ -67,6 +70,8 @@ static int place(xpm_runner *runner, size_t job)
                 tracked->state = XPM_JOB_ERROR;
                 tracked->failure = (uint8_t)found.failure;
                 runner->kept_failed++;
+        } else if (!tracked->seen) {
+                rc = leave_folder(runner, job, false);
         }
         return rc;
 }

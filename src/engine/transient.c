@@ -3,13 +3,11 @@
  * the run ends and all that needed it is done. */
 #include "engine/transient.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 
-#include "base/file.h"
 #include "engine/runner.h"
 #include "plan/template.h"
-#include "workspace/jobdir.h"
+#include "workspace/jobremove.h"
 
 static int kind_of(const xpm_job *job)
 {
@@ -81,35 +79,32 @@ static bool is_of_no_more_use(const xpm_runner *runner, size_t job)
         return true;
 }
 
-/* One that somebody else runs or reads under its lock stays. */
-static int remove_directory(const xpm_runner *runner, const xpm_job *job, xpm_error *err)
+/* One that somebody runs, or that another run counts on, stays. */
+static int remove_job(const xpm_runner *runner, xpm_underway *underway, size_t index)
 {
         char id[XPM_JOB_ID_SIZE];
-        xpm_text path = XPM_TEXT_INIT;
-        xpm_jobdir dir = XPM_JOBDIR_INIT;
+        xpm_error inner = XPM_ERROR_NONE;
+        const xpm_job *job = runner->plan->jobs[index];
         xpm_job_identifier(job, id);
-        xpm_text_printf(&path, "%s/jobs/%s/%s", runner->experiment->workspace->path, xpm_job_task(job), id);
-        dir.path = xpm_text_string(&path);
-        dir.script = xpm_job_script(job);
-        dir.directory_mode = runner->experiment->workspace->directory_mode;
-        dir.file_mode = runner->experiment->workspace->file_mode;
-        int rc = path.failed ? xpm_fail_memory(err) : xpm_jobdir_open(&dir, false, NULL);
+        int rc = xpm_job_remove(runner->experiment->workspace, underway, xpm_job_task(job), id, true, &inner);
         if (rc == 0)
-                rc = xpm_jobdir_lock(&dir, NULL);
-        if (rc == 0)
-                rc = xpm_remove_tree(AT_FDCWD, dir.path, err);
-        else if (rc != XPM_ENOMEM)
-                rc = 0;
-        xpm_jobdir_release(&dir);
-        xpm_text_release(&path);
-        return rc;
+                return xpm_run_forget_link(runner->run, runner->slots[index], runner->err);
+        return rc == XPM_ELOCKED || rc == XPM_ENOTFOUND ? 0 : xpm_fail(runner->err, rc, "%s", inner.message);
 }
 
 int xpm_runner_remove_transients(xpm_runner *runner)
 {
-        int rc = 0;
+        const xpm_experiment *experiment = runner->experiment;
+        const char *const *users;
+        xpm_underway *underway = NULL;
+        if (!has_transients(runner->plan))
+                return 0;
+        int rc = xpm_settings_users(experiment->settings, experiment->workspace->path, &users, runner->err);
+        if (rc == 0)
+                rc = xpm_underway_open(users, experiment->plan->id, &underway, runner->err);
         for (size_t i = 0; rc == 0 && i < runner->plan->job_count; i++)
                 if (is_of_no_more_use(runner, i))
-                        rc = remove_directory(runner, runner->plan->jobs[i], runner->err);
+                        rc = remove_job(runner, underway, i);
+        xpm_underway_close(underway);
         return rc;
 }

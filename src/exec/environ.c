@@ -181,11 +181,19 @@ void xpm_environ_quote(xpm_text *out, const char *value)
         xpm_text_putc(out, '"');
 }
 
+/* What it got, where the host has less than it asked for: as many threads as it asked for would be in each other's way.
+ * With ranks it is for each of them. */
+static int64_t cores_of(const xpm_jobspec *spec, const xpm_seat *seat)
+{
+        bool less = seat && seat->cores > 0 && spec->need.ranks == 0 && (int64_t)seat->cores < spec->need.cores;
+        return less ? (int64_t)seat->cores : spec->need.cores;
+}
+
 /* A job sees its own devices, and none when it asked for none: those of others are not to be touched by chance. */
 static void add_seat(variables *vars, const xpm_jobspec *spec, const xpm_seat *seat)
 {
         bool ranks = spec->need.ranks > 0; /* whoever starts them gives each its part */
-        add_int(vars, "OMP_NUM_THREADS", spec->need.cores);
+        add_int(vars, "OMP_NUM_THREADS", cores_of(spec, seat));
         if (!seat)
                 return;
         if (seat->this_system && !ranks)
@@ -211,7 +219,7 @@ static void add_own(variables *vars, const xpm_jobspec *spec, const xpm_environ_
         add(vars, "XPM_EXPERIMENT_DIR", spec->experiment_dir);
         add(vars, "XPM_RESULTS_DIR", spec->results);
         add(vars, "XPM_WORKSPACE", spec->workspace);
-        add_int(vars, "XPM_CORES", spec->need.cores);
+        add_int(vars, "XPM_CORES", cores_of(spec, attempt->seat));
         add_int(vars, "XPM_GPUS", gpus);
         add(vars, "XPM_JOB_NONCE", attempt->nonce);
         add_seat(vars, spec, attempt->seat);

@@ -9,6 +9,7 @@ struct xpm_estate {
         xpm_stock *stock;
         size_t cores, at_once;
         xpm_portion busy; /* of jobs */
+        xpm_portion left; /* what there was for the last one that found no place in what we hold */
         uint8_t *sharers; /* for each core, of jobs that share it */
         size_t most;      /* that may share one; 1: nobody shares */
         xpm_lot lots;     /* a ring with a head that is no lot */
@@ -20,8 +21,11 @@ struct xpm_estate {
 int xpm_estate_open(const xpm_estate_options *options, xpm_estate **out, xpm_text *note, xpm_error *err)
 {
         xpm_estate *estate = calloc(1, sizeof *estate);
-        if (!estate)
+        if (!estate) {
+                if (options->stock >= 0)
+                        close(options->stock);
                 return xpm_fail_memory(err);
+        }
         estate->lots.next = estate->lots.previous = &estate->lots;
         estate->at_once = options->at_once ? options->at_once : 1;
         int rc = xpm_topology_load(options->devices, &estate->topology, err);
@@ -79,13 +83,14 @@ static xpm_amount count(const xpm_portion *portion)
         return (xpm_amount){xpm_bits_count(&portion->cores), xpm_bits_count(&portion->gpus), portion->memory};
 }
 
-/* Of FREE what launchers.yaml lets us have. */
+/* Of FREE, in which our jobs have no part, what launchers.yaml lets us have beside them. */
 static void keep_ours(const xpm_estate *estate, xpm_portion *free_)
 {
-        const xpm_portion *all = xpm_placement_all(estate->placement);
+        const xpm_portion *all = xpm_placement_all(estate->placement), *busy = &estate->busy;
+        uint64_t memory = all->memory > busy->memory ? all->memory - busy->memory : 0;
         xpm_bits_keep_all(&free_->cores, &all->cores);
         xpm_bits_keep_all(&free_->gpus, &all->gpus);
-        free_->memory = free_->memory < all->memory ? free_->memory : all->memory;
+        free_->memory = free_->memory < memory ? free_->memory : memory;
 }
 
 static xpm_portion idle(const xpm_estate *estate)
@@ -105,6 +110,7 @@ static bool find_place(xpm_estate *estate, const xpm_demand *demand, bool first,
         xpm_stock_look(estate->stock, &free_);
         subtract(&free_, &estate->busy);
         keep_ours(estate, &free_);
+        estate->left = free_;
         bool by_others = xpm_placement_choose(estate->placement, &free_, demand, out);
         if (by_others) { /* unless somebody is faster */
                 xpm_portion wanted = *out;
@@ -165,13 +171,13 @@ static void curb(const xpm_estate *estate, xpm_demand *demand)
                 demand->gpu_count = demand->gpu_entries = 0;
 }
 
+/* Not of what we hold alone: of what nobody has, too. */
 static void reserve(xpm_estate *estate, xpm_pass *pass, const xpm_amount *need)
 {
-        xpm_portion free_ = idle(estate);
         size_t tenants = 0;
         for (const xpm_lot *lot = estate->lots.next; lot != &estate->lots && tenants < estate->at_once; lot = lot->next)
                 estate->tenants[tenants++] = (xpm_tenant){lot->amount, lot->ends};
-        const xpm_amount amount = count(&free_);
+        const xpm_amount amount = count(&estate->left);
         pass->reservation = xpm_reserve(need, &amount, estate->tenants, tenants, *pass->passed, estate->cores);
 }
 

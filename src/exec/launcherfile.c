@@ -20,6 +20,7 @@ struct xpm_launcher_file {
         xpm_arena *arena;
         xpm_launcher_entry *entries;
         size_t count;
+        bool there;
 };
 
 static int read_int(xpm_arena *arena, const xpm_node *node, const char *what, int64_t *out, xpm_error *err)
@@ -189,6 +190,7 @@ static int read_entry(xpm_arena *arena, const xpm_pair *pair, xpm_launcher_entry
         const xpm_node *node = pair->value;
         const char *text = NULL;
         entry->name = pair->key;
+        entry->line = pair->key_pos.line;
         int rc = xpm_check_keys(node, "a launcher", keys, err);
         if (rc == 0)
                 rc = read_type(node, pair->key, &entry->type, err);
@@ -262,6 +264,7 @@ int xpm_launcher_file_read(const char *dir, xpm_launcher_file **out, xpm_error *
         file->arena = arena;
         int rc = read_file(file, dir, &own);
         if (rc == 0 || rc == XPM_ENOTFOUND) {
+                file->there = rc == 0;
                 *out = file;
                 return 0;
         }
@@ -296,6 +299,11 @@ int xpm_launcher_limits(const char *config, xpm_host_limits *out, xpm_error *err
         json_decref(document);
         xpm_arena_destroy(arena);
         return rc;
+}
+
+bool xpm_launcher_file_is_there(const xpm_launcher_file *file)
+{
+        return file->there;
 }
 
 size_t xpm_launcher_file_count(const xpm_launcher_file *file)

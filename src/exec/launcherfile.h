@@ -6,6 +6,7 @@
 #ifndef XPM_EXEC_LAUNCHERFILE_H
 #define XPM_EXEC_LAUNCHERFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ typedef struct xpm_launcher_entry {
         const char *name;
         const char *type;   /* of the module: local, slurm, mpi */
         const char *config; /* the entry as JSON, for xpm_launcher.open */
+        uint32_t line;      /* where it begins, from 1 */
         const char *const *tags;
         size_t tag_count;
         int64_t priority;
@@ -32,6 +34,7 @@ int xpm_launcher_limits(const char *config, xpm_host_limits *out, xpm_error *err
  * key (with suggestion) or type, a wrong value. */
 int xpm_launcher_file_read(const char *dir, xpm_launcher_file **out, xpm_error *err);
 void xpm_launcher_file_destroy(xpm_launcher_file *file); /* NULL accepted */
+bool xpm_launcher_file_is_there(const xpm_launcher_file *file);
 
 size_t xpm_launcher_file_count(const xpm_launcher_file *file);
 const xpm_launcher_entry *xpm_launcher_file_entry(const xpm_launcher_file *file, size_t index);

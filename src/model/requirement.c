@@ -6,6 +6,7 @@
  * read by people who rarely write one. */
 #include "model/requirement.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@ enum { SHOWN = 120, WORD = 32 };
 struct parser {
         xpm_arena *arena;
         const char *text, *at;
+        size_t *wrong; /* where the message points */
         xpm_error *err;
 };
 
@@ -39,6 +41,7 @@ static int fail(const struct parser *parser, const char *at, const char *format,
         vsnprintf(what, sizeof what, format, args);
         va_end(args);
         bool cut = strlen(parser->text) > SHOWN;
+        *parser->wrong = (size_t)(at - parser->text);
         return xpm_fail(parser->err, XPM_EPLAN, "'%.*s%s', character %zu: %s", SHOWN, parser->text, cut ? "…" : "",
                         (size_t)(at - parser->text) + 1, what);
 }
@@ -180,6 +183,13 @@ static bool read_clock_part(struct parser *parser, int limit, int64_t *value)
         return *value < limit;
 }
 
+static bool read_colon(struct parser *parser)
+{
+        bool is = *parser->at == ':';
+        parser->at += is;
+        return is;
+}
+
 static int read_clock(struct parser *parser, int64_t *out)
 {
         const char *start = parser->at;
@@ -191,8 +201,8 @@ static int read_clock(struct parser *parser, int64_t *out)
                         return fail(parser, start, "no job lasts so many days");
                 parser->at += digits + 1;
         }
-        bool right = read_clock_part(parser, with_days ? 24 : 100, &hours) && *parser->at++ == ':' &&
-                     read_clock_part(parser, 60, &minutes) && *parser->at++ == ':' &&
+        bool right = read_clock_part(parser, with_days ? 24 : 100, &hours) && read_colon(parser) &&
+                     read_clock_part(parser, 60, &minutes) && read_colon(parser) &&
                      read_clock_part(parser, 60, &seconds);
         if (!right)
                 return fail(parser, start, "a clock time is [D-]HH:MM:SS, such as 1-12:00:00; or write 90m, 2h, 1d");
@@ -213,6 +223,7 @@ static int read_duration(struct parser *parser, int64_t *out)
         };
         static const char *const all[] = {"s",    "sec",   "secs", "m",   "min",  "mins", "h",
                                           "hour", "hours", "d",    "day", "days", NULL};
+        static const char *const longer[] = {"second", "seconds", "minute", "minutes", NULL};
         char word[WORD];
         const char *unit;
         size_t length;
@@ -235,9 +246,15 @@ static int read_duration(struct parser *parser, int64_t *out)
                                 return fail(parser, start, "no job lasts so long");
                         if (seconds < 1)
                                 return fail(parser, start, "a duration is more than 0");
+                        if (*parser->at >= '0' && *parser->at <= '9')
+                                return fail(parser, parser->at,
+                                            "a duration has one unit, such as 36h; or write [D-]HH:MM:SS");
                         *out = (int64_t)seconds;
                         return 0;
                 }
+        if (is_one_of(word, longer))
+                return fail(parser, unit, "unknown '%s': write %.*s%c", word, (int)(length < WORD ? length : WORD),
+                            start, *word);
         return unknown(parser, unit, word, all, "a unit: s, m, h or d");
 }
 
@@ -341,9 +358,24 @@ static int read_mpi(struct parser *parser, xpm_need *need)
         return expect(parser, ')', "what 'mpi' holds");
 }
 
-static int read_term(struct parser *parser, xpm_need *need, struct gpus *gpus)
+/* What begins no term, with the term that was meant where that is clear. */
+static int refuse_term(const struct parser *parser, const char *at, const char *word)
 {
         static const char *const known[] = {"duration", "cpu", "cuda", "rocm", "gpu", "mpi", "nodes", NULL};
+        static const char *const inner[][2] = {{"cores", "cpu(cores=4)"},
+                                               {"mem", "cpu(mem=8G)"},
+                                               {"ranks", "mpi(ranks=8)"},
+                                               {"per_node", "mpi(ranks=8, per_node=4)"}};
+        for (size_t i = 0; i < sizeof inner / sizeof *inner; i++)
+                if (strcmp(word, inner[i][0]) == 0)
+                        return fail(parser, at, "'%s' stands within a term: %s", word, inner[i][1]);
+        if ((*at == '&' || *at == '|') && at > parser->text && at[-1] == *at)
+                return fail(parser, at, "one '%c' is enough", *at);
+        return unknown(parser, at, word, known, "duration=…, cpu(…), cuda(…), rocm(…), gpu(…), mpi(…) or nodes=N");
+}
+
+static int read_term(struct parser *parser, xpm_need *need, struct gpus *gpus)
+{
         char word[WORD];
         const char *start;
         int64_t value;
@@ -360,8 +392,7 @@ static int read_term(struct parser *parser, xpm_need *need, struct gpus *gpus)
                 return read_mpi(parser, need);
         bool duration = strcmp(word, "duration") == 0;
         if (!duration && strcmp(word, "nodes") != 0)
-                return unknown(parser, start, word, known,
-                               "duration=…, cpu(…), cuda(…), rocm(…), gpu(…), mpi(…) or nodes=N");
+                return refuse_term(parser, start, word);
         int rc = expect(parser, '=', word);
         if (rc == 0)
                 rc = duration ? read_duration(parser, &value) : read_count(parser, "nodes", &value);
@@ -390,9 +421,9 @@ static int refuse_rest(const struct parser *parser)
         return fail(parser, parser->at, "expected '&', '|' or the end, found '%.*s'", WORD, parser->at);
 }
 
-int xpm_requirement_parse(xpm_arena *arena, const char *text, xpm_requirement *out, xpm_error *err)
+int xpm_requirement_parse_at(xpm_arena *arena, const char *text, xpm_requirement *out, size_t *at, xpm_error *err)
 {
-        struct parser parser = {.arena = arena, .text = text, .at = text, .err = err};
+        struct parser parser = {.arena = arena, .text = text, .at = text, .wrong = at, .err = err};
         xpm_need *alternatives = NULL;
         size_t count = 0, capacity = 0;
         int rc;
@@ -408,4 +439,43 @@ int xpm_requirement_parse(xpm_arena *arena, const char *text, xpm_requirement *o
         if (rc == 0)
                 *out = (xpm_requirement){.alternatives = alternatives, .count = count};
         return rc;
+}
+
+int xpm_requirement_parse(xpm_arena *arena, const char *text, xpm_requirement *out, xpm_error *err)
+{
+        size_t at;
+        return xpm_requirement_parse_at(arena, text, out, &at, err);
+}
+
+/* Back to words. */
+
+xpm_quantity xpm_quantity_size(uint64_t bytes)
+{
+        static const char units[] = "BKMGTPE";
+        xpm_quantity word;
+        double size = (double)bytes;
+        int unit = 0;
+        for (; size >= 1024 && units[unit + 1]; unit++)
+                size /= 1024;
+        double tenths = (double)(int64_t)(size * 10 + 0.5) / 10;
+        bool whole = tenths == (double)(int64_t)tenths;
+        snprintf(word.text, sizeof word.text, "%.*f%c", whole ? 0 : 1, size, units[unit]);
+        return word;
+}
+
+xpm_quantity xpm_quantity_duration(int64_t seconds)
+{
+        static const int64_t lengths[] = {86400, 3600, 60, 1};
+        xpm_quantity word;
+        size_t unit = 0;
+        while (seconds % lengths[unit] != 0)
+                unit++;
+        snprintf(word.text, sizeof word.text, "%" PRId64 "%c", seconds / lengths[unit], "dhms"[unit]);
+        return word;
+}
+
+const char *xpm_gpu_kind_word(enum xpm_gpu_kind kind)
+{
+        static const char *const words[] = {[XPM_GPU_ANY] = "gpu", [XPM_GPU_CUDA] = "cuda", [XPM_GPU_ROCM] = "rocm"};
+        return words[kind];
 }

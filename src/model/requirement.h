@@ -39,5 +39,15 @@ typedef struct xpm_requirement {
 /* XPM_EPLAN with the place in the text, what was expected and, where it can be guessed, the remedy:
  * `'cpu(mem=32)': a memory size needs a unit: 32G?`. */
 int xpm_requirement_parse(xpm_arena *arena, const char *text, xpm_requirement *out, xpm_error *err);
+/* The same; after XPM_EPLAN *AT is the byte of TEXT, from 0, that the message speaks of. */
+int xpm_requirement_parse_at(xpm_arena *arena, const char *text, xpm_requirement *out, size_t *at, xpm_error *err);
+
+/* For people, as they are written in a requirement. */
+typedef struct xpm_quantity {
+        char text[24];
+} xpm_quantity;
+xpm_quantity xpm_quantity_size(uint64_t bytes);        /* `64G`, `1.5T` */
+xpm_quantity xpm_quantity_duration(int64_t seconds);   /* `4d`, `90m`, in the largest unit that has no fraction */
+const char *xpm_gpu_kind_word(enum xpm_gpu_kind kind); /* `cuda` */
 
 #endif

@@ -43,25 +43,6 @@ static void give_letters(picture *of)
         }
 }
 
-/* `64G`, `1.5T`, as requirements are written. */
-typedef struct size_word {
-        char text[24];
-} size_word;
-
-static size_word size_of(uint64_t bytes)
-{
-        static const char units[] = "BKMGTPE";
-        size_word word;
-        double size = (double)bytes;
-        int unit = 0;
-        for (; size >= 1024 && units[unit + 1]; unit++)
-                size /= 1024;
-        double tenths = (double)(int64_t)(size * 10 + 0.5) / 10;
-        bool whole = tenths == (double)(int64_t)tenths;
-        snprintf(word.text, sizeof word.text, "%.*f%c", whole ? 0 : 1, size, units[unit]);
-        return word;
-}
-
 static void begin_line(picture *of)
 {
         of->line = of->text->length;
@@ -149,7 +130,7 @@ static size_t draw_margin(picture *of, size_t numa)
         bool known = numa < topology->numa_count;
         if (known)
                 xpm_text_printf(of->text, "  NUMA %*zu", digits(topology->numa_count - 1), numa);
-        size_word size = size_of(known ? topology->numa[numa].memory : 0);
+        xpm_quantity size = xpm_quantity_size(known ? topology->numa[numa].memory : 0);
         xpm_text_printf(of->text, "  %6s  ", known && topology->numa[numa].memory > 0 ? size.text : "");
         return of->text->failed ? 0 : of->text->length - start;
 }
@@ -226,7 +207,7 @@ static void draw_gpus(picture *of)
                 begin_line(of);
                 xpm_text_printf(of->text, "  %*zu  %c  ", digits(topology->gpu_count - 1), i, of->gpus[i]);
                 xpm_text_printf(of->text, "%-*s  %-*s", (int)name, gpu->name, (int)model, gpu->model);
-                xpm_text_printf(of->text, "  %6s  ", gpu->memory > 0 ? size_of(gpu->memory).text : "");
+                xpm_text_printf(of->text, "  %6s  ", gpu->memory > 0 ? xpm_quantity_size(gpu->memory).text : "");
                 if (gpu->numa >= 0)
                         xpm_text_printf(of->text, "NUMA %-*d  ", digits(topology->numa_count), gpu->numa);
                 put_word(of, *gpu->pci ? gpu->pci : gpu->visible, of->width);
@@ -246,7 +227,7 @@ static void put_portion(xpm_text *text, const xpm_portion *portion)
         if (gpus > 0)
                 put_count(text, gpus, "GPU", true);
         if (portion->memory > 0)
-                xpm_text_printf(text, ", %s", size_of(portion->memory).text);
+                xpm_text_printf(text, ", %s", xpm_quantity_size(portion->memory).text);
 }
 
 static xpm_portion left_by(const picture *of)
@@ -312,7 +293,7 @@ static void draw_head(picture *of)
                 put_count(of->text, topology->pu_count, "hardware thread", true);
         if (topology->gpu_count > 0)
                 put_count(of->text, topology->gpu_count, "GPU", true);
-        xpm_text_printf(of->text, ", %s", size_of(topology->memory).text);
+        xpm_text_printf(of->text, ", %s", xpm_quantity_size(topology->memory).text);
         xpm_text_puts(of->text, topology->this_system ? "" : "; described, not this host");
         end_line(of);
 }

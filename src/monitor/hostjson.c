@@ -136,13 +136,12 @@ static void write_cores(const document *of)
 
 static void write_gpus(const document *of)
 {
-        static const char *const kinds[] = {[XPM_GPU_ANY] = "gpu", [XPM_GPU_CUDA] = "cuda", [XPM_GPU_ROCM] = "rocm"};
         begin(of, "gpus", '[');
         for (size_t i = 0; i < of->topology->gpu_count; i++) {
                 const xpm_host_gpu *gpu = &of->topology->gpus[i];
                 begin(of, NULL, '{');
                 put_int(of, "index", i);
-                put_string(of, "kind", kinds[gpu->kind]);
+                put_string(of, "kind", xpm_gpu_kind_word(gpu->kind));
                 put_string(of, "name", gpu->name);
                 put_string(of, "model", gpu->model);
                 put_string(of, "visible", gpu->visible);

@@ -1,6 +1,4 @@
-/* A directory that is to go is moved away under the job's lock, and removed then (discard.h): from one instant to the
- * next the job is one that never ran, and nobody sees half of it, also when we die. A task that is a link is refused, a
- * link in the place of a job is removed as one. */
+/* What is done to jobs is asked of their workers, or done under their locks (jobremove.h). */
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -9,12 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
-#include "base/lock.h"
+#include "base/text.h"
 #include "monitor/act.h"
 #include "monitor/viewstate.h"
 #include "workspace/discard.h"
-#include "workspace/heartbeat.h"
+#include "workspace/jobremove.h"
 
 enum { BLOCK = 512 };
 
@@ -76,64 +73,77 @@ int xpm_act_has_directory(xpm_view *view, const xpm_view_job *job, xpm_error *er
         return xpm_fail_errno(err, "cannot look at '%s/%s'", view->workspace->path, path);
 }
 
-static bool is_same(int dir, int task, const char *name)
+/* Every run that has a jobs.jsonl, which tells of its jobs without links. */
+static int list_runs(xpm_view *view, xpm_error *err)
 {
-        struct stat ours, theirs;
-        return fstat(dir, &ours) == 0 && fstatat(task, name, &theirs, AT_SYMLINK_NOFOLLOW) == 0 &&
-               ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
-}
-
-static int remove_locked(xpm_view *view, int task, int dir, const xpm_view_job *job, const char *path, xpm_error *err)
-{
-        int lock = -1;
-        xpm_error inner = XPM_ERROR_NONE;
-        const char *name = xpm_arena_printf(view->arena, "%s.lock", xpm_view_script(job->task_id));
-        if (!name)
-                return xpm_fail_memory(err);
-        int rc = xpm_lock_take(dir, name, view->workspace->file_mode, false, &lock, &inner);
-        if (rc == XPM_ELOCKED)
-                return xpm_fail(err, rc, "'%s' runs: %s", path, inner.message);
+        const char **ids, **names;
+        size_t id_count, count, capacity = 0;
+        int rc = xpm_view_directories(view, "experiments", true, &ids, &id_count, err);
+        view->run_count = 0;
+        for (size_t i = 0; rc == 0 && i < id_count; i++) {
+                const char *path = xpm_arena_printf(view->arena, "experiments/%s", ids[i]);
+                rc = path ? xpm_view_directories(view, path, false, &names, &count, err) : xpm_fail_memory(err);
+                for (size_t j = 0; rc == 0 && j < count; j++) {
+                        const char *run = xpm_arena_printf(view->arena, "%s/%s", path, names[j]);
+                        const char *lines = run ? xpm_arena_printf(view->arena, "%s/jobs.jsonl", run) : NULL;
+                        if (!lines || xpm_arena_reserve(view->arena, &view->runs, &capacity, view->run_count + 1,
+                                                        sizeof *view->runs) != 0)
+                                rc = xpm_fail_memory(err);
+                        else if (faccessat(view->workspace->dir, lines, F_OK, 0) == 0)
+                                view->runs[view->run_count++] = run;
+                }
+        }
         if (rc != 0)
-                return xpm_fail(err, rc, "%s (in '%s')", inner.message, path);
-        if (xpm_heartbeat_of_job(view->workspace->dir, dir) == XPM_LIFE_BEATS)
-                rc = xpm_fail(err, XPM_ELOCKED, "'%s' runs: its worker, on another host, gives signs of life", path);
-        /* While we waited for nothing it may have been removed and made again. */
-        else if (!is_same(dir, task, job->job_id))
-                rc = xpm_fail(err, XPM_ENOTFOUND, "'%s' was removed by somebody else", path);
-        else if ((rc = xpm_discard(view->workspace, task, job->job_id, &inner)) != 0)
-                xpm_fail(err, rc, "cannot remove '%s/%s': %s", view->workspace->path, path, inner.message);
-        xpm_lock_release(lock);
+                view->runs = NULL;
         return rc;
 }
 
-static int remove_from(xpm_view *view, int task, const xpm_view_job *job, const char *path, xpm_error *err)
+static int forget_link(const xpm_view *view, const char *link, xpm_error *err)
 {
         struct stat st;
-        if (fstatat(task, job->job_id, &st, AT_SYMLINK_NOFOLLOW) != 0)
-                return errno == ENOENT ? xpm_fail(err, XPM_ENOTFOUND, "there is no '%s'", path)
-                                       : xpm_fail_errno(err, "cannot look at '%s'", path);
-        if (S_ISLNK(st.st_mode))
-                return unlinkat(task, job->job_id, 0) == 0 ? 0 : xpm_fail_errno(err, "cannot remove '%s'", path);
-        int dir = openat(task, job->job_id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (dir < 0)
-                return xpm_fail_errno(err, "cannot open '%s'", path);
-        int rc = remove_locked(view, task, dir, job, path, err);
-        close(dir);
+        int dir = view->workspace->dir;
+        bool leads_nowhere = fstatat(dir, link, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode) &&
+                             fstatat(dir, link, &st, 0) != 0 && errno == ENOENT;
+        if (leads_nowhere && unlinkat(dir, link, 0) != 0 && errno != ENOENT)
+                return xpm_fail_errno(err, "cannot remove the link '%s/%s'", view->workspace->path, link);
+        return 0;
+}
+
+/* The links of runs to JOB, which is no more, would lead nowhere. */
+static int forget_links(xpm_view *view, const xpm_view_job *job, xpm_error *err)
+{
+        xpm_text link = XPM_TEXT_INIT;
+        int rc = view->runs ? 0 : list_runs(view, err);
+        for (size_t i = 0; rc == 0 && i < view->run_count; i++) {
+                xpm_text_clear(&link);
+                xpm_text_printf(&link, "%s/jobs/%s/%s", view->runs[i], job->task_id, job->job_id);
+                rc = link.failed ? xpm_fail_memory(err) : forget_link(view, link.data, err);
+        }
+        xpm_text_release(&link);
         return rc;
+}
+
+static int open_underway(xpm_view *view, xpm_error *err)
+{
+        const char *const *users;
+        if (view->underway)
+                return 0;
+        int rc = xpm_settings_users(view->settings, view->workspace->path, &users, err);
+        return rc == 0 ? xpm_underway_open(users, NULL, &view->underway, err) : rc;
 }
 
 int xpm_act_remove(xpm_view *view, const xpm_view_job *job, xpm_error *err)
 {
-        const char *path = path_of(view, job, err);
-        const char *parent = path ? xpm_arena_printf(view->arena, "jobs/%s", job->task_id) : NULL;
-        if (!parent)
-                return xpm_fail_memory(err);
-        int task = openat(view->workspace->dir, parent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (task < 0)
-                return xpm_fail_errno(err, "cannot open '%s/%s'", view->workspace->path, parent);
-        int rc = remove_from(view, task, job, path, err);
-        close(task);
-        return rc;
+        bool done = job->state == XPM_JOB_DONE;
+        int rc = open_underway(view, err);
+        if (rc == 0)
+                rc = xpm_job_remove(view->workspace, view->underway, job->task_id, job->job_id, done, err);
+        return rc == 0 ? forget_links(view, job, err) : rc;
+}
+
+int xpm_act_sweep(xpm_view *view, bool everywhere, xpm_error *err)
+{
+        return xpm_discard_sweep(view->workspace, everywhere, err);
 }
 
 int xpm_act_size(xpm_view *view, const xpm_view_job *job, uint64_t *bytes, xpm_error *err)

@@ -85,6 +85,20 @@ static int look_in_directories(xpm_view *view, const wanted *want, fits *found, 
         return rc;
 }
 
+/* What the run recorded explains why the directory says nothing. */
+static int refresh(xpm_view *view, const fits *found, xpm_view_job *out, xpm_error *err)
+{
+        enum xpm_job_state recorded = found->first.state;
+        *out = found->first;
+        int rc = xpm_view_refresh(view, out, err);
+        if (rc != 0 || out->state != XPM_JOB_UNSCHEDULED || out->failure != XPM_FAILURE_NONE)
+                return rc;
+        if (recorded == XPM_JOB_TRANSIENT)
+                out->state = recorded;
+        out->removed = recorded == XPM_JOB_DONE || recorded == XPM_JOB_ERROR;
+        return 0;
+}
+
 static int judge(xpm_view *view, const char *name, fits *found, xpm_view_job *out, xpm_error *err)
 {
         if (found->names.failed)
@@ -94,8 +108,7 @@ static int judge(xpm_view *view, const char *name, fits *found, xpm_view_job *ou
         if (found->count > 1)
                 return xpm_fail(err, XPM_EUSAGE, "'%s' may be any of %zu jobs: %s%s", name, found->count,
                                 xpm_text_string(&found->names), found->count > LISTED ? ", …" : "");
-        *out = found->first;
-        return xpm_view_refresh(view, out, err);
+        return refresh(view, found, out, err);
 }
 
 int xpm_view_find(xpm_view *view, const char *name, xpm_view_job *out, xpm_error *err)

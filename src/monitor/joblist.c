@@ -200,7 +200,7 @@ static int read_lines(collection *jobs, const source *from)
 /* What the run recorded of a job whose directory tells of nothing. */
 static void correct(const source *from, const xpm_probe *found, xpm_view_job *job)
 {
-        bool open = job->state != XPM_JOB_DONE && job->state != XPM_JOB_ERROR;
+        bool open = job->state != XPM_JOB_DONE && job->state != XPM_JOB_ERROR && job->state != XPM_JOB_TRANSIENT;
         if (found->state != XPM_JOB_UNSCHEDULED) {
                 job->state = found->state;
                 job->failure = found->failure;

@@ -1,10 +1,12 @@
 /* Directories are listed before the runs are read: a run names a job before its directory is made, so that what is made
  * meanwhile is not taken for an orphan. A run names jobs in jobs.jsonl, and by its links, which is all that old runs of
- * the reference implementation have. Who asks is about to remove what nobody names: what cannot be read is an error,
- * never an empty list. */
+ * the reference implementation have; runs of workspaces that find finished jobs here (`folders` in the settings) count
+ * as those of this one do. Who asks is about to remove what nobody names: what cannot be read is an error, never an
+ * empty list. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/map.h"
@@ -103,11 +105,27 @@ static int read_run(search *of, const char *experiment, const char *run)
         return rc == 0 ? walk(of, links, name) : rc;
 }
 
+/* What stood there may have named any job. That a link `current` leads nowhere hides nothing. */
+static int refuse_broken_links(search *of)
+{
+        xpm_view_links links = {0};
+        int rc = xpm_view_broken_links(of->view, &links, of->err);
+        for (size_t i = 0; rc == 0 && i < links.count; i++)
+                if (!links.items[i].current)
+                        rc = xpm_fail(of->err, XPM_EFORMAT,
+                                      "'%s/%s' is a link to '%s', which is not there: a job that it named would pass "
+                                      "for an orphan; mount what is missing, or remove the link",
+                                      of->view->workspace->path, links.items[i].path, links.items[i].target);
+        return rc;
+}
+
 static int read_runs(search *of)
 {
         const char **ids, **runs;
         size_t id_count, run_count;
-        int rc = xpm_view_directories(of->view, "experiments", true, &ids, &id_count, of->err);
+        int rc = refuse_broken_links(of);
+        if (rc == 0)
+                rc = xpm_view_directories(of->view, "experiments", true, &ids, &id_count, of->err);
         for (size_t i = 0; rc == 0 && i < id_count; i++) {
                 const char *path = xpm_arena_printf(of->view->arena, "experiments/%s", ids[i]);
                 rc = path ? xpm_view_directories(of->view, path, true, &runs, &run_count, of->err)
@@ -115,6 +133,35 @@ static int read_runs(search *of)
                 for (size_t j = 0; rc == 0 && j < run_count; j++)
                         rc = read_run(of, ids[i], runs[j]);
         }
+        return rc;
+}
+
+/* The runs of another workspace, which names jobs by the same names. */
+static int read_user(search *of, const char *path)
+{
+        xpm_view *view = of->view, other = {.arena = view->arena};
+        int rc = xpm_workspace_open(path, false, false, &other.workspace, of->err);
+        if (rc != 0)
+                return rc;
+        if (faccessat(other.workspace->dir, ".__experimaestro__", F_OK, 0) != 0)
+                rc = xpm_fail(of->err, XPM_ENOTFOUND,
+                              "the workspace '%s' of the settings, which uses jobs of this one, is not there: those "
+                              "would pass for orphans; mount it, or take it out of the settings",
+                              path);
+        of->view = &other;
+        if (rc == 0)
+                rc = read_runs(of);
+        of->view = view;
+        xpm_workspace_close(other.workspace);
+        return rc;
+}
+
+static int read_users(search *of)
+{
+        const char *const *users;
+        int rc = xpm_settings_users(of->view->settings, of->view->workspace->path, &users, of->err);
+        for (size_t i = 1; rc == 0 && users[i]; i++)
+                rc = read_user(of, users[i]);
         return rc;
 }
 
@@ -133,6 +180,8 @@ int xpm_act_orphans(xpm_view *view, xpm_view_jobs *out, xpm_error *err)
         int rc = walk(&of, "jobs", add);
         if (rc == 0)
                 rc = read_runs(&of);
+        if (rc == 0)
+                rc = read_users(&of);
         for (size_t i = 0; rc == 0 && i < of.count; i++) {
                 const char *key = key_of(&of, of.jobs[i].task_id, of.jobs[i].job_id);
                 if (!key)

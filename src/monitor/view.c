@@ -56,6 +56,7 @@ void xpm_view_close(xpm_view *view)
 {
         if (!view)
                 return;
+        xpm_underway_close(view->underway);
         xpm_workspace_close(view->workspace);
         xpm_settings_destroy(view->settings);
         xpm_arena_destroy(view->arena);

@@ -74,6 +74,19 @@ typedef struct xpm_view_experiments {
  * for one that is not there, with a suggestion. */
 int xpm_view_list(xpm_view *view, const char *const *only, bool all_runs, xpm_view_experiments *out, xpm_error *err);
 
+/* A link in the place of an experiment or of a run that leads nowhere: what it stood for is in no list. */
+typedef struct xpm_view_link {
+        const char *path, *target; /* path: relative to the workspace */
+        bool current;              /* it is `current` of an experiment, whose runs are known without it */
+} xpm_view_link;
+
+typedef struct xpm_view_links {
+        const xpm_view_link *items;
+        size_t count;
+} xpm_view_links;
+
+int xpm_view_broken_links(xpm_view *view, xpm_view_links *out, xpm_error *err);
+
 typedef struct xpm_view_tag {
         const char *name, *text; /* text: the value as people read it */
         xpm_filter_value value;
@@ -91,6 +104,7 @@ typedef struct xpm_view_job {
         size_t order;             /* in which they were read, which tells apart those of one instant */
         enum xpm_job_state state;
         enum xpm_failure failure; /* of ERROR; LOST of UNSCHEDULED: its process died */
+        bool removed;             /* UNSCHEDULED: a run recorded its end, its directory tells of none (xpm_view_find) */
 } xpm_view_job;
 
 typedef struct xpm_view_jobs {

@@ -8,12 +8,16 @@
 #include "base/arena.h"
 #include "monitor/view.h"
 #include "workspace/settings.h"
+#include "workspace/underway.h"
 #include "workspace/workspace.h"
 
 struct xpm_view {
         xpm_arena *arena;
         xpm_settings *settings;
         xpm_workspace *workspace;
+        xpm_underway *underway; /* NULL until something is removed */
+        const char **runs;      /* whose links go with their jobs (jobact.c), `experiments/ID/RUN`; the same */
+        size_t run_count;
 };
 
 /* Names of the entries of DIR (relative to the workspace) that are directories, or links to one where LINKS, sorted so

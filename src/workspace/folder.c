@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,4 +92,29 @@ int xpm_folder_leave(const xpm_workspace *workspace, const char *task_id, const 
                 rc = xpm_fail_errno(err, "cannot remove the link '%s/%s'", workspace->path, name.data);
         xpm_text_release(&name);
         return rc;
+}
+
+/* Whether the link leads to what is, or was, a job of a folder that is there. */
+static bool leads_to_folder(const xpm_workspace *workspace, const char *task_id, const char *job_id)
+{
+        char target[PATH_MAX];
+        bool leads = false;
+        xpm_text text = XPM_TEXT_INIT;
+        xpm_text_printf(&text, "jobs/%s/%s", task_id, job_id);
+        ssize_t length = text.failed ? -1 : readlinkat(workspace->dir, text.data, target, sizeof target);
+        for (const char *const *folder = workspace->folders; length > 0 && !leads && *folder; folder++) {
+                xpm_text_clear(&text);
+                xpm_text_printf(&text, "%s/jobs", *folder);
+                leads = !text.failed && (size_t)length > text.length && memcmp(target, text.data, text.length) == 0 &&
+                        target[text.length] == '/' && faccessat(AT_FDCWD, text.data, F_OK, 0) == 0;
+        }
+        xpm_text_release(&text);
+        return leads;
+}
+
+int xpm_folder_forsake(const xpm_workspace *workspace, const char *task_id, const char *job_id, xpm_error *err)
+{
+        if (!workspace->folders || !leads_to_folder(workspace, task_id, job_id))
+                return 0;
+        return xpm_folder_leave(workspace, task_id, job_id, err);
 }

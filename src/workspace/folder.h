@@ -16,6 +16,10 @@ const char *xpm_folder_find(const xpm_workspace *workspace, const char *task_id,
 int xpm_folder_adopt(const xpm_workspace *workspace, const char *task_id, const char *script, const char *job_id,
                      xpm_error *err);
 
+/* The job is not done here: a link to one of the folders, which was cleaned since, gives way as well. One to a folder
+ * that is not there stays: it may not be mounted. XPM_EIO, XPM_ENOMEM. */
+int xpm_folder_forsake(const xpm_workspace *workspace, const char *task_id, const char *job_id, xpm_error *err);
+
 /* The job is to be run anew: a link, to whatever, gives way to a directory of the workspace's own. XPM_EIO, XPM_ENOMEM.
  */
 int xpm_folder_leave(const xpm_workspace *workspace, const char *task_id, const char *job_id, xpm_error *err);

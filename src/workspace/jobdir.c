@@ -22,6 +22,8 @@
 #include "base/lock.h"
 #include "workspace/heartbeat.h"
 
+enum { REMOVALS = 16 }; /* so often a directory may be removed before our eyes */
+
 static const char status_name[] = ".experimaestro/status.json", kill_name[] = ".experimaestro/kill";
 
 static int fail(const xpm_jobdir *job, const char *verb, const char *name, xpm_error *err)
@@ -60,19 +62,45 @@ static int make_directory(xpm_jobdir *job, xpm_error *err)
         return job->fresh || errno == EEXIST ? 0 : xpm_fail_errno(err, "cannot make '%s'", job->path);
 }
 
-int xpm_jobdir_open(xpm_jobdir *job, bool create, xpm_error *err)
+/* The directory that we have open is the one that others find. */
+static bool is_in_place(const xpm_jobdir *job)
 {
-        int rc = create ? make_directory(job, err) : 0;
+        struct stat ours, there;
+        return fstat(job->dir, &ours) == 0 && stat(job->path, &there) == 0 && ours.st_dev == there.st_dev &&
+               ours.st_ino == there.st_ino;
+}
+
+static int open_directory(xpm_jobdir *job, xpm_error *err)
+{
+        struct stat st;
+        int rc = job->create ? make_directory(job, err) : 0;
         if (rc != 0)
                 return rc;
         job->dir = open(job->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (job->dir < 0 && errno == ENOENT)
-                return xpm_fail(err, XPM_ENOTFOUND, "there is no job directory '%s'", job->path);
-        if (job->dir < 0)
+        if (job->dir >= 0)
+                return 0;
+        if (errno != ENOENT)
                 return xpm_fail_errno(err, "cannot open '%s'", job->path);
-        if (mkdirat(job->dir, ".experimaestro", job->directory_mode) != 0 && errno != EEXIST)
-                return fail(job, "make", ".experimaestro", err);
-        return 0;
+        if (lstat(job->path, &st) == 0 && S_ISLNK(st.st_mode))
+                return xpm_fail(err, XPM_ENOTFOUND, "the job directory '%s' is a link that leads nowhere", job->path);
+        return xpm_fail(err, XPM_ENOTFOUND, "there is no job directory '%s'", job->path);
+}
+
+int xpm_jobdir_open(xpm_jobdir *job, bool create, xpm_error *err)
+{
+        job->create = create;
+        for (int i = 0; i < REMOVALS; i++) {
+                int rc = open_directory(job, err);
+                if (rc != 0)
+                        return rc;
+                if (mkdirat(job->dir, ".experimaestro", job->directory_mode) == 0 || errno == EEXIST)
+                        return 0;
+                if (errno != ENOENT)
+                        break;
+                close(job->dir);
+                job->dir = -1;
+        }
+        return fail(job, "make", ".experimaestro", err);
 }
 
 void xpm_jobdir_release(xpm_jobdir *job)
@@ -90,8 +118,17 @@ static int take_lock(xpm_jobdir *job, xpm_error *err)
         xpm_error inner = XPM_ERROR_NONE;
         xpm_jobdir_name name;
         xpm_jobdir_file(job, "lock", name);
-        int rc = xpm_lock_take(job->dir, name, job->file_mode, false, &job->lock, &inner);
-        return locate(job, rc, &inner, err);
+        for (int i = 0; i < REMOVALS; i++) {
+                inner = XPM_ERROR_NONE;
+                int rc = xpm_lock_take(job->dir, name, job->file_mode, false, &job->lock, &inner);
+                if (rc == XPM_ELOCKED || is_in_place(job))
+                        return locate(job, rc, &inner, err);
+                xpm_jobdir_release(job);
+                rc = xpm_jobdir_open(job, job->create, err);
+                if (rc != 0)
+                        return rc;
+        }
+        return xpm_fail(err, XPM_EIO, "cannot lock '%s': somebody removes it all the time", job->path);
 }
 
 static void let_go(xpm_jobdir *job)
@@ -323,6 +360,43 @@ bool xpm_jobdir_has_begun(const xpm_jobdir *job)
         xpm_jobdir_name name;
         xpm_jobdir_file(job, "out", name);
         return faccessat(job->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool is_committed_done(const xpm_jobdir *job)
+{
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        bool done = xpm_job_past_read(job->dir, &past, NULL) == 0 && past.state == XPM_JOB_DONE;
+        xpm_job_past_release(&past);
+        return done;
+}
+
+/* Either marker alone is believed by its name, both send whoever looks to the lock; and when nobody has that,
+ * SCRIPT.done wins, unless a failure was committed. People clean when a disk is full: a second name for a file needs
+ * the least room, and where there is not even that, the marker goes of which the status tells. */
+int xpm_jobdir_doubt(const xpm_jobdir *job, xpm_error *err)
+{
+        xpm_jobdir_name done, failed;
+        xpm_jobdir_file(job, "done", done);
+        xpm_jobdir_file(job, "failed", failed);
+        if (linkat(job->dir, done, job->dir, failed, 0) == 0 || errno == EEXIST || errno == ENOENT)
+                return 0;
+        int fd = openat(job->dir, failed, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, job->file_mode);
+        if (fd < 0 && is_committed_done(job))
+                return unlink_file(job, "done", err);
+        if (fd < 0)
+                return fail(job, "create", failed, err);
+        close(fd);
+        return 0;
+}
+
+int xpm_jobdir_trust(const xpm_jobdir *job, xpm_error *err)
+{
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        int rc = xpm_jobdir_past(job, &past, err);
+        if (rc == 0 && past.state == XPM_JOB_DONE)
+                rc = unlink_file(job, "failed", err);
+        xpm_job_past_release(&past);
+        return rc;
 }
 
 static int remove_outputs(const xpm_jobdir *job, const char *const *outputs, size_t count, xpm_error *err)

@@ -22,7 +22,7 @@ typedef struct xpm_jobdir {
         const char *script;          /* SCRIPT */
         int dir;                     /* open; -1 none */
         int lock;                    /* SCRIPT.lock while it is held; -1 not */
-        bool fresh;                  /* open made the directory */
+        bool create, fresh;          /* open was to make the directory, and did */
         char buried[XPM_NONCE_SIZE]; /* the attempt whose lock was put aside, "": none */
         mode_t directory_mode, file_mode;
 } xpm_jobdir;
@@ -42,8 +42,14 @@ void xpm_jobdir_release(xpm_jobdir *job);
 
 /* XPM_ELOCKED when somebody else holds it, naming him, or when the job's worker, on another host, gives signs of life
  * (heartbeat.h). The lock of one that has been silent for too long is renamed aside, to SCRIPT.lock.NONCE, and a new
- * one taken; begin removes the old one. */
+ * one taken; begin removes the old one. Whoever removed the directory since it was opened had its lock:
+ * then it is opened once more, as it was. */
 int xpm_jobdir_lock(xpm_jobdir *job, xpm_error *err);
+
+/* Under the lock, before a job is removed that may be done: from here on nobody believes SCRIPT.done by its name, all
+ * ask the lock, until trust takes that back. When we die between the two, the job is as done as it was. */
+int xpm_jobdir_doubt(const xpm_jobdir *job, xpm_error *err);
+int xpm_jobdir_trust(const xpm_jobdir *job, xpm_error *err);
 
 /* params.json, the run file, an input file: NAME may have directories, which are made. */
 int xpm_jobdir_content(const xpm_jobdir *job, const char *name, const void *data, size_t length, xpm_error *err);

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/lock.h"
+#include "workspace/discard.h"
 #include "workspace/folder.h"
 #include "workspace/heartbeat.h"
 #include "workspace/history.h"
@@ -227,8 +228,6 @@ int xpm_run_add_job(xpm_run *run, const char *task_id, const char *job_id, const
         int rc = entry.job_id ? grow_entries(run, err) : xpm_fail_memory(err);
         if (rc == 0)
                 rc = find_task(run, task_id, &entry.task, err);
-        if (rc == 0 && state == XPM_JOB_DONE)
-                rc = xpm_folder_adopt(run->workspace, task_id, script_of(task_id), job_id, err);
         if (rc != 0)
                 return rc;
         xpm_text *line = &run->lines;
@@ -252,7 +251,18 @@ int xpm_run_add_job(xpm_run *run, const char *task_id, const char *job_id, const
         run->counts[state]++;
         run->changed = true;
         *slot = run->count++;
-        return line->length >= LINES_FULL ? xpm_run_flush(run, err) : 0;
+        rc = line->length >= LINES_FULL ? xpm_run_flush(run, err) : 0;
+        return rc == 0 ? xpm_run_found(run, *slot, state, err) : rc;
+}
+
+int xpm_run_found(xpm_run *run, size_t slot, enum xpm_job_state state, xpm_error *err)
+{
+        xpm_run_entry *entry = &run->entries[slot];
+        const char *task = run->tasks[entry->task].id;
+        run->counts[entry->state]--;
+        run->counts[state]++;
+        entry->state = (uint8_t)state;
+        return state == XPM_JOB_DONE ? xpm_folder_adopt(run->workspace, task, script_of(task), entry->job_id, err) : 0;
 }
 
 /* Append TEXT to the file NAME of the run, which is made when it is first needed. */
@@ -399,6 +409,9 @@ static void forget_old_runs(const xpm_run *run)
                 return;
         if (xpm_history_clean(run->workspace, run->info.experiment_id, run->name, run->info.max_done,
                               run->info.max_failed, &inner) < 0)
+                xpm_warn(run->log, "%s", inner.message);
+        inner = XPM_ERROR_NONE;
+        if (xpm_discard_sweep(run->workspace, false, &inner) < 0)
                 xpm_warn(run->log, "%s", inner.message);
 }
 

@@ -41,11 +41,17 @@ const char *xpm_run_name(const xpm_run *run); /* 20261123_221930 */
 int xpm_run_add_job(xpm_run *run, const char *task_id, const char *job_id, const char *tags, const char *step,
                     const char *const *dependencies, size_t dependency_count, enum xpm_job_state state, size_t *slot,
                     xpm_error *err);
-/* Write what is buffered; before any job's directory is made. */
+/* What the directory of the job in SLOT says, once it was announced: no event. It is adopted as above. XPM_EIO,
+ * XPM_ENOMEM. */
+int xpm_run_found(xpm_run *run, size_t slot, enum xpm_job_state state, xpm_error *err);
+/* Write what is buffered; before any job's directory is looked at or made. */
 int xpm_run_flush(xpm_run *run, xpm_error *err);
 
 /* A job's state changed: appended to events/ (buffered until tick) and kept for status.json. */
 int xpm_run_set_state(xpm_run *run, size_t slot, enum xpm_job_state state, enum xpm_failure failure, xpm_error *err);
+
+/* The directory of the job in SLOT was removed: RUN/jobs has no link to it, nor gets one. XPM_EIO. */
+int xpm_run_forget_link(xpm_run *run, size_t slot, xpm_error *err);
 
 /* Now and then (every loop): writes events, makes some links of RUN/jobs, rewrites status.json when it is time. NOW is
  * CLOCK_MONOTONIC in milliseconds. Returns through *NEXT when it wants to be called at the latest, -1: no need. */

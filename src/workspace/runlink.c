@@ -42,6 +42,8 @@ static int open_task(xpm_run *run, xpm_run_task *task, xpm_error *err)
 static int make_link(xpm_run *run, const xpm_run_entry *entry, xpm_text *target, xpm_error *err)
 {
         xpm_run_task *task = &run->tasks[entry->task];
+        if (entry->removed)
+                return 0;
         int rc = task->dir >= 0 ? 0 : open_task(run, task, err);
         if (rc != 0)
                 return rc;
@@ -85,4 +87,15 @@ int xpm_run_want_all_links(xpm_run *run, xpm_error *err)
         }
         xpm_text_release(&path);
         return rc;
+}
+
+int xpm_run_forget_link(xpm_run *run, size_t slot, xpm_error *err)
+{
+        xpm_run_entry *entry = &run->entries[slot];
+        const xpm_run_task *task = &run->tasks[entry->task];
+        entry->removed = true;
+        if (task->dir >= 0 && unlinkat(task->dir, entry->job_id, 0) != 0 && errno != ENOENT)
+                return xpm_fail_errno(err, "cannot remove the link '%s/jobs/%s/%s'", run->path, task->id,
+                                      entry->job_id);
+        return 0;
 }

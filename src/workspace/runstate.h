@@ -16,6 +16,7 @@ typedef struct xpm_run_entry {
         uint32_t task;          /* index into tasks */
         uint8_t state, failure; /* enum xpm_job_state, xpm_failure */
         bool listed;            /* among those that want a link */
+        bool removed;           /* its directory: it gets none */
 } xpm_run_entry;
 
 typedef struct xpm_run_task {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -507,5 +508,34 @@ int xpm_settings_choose(xpm_settings *settings, const char *workdir, const char 
         if (!choice.path)
                 return xpm_fail_memory(err);
         *out = choice;
+        return 0;
+}
+
+/* Folders are compared as directories: one may have several names. */
+static bool uses(const entry *one, const struct stat *directory)
+{
+        struct stat st;
+        for (const char **folder = one->folders; !one->remote && folder && *folder; folder++)
+                if (stat(*folder, &st) == 0 && st.st_dev == directory->st_dev && st.st_ino == directory->st_ino)
+                        return true;
+        return false;
+}
+
+int xpm_settings_users(xpm_settings *settings, const char *path, const char *const **out, xpm_error *err)
+{
+        struct stat st, own;
+        size_t count = 1;
+        const char **users = xpm_arena_calloc(settings->arena, settings->count + 2, sizeof *users);
+        if (!users || !(users[0] = xpm_arena_strdup(settings->arena, path)))
+                return xpm_fail_memory(err);
+        if (stat(path, &st) != 0)
+                return xpm_fail_errno(err, "cannot look at '%s'", path);
+        for (size_t i = 0; i < settings->count; i++) {
+                const entry *one = &settings->entries[i];
+                bool is_itself = stat(one->path, &own) == 0 && own.st_dev == st.st_dev && own.st_ino == st.st_ino;
+                if (!is_itself && uses(one, &st))
+                        users[count++] = one->path;
+        }
+        *out = users;
         return 0;
 }

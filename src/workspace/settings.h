@@ -38,4 +38,8 @@ typedef struct xpm_workspace_choice {
 int xpm_settings_choose(xpm_settings *settings, const char *workdir, const char *workspace, const char *experiment,
                         xpm_workspace_choice *out, xpm_error *err);
 
+/* Who may count on jobs of the workspace PATH: PATH, then the workspaces here whose `folders` have it. NULL-terminated,
+ * owned by the settings. XPM_EIO, XPM_ENOMEM. */
+int xpm_settings_users(xpm_settings *settings, const char *path, const char *const **out, xpm_error *err);
+
 #endif

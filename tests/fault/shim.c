@@ -1,8 +1,10 @@
-/* Preloaded into xpm by test_shim.py: the n-th call that changes files is the last one, or fails.
+/* Preloaded into xpm by test_shim.py and test_removal.py: the n-th call that changes files is the last one, or fails,
+ * or is waited before.
  *
  * XPM_SHIM_ROLE says in which process: the first argument of its command line (`worker`, `run-experiment`).
  * XPM_SHIM_CALL is n, XPM_SHIM_HOW `kill`, `once` (the call fails), `on` (it fails, and every later one that needs
- * space) or `short` (a write to a file or a socket writes half). XPM_SHIM_ERRNO is the error, and says which calls are
+ * space) or `short` (a write to a file or a socket writes half), or
+ * `stop` (the process stops itself before the call, by SIGSTOP). XPM_SHIM_ERRNO is the error, and says which calls are
  * counted: for EMFILE those that open a descriptor, for EAGAIN those that start a process or a thread, else those that
  * change files. XPM_SHIM_FIRED is a file that is made when it happens, with the name of the call: there is one death
  * for each such file, so that whoever is started in place of the dead lives.
@@ -24,7 +26,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NEVER, KILL, ONCE, ON, SHORT };
+enum { NEVER, KILL, STOP, ONCE, ON, SHORT };
 enum { FILES, DESCRIPTORS, PROCESSES }; /* which calls are counted */
 
 static int how, error, counted;
@@ -57,6 +59,7 @@ __attribute__((constructor)) static void begin(void)
         error = number ? atoi(number) : EIO;
         counted = error == EMFILE ? DESCRIPTORS : error == EAGAIN ? PROCESSES : FILES;
         how = strcmp(way, "kill") == 0    ? KILL
+              : strcmp(way, "stop") == 0  ? STOP
               : strcmp(way, "once") == 0  ? ONCE
               : strcmp(way, "short") == 0 ? SHORT
                                           : ON;
@@ -95,6 +98,11 @@ static bool fall(const char *call, const char *path, int fd, const void *data, s
                         if (data)
                                 (void)!syscall(SYS_write, fd, data, length / 2);
                         syscall(SYS_kill, getpid(), SIGKILL);
+                }
+                if (how == STOP) {
+                        how = NEVER;
+                        syscall(SYS_kill, getpid(), SIGSTOP);
+                        return false;
                 }
         }
         if (how == ONCE)
@@ -285,6 +293,11 @@ int symlink(const char *target, const char *path)
 int symlinkat(const char *target, int dir, const char *path)
 {
         return strike("symlinkat", path, -1, NULL, 0) ? -1 : REAL(symlinkat)(target, dir, path);
+}
+
+int linkat(int from, const char *old, int to, const char *new, int flags)
+{
+        return strike("linkat", new, -1, NULL, 0) ? -1 : REAL(linkat)(from, old, to, new, flags);
 }
 
 int flock(int fd, int operation)

@@ -2,6 +2,8 @@
 
 Each is a filesystem in memory of a few kilobytes, given more step by step.
 """
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -76,6 +78,31 @@ class Filesystems(xpmtest.Case):
             listed = self.command(xpmtest.XPM, "jobs", "list", "--workdir", self.workspace)
             self.assertIn(listed.status, (0, 3), f"{kilobytes} kB\n{listed}")
         self.told("a full filesystem, given space step by step", outcomes)
+
+    def test_what_is_full_can_be_cleaned(self):
+        self.mount("size=4m,nr_inodes=200")
+        for what in ("room", "inodes"):
+            run = self.command(xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "e.yaml")
+            self.assertEqual(run.status, 0, run)
+            made, number = [self.small / "fill"], 0
+            try:
+                if what == "room":
+                    made[0].write_bytes(bytes(8 << 20))
+                while True:
+                    made.append(self.small / f"fill{number}")
+                    made[-1].touch()
+                    number += 1
+            except OSError as error:
+                self.assertEqual(error.errno, errno.ENOSPC)
+            # What a run counts on is as it was.
+            with open(self.workspace / "experiments/e/lock", "a", encoding="utf-8") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                kept = self.command(xpmtest.XPM, "jobs", "clean", "--workdir", self.workspace, "--perform", "--all")
+            self.assertEqual((kept.status, len(self.done()), kept.err.count("counts on it")), (1, 5, 5), kept)
+            cleaned = self.command(xpmtest.XPM, "jobs", "clean", "--workdir", self.workspace, "--perform", "--all")
+            self.assertEqual((cleaned.status, list(self.workspace.glob("jobs/*/*"))), (0, []), cleaned)
+            for path in made:
+                path.unlink(missing_ok=True)
 
     def test_a_filesystem_without_inodes_that_is_given_some_goes_on(self):
         outcomes = []

@@ -107,6 +107,80 @@ class Clean(Acting):
         self.assertTrue((away / "train.done").exists())
 
 
+class CleanBesideARun(Acting):
+    """A run that goes on counts on what it has seen done."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("e.yaml", FILE.replace("[a, b, bad]", "[a, b]"))
+        self.run_experiment("e.yaml")
+
+    def hold_experiment(self, experiment):
+        file = open(self.workspace / "experiments" / experiment / "lock", "a", encoding="utf-8")
+        self.addCleanup(file.close)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return file
+
+    def test_what_a_run_names_stays_until_it_ends(self):
+        with self.hold_experiment("act"):
+            result = self.jobs("clean", "--perform", "--all", status=1)
+            self.assertEqual((result.out, result.err.count("goes on, counts on it")), ("", 2))
+            self.assertEqual(self.models(), ["a", "b"])
+            self.assertEqual([path.name for path in self.job("a").glob("train.failed")], [])
+        self.jobs("clean", "--perform", "--all")
+        self.assertEqual(self.models(), [])
+
+    def test_what_it_does_not_name_goes(self):
+        self.write("f.yaml", FILE.replace("[a, b, bad]", "[b]").replace("id: act", "id: other"))
+        self.run_experiment("f.yaml")
+        with self.hold_experiment("other"):
+            self.jobs("clean", "--perform", "--all", status=1)
+        self.assertEqual(self.models(), ["b"])
+
+    def test_a_run_whose_engine_left_jobs_behind_goes_on(self):
+        path = self.run_directory("act") / "environment.json"
+        environment = json.loads(path.read_text())
+        environment["run"]["status"] = "detached"
+        path.write_text(json.dumps(environment))
+        self.jobs("clean", "--perform", "--all", status=1)
+        self.assertEqual(self.models(), ["a", "b"])
+
+    def test_so_do_runs_of_workspaces_that_use_its_jobs(self):
+        other = self.here / "other"
+        settings = self.home / ".config/experimaestro/settings.yaml"
+        settings.parent.mkdir()
+        settings.write_text(f"workspaces:\n  - {{id: main, path: {self.workspace}}}\n"
+                            f"  - {{id: other, path: {other}, folders: [{{path: {self.workspace}, mode: use}}]}}\n")
+        self.write("f.yaml", FILE.replace("[a, b, bad]", "[a]").replace("id: act", "id: user"))
+        self.assertIn("1 before", self.xpm("run-experiment", "--workspace", "other", "f.yaml").out)
+        with open(other / "experiments/user/lock", "a", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.jobs("clean", "--perform", "--all", status=1)
+        self.assertEqual(self.models(), ["a"])
+        # Its link is all that goes there, and with it no data here.
+        (link,) = (other / "jobs/nn.train").iterdir()
+        self.assertTrue(link.is_symlink())
+        self.expect_match("^removed ", self.xpm("jobs", "clean", "--workspace", "other", "--perform", "--all").out)
+        self.assertFalse(link.is_symlink())
+        self.assertTrue((self.job("a") / "train.done").exists())
+
+    def test_no_link_of_a_run_to_what_was_removed_is_left(self):
+        links = self.run_directory("act") / "jobs/nn.train"
+        self.assertEqual(len(list(links.iterdir())), 2)
+        name = self.job("a").name
+        self.jobs("clean", "--perform", name)
+        self.assertEqual([link.name for link in links.iterdir()], [self.job("b").name])
+        # Who it was, the run still knows.
+        self.assertIn(name[:8], self.jobs("list", "--filter", 'model = "a"').out)
+        self.assertIn("its directory was removed", self.xpm("explain", "--workdir", self.workspace, name).out)
+
+    def test_a_link_of_a_run_without_a_list_says_which_job_it_was(self):
+        run = self.run_directory("act")
+        (run / "jobs.jsonl").unlink()
+        self.jobs("clean", "--perform", self.job("a").name)
+        self.assertEqual(len(list((run / "jobs/nn.train").iterdir())), 2)
+
+
 class Kill(Acting):
     def setUp(self):
         super().setUp()
@@ -188,6 +262,56 @@ class Orphans(Acting):
         self.assertEqual(self.models(), ["a", "b"])
         self.orphans("--clean")
         self.assertEqual(self.models(), ["b"])
+
+    def test_what_another_workspace_uses_is_none(self):
+        self.run_experiment("e.yaml", status=1)
+        other, settings = self.here / "other", self.home / ".config/experimaestro/settings.yaml"
+        settings.parent.mkdir()
+        settings.write_text(f"workspaces:\n  - {{id: other, path: {other}, folders: [{{path: {self.workspace}, mode: use}}]}}\n")
+        self.write("f.yaml", FILE.replace("[a, b, bad]", "[a]").replace("id: act", "id: user"))
+        self.assertIn("1 before", self.xpm("run-experiment", "--workspace", "other", "f.yaml").out)
+        shutil.rmtree(self.workspace / "experiments/act")
+        self.assertEqual(len(self.orphans("--clean").lines()), 2)
+        self.assertEqual(self.models(), ["a"])
+        # What is not mounted may use anything.
+        other.rename(self.here / "away")
+        result = self.xpm("orphans", "--workdir", self.workspace, "--clean", status=2)
+        self.assertIn(f"the workspace '{other}' of the settings, which uses jobs of this one, is not there", result.err)
+        self.assertEqual(self.models(), ["a"])
+
+    def test_links_that_lead_nowhere_are_said_and_hide_nothing(self):
+        self.run_experiment("e.yaml", status=1)
+        experiments, away = self.workspace / "experiments", self.here / "away"
+        for link in (experiments / "act", self.run_directory("act")):
+            link.rename(away)
+            link.symlink_to(away)
+            self.assertEqual(self.orphans("--clean").err, "no orphans\n")
+            away.rename(self.here / "unmounted")
+            result = self.xpm("orphans", "--workdir", self.workspace, "--clean", status=3)
+            self.assertIn(f"'{link}' is a link to '{away}', which is not there", result.err)
+            listed = self.xpm("experiments", "list", "--workdir", self.workspace, status=1)
+            self.assertIn(f"'{link}' is a link to '{away}', which is not there", listed.err)
+            link.unlink()
+            (self.here / "unmounted").rename(link)
+        self.assertEqual(self.models(), ["a", "b", "bad"])
+        # A run that was removed by hand names nothing.
+        shutil.rmtree(self.run_directory("act"))
+        result = self.xpm("orphans", "--workdir", self.workspace, "--clean", status=1)
+        self.assertIn(f"'{experiments}/act/current' is a link to", result.err)
+        self.assertEqual(self.models(), [])
+
+    def test_what_the_dead_left_half_removed_is_finished(self):
+        self.run_experiment("e.yaml", status=1)
+        self.job("a").rename(self.workspace / ".tmp/.removed-1")
+        self.job("b").rename(self.workspace / "jobs/nn.train/.removed-2")
+        with open(self.workspace / ".__experimaestro__", "a", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)  # somebody removes something
+            self.assertEqual(self.orphans("--clean").err, "no orphans\n")
+        self.assertEqual(self.orphans("--clean").err, "xpm: finished 2 removals that had been interrupted\nno orphans\n")
+        self.assertEqual(list(self.workspace.rglob(".removed-*")), [])
+        self.job("bad").rename(self.workspace / ".tmp/.removed-3")
+        self.run_experiment("e.yaml", status=1)
+        self.assertEqual(list(self.workspace.rglob(".removed-*")), [])
 
     def test_a_damaged_list_makes_no_orphans(self):
         self.run_experiment("e.yaml", status=1)

@@ -24,7 +24,7 @@ class Words(xpmtest.Case):
     def test_help_and_version(self):
         self.assertIn("run-experiment", self.xpm("--help").out)
         self.expect_match(r"^xpm \d+\.\d+\.\d+\n$", self.xpm("--version").out)
-        for command in (["run-experiment"], ["experiments"], ["experiments", "list"], ["jobs"], ["jobs", "list"], ["jobs", "log"], ["jobs", "path"], ["jobs", "kill"], ["explain"], ["jobs", "clean"], ["orphans"], ["resources"], ["progress"], ["remaining-time"]):
+        for command in (["run-experiment"], ["experiments"], ["experiments", "list"], ["jobs"], ["jobs", "list"], ["jobs", "log"], ["jobs", "path"], ["jobs", "kill"], ["explain"], ["jobs", "clean"], ["orphans"], ["find-launchers"], ["launchers"], ["launchers", "list"], ["launchers", "check"], ["resources"], ["progress"], ["remaining-time"]):
             self.assertIn("usage: xpm " + command[0], self.xpm(*command, "--help").out)
 
     def test_help_names_every_option(self):
@@ -40,7 +40,7 @@ class Words(xpmtest.Case):
         texts = {name: (xpmtest.SOURCE / name).read_text() for name in ("docs/man/xpm.1", "share/completions/xpm.bash", "share/completions/_xpm", "share/completions/xpm.fish")}
         commands = [[word] for word in re.findall(r"^  (\S+)  ", self.xpm("--help").out, re.M)]
         for command in list(commands):
-            if command[0] in ("experiments", "jobs"):
+            if command[0] in ("experiments", "jobs", "launchers"):
                 commands.remove(command)
                 commands += [command + [word] for word in re.findall(r"^  (\S+)  ", self.xpm(*command, "--help").out, re.M)]
         self.assertIn(["jobs", "path"], commands)
@@ -60,6 +60,10 @@ class Words(xpmtest.Case):
             (["jbos"], "'jobs'"),
             (["--versoin"], "'--version'"),
             (["jobs", "lst"], "'list'"),
+            (["find-launcher"], "'find-launchers'"),
+            (["launcher", "list"], "'launchers'"),
+            (["launchers", "chek"], "'check'"),
+            (["find-launchers", "--tag", "x", "gpu"], "'--tags'"),
             (["experiments", "lits"], "'list'"),
             (["run-experiment", "--workdri", "x", "e.yaml"], "'--workdir'"),
             (["jobs", "list", "--fliter", "x"], "'--filter'"),
@@ -70,7 +74,7 @@ class Words(xpmtest.Case):
 
     def test_what_cannot_be_printed_is_said(self):
         self.write("e.yaml", FILE)
-        for words in (["--help"], ["--version"], ["jobs", "--help"], ["jobs", "list", "--help"], ["run-experiment", "--show", "e.yaml"]):
+        for words in (["--help"], ["--version"], ["jobs", "--help"], ["jobs", "list", "--help"], ["launchers", "list"], ["launchers", "check"], ["find-launchers", "nodes=1"], ["run-experiment", "--show", "e.yaml"]):
             result = self.command("sh", "-c", '"$0" "$@" >/dev/full', xpmtest.XPM, *words)
             self.assertEqual(result.status, 3, f"{words}\n{result}")
             self.assertIn("cannot write to standard output", result.err)

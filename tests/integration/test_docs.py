@@ -1,7 +1,7 @@
 """What the guide and the reference show is run.
 
 On every page, in order, in one directory: a block with `title=NAME` is written to NAME; a `yaml` block that has an `id` is accepted without a
-warning; in a `console` block the lines after `$ ` are run, and the others are what they print, where `…` stands for anything.
+warning; each line of a `requirement` block is understood, up to its comment; in a `console` block the lines after `$ ` are run, and the others are what they print, where `…` stands for anything.
 """
 import json
 import re
@@ -47,6 +47,10 @@ class Docs(xpmtest.Case):
                 self.write(title, text, 0o755 if text.startswith("#!") else None)
             if kind == "yaml" and title not in WRONG and re.search(r"^id: ", text, re.M):
                 self.check(title or "snippet.yaml", text)
+            if kind == "requirement":
+                for line in text.splitlines():
+                    result = self.command(xpmtest.XPM, "find-launchers", line.split(" #")[0].rstrip())
+                    self.assertIn(result.status, (0, 1), f"{line}\n{result}")
             if kind == "console":
                 for command, lines in steps(text):
                     self.console(command, lines)

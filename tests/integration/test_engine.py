@@ -1,4 +1,5 @@
 """What the engine does beyond running each job once: tries again, counts tokens, keeps partials apart, keeps to limits."""
+import fcntl
 import json
 import os
 import signal
@@ -170,6 +171,18 @@ plan:
         self.assertIn("2 not needed", self.run_experiment("--run-mode", "dry-run", "e.yaml").out)
         self.assertIn("2 before", self.run_experiment("e.yaml").out)
         self.assertEqual(self.job_directories("make"), [])
+
+    def test_it_stays_while_another_run_counts_on_it(self):
+        self.write("f.yaml", self.FILE.replace("TRANSIENT", "true").replace("id: e", "id: f"))
+        self.run_experiment("f.yaml")
+        self.write("e.yaml", self.FILE.replace("TRANSIENT", "remove"))
+        with open(self.workspace / "experiments/f/lock", "a", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.run_experiment("e.yaml")
+            self.assertEqual(len(self.job_directories("make")), 2)
+        self.run_experiment("e.yaml")
+        self.assertEqual(self.job_directories("make"), [])
+        self.assertEqual(list((self.run_directory("e") / "jobs").glob("make/*")), [])
 
     def test_it_stays_without_that_and_alone_it_is_not_run(self):
         self.write("e.yaml", self.FILE.replace("TRANSIENT", "true"))

@@ -71,6 +71,33 @@ class Explain(xpmtest.Case):
         job = next(job for job in self.dry("e.yaml") if job["state"] == "done, command changed")
         self.assertIn("--rerun changed", self.object(job["job_id"], "e.yaml")["verdict"])
 
+    def test_a_transient_job_runs_for_others_alone(self):
+        file = """\
+id: e
+tasks:
+  make: {command: "echo > data", outputs: [data], transient: remove}
+  use: {params: {m: make}, command: "test -e {{m.job.path}}/data"}
+plan:
+  make: {task: make}
+  use: {task: use, params: {m: {each: make}}}
+"""
+        self.write("t.yaml", file)
+        make, use = ([job["job_id"] for job in self.dry("t.yaml") if job["task_id"] == task][0] for task in ("make", "use"))
+
+        def verdict(*words):
+            return self.object(make, *words)["verdict"]
+
+        self.assertIn(f"it is transient, and use/{use[:12]}, which is to run, needs it", verdict("t.yaml"))
+        self.run_experiment("t.yaml")
+        self.assertEqual(verdict("t.yaml"), "it will not run: it is transient, and no job that needs it is to run")
+        self.assertIn("its directory was removed", verdict())
+        self.run_experiment("t.yaml")
+        self.assertIn("it will run only if a job that needs it does: it is transient", verdict())
+        self.assertEqual(self.object(make)["state"], "transient")
+        self.assertIn("transient", self.xpm("jobs", "list", "--workdir", self.workspace).out)
+        run = self.run_directory("e")
+        self.assertEqual([link.name for link in (run / "jobs").glob("*/*")], [use])
+
     def test_the_text(self):
         self.run_experiment("e.yaml", status=1)
         job = next(job for job in self.dry("e.yaml") if job["task_id"] == "nn.train")

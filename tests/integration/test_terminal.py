@@ -55,6 +55,21 @@ class Terminal(xpmtest.Case):
         self.assertLessEqual(max(map(len, live)), 29, live)
         self.expect_match("4 jobs: 4 done", shown)
 
+    def test_what_is_wrong_in_a_requirement_is_pointed_at_where_there_is_room(self):
+        text = "cpu(cores=1) | cpu(mem=32)"
+        message = f"xpm: '{text}', character 24: a memory size needs a unit: 32G?"
+        for columns, requirement, lines in (
+            (80, text, [message, f"  {text}", " " * 25 + "^"]),
+            (29, text, [message, f"  {text}", " " * 25 + "^"]),
+            (28, text, [message]),
+            (80, text.replace("| ", "|\n"), None),
+        ):
+            status, shown = self.on_terminal(columns, xpmtest.XPM, "find-launchers", requirement)
+            self.assertEqual(status, 2)
+            if lines:
+                self.assertEqual(shown.splitlines(), lines)
+            self.assertEqual("^" in shown, bool(lines and len(lines) > 1))
+
     def test_the_picture_of_the_host_is_as_wide_as_the_terminal(self):
         self.env["HWLOC_SYNTHETIC"] = "pack:1 numa:1(memory=64GiB) l3:16 core:8 pu:1"
         for columns, rows in ((80, 4), (200, 1), (40, 16)):

@@ -169,6 +169,22 @@ class Folders(xpmtest.Case):
         self.assertEqual([job.is_symlink() for job in self.job_directories("work")], [False] * 3)
         self.assertEqual(self.snapshot(self.here / "old"), before)
 
+    def test_a_job_that_was_cleaned_in_another_folder_is_run_again(self):
+        self.write("e.yaml", FILE)
+        self.xpm("run-experiment", "--workdir", "old", "e.yaml")
+        directory = self.home / ".config" / "experimaestro"
+        directory.mkdir()
+        (directory / "settings.yaml").write_text(
+            f"workspaces:\n- {{id: new, path: {self.here}/ws, folders: [{{path: {self.here}/old, mode: use}}]}}\n")
+        self.assertIn("2 before", self.xpm("run-experiment", "e.yaml").out)
+        # Away is not cleaned: what is done there is not run again behind its back.
+        (self.here / "old").rename(self.here / "away")
+        self.assertIn("leads nowhere", self.xpm("run-experiment", "e.yaml", status=3).err)
+        (self.here / "away").rename(self.here / "old")
+        self.xpm("jobs", "clean", "--workdir", "old", "--perform", "--all")
+        self.assertIn("2 done", self.xpm("run-experiment", "e.yaml").out)
+        self.assertEqual([job.is_symlink() for job in self.job_directories("work")], [False] * 2)
+
 
 class Refused(xpmtest.Case):
     """Exit 3, and the file is named."""

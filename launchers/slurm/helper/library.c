@@ -12,8 +12,8 @@
 
 #include <slurm/slurm_errno.h>
 
-#include "jobenvironment.h"
 #include "fields.h"
+#include "jobenvironment.h"
 #include "slurmcommands.h"
 
 extern char **environ;

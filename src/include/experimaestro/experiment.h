@@ -104,6 +104,9 @@ XPM_API int xpm_experiment_look(xpm_experiment *experiment, size_t *counts, xpm_
 /* Why a job fits nowhere, in one line that the caller frees. */
 XPM_API int xpm_experiment_unfit(xpm_experiment *experiment, const xpm_job *job, char **why, xpm_error *err);
 XPM_API enum xpm_outlook xpm_job_outlook(const xpm_experiment *experiment, const xpm_job *job);
+/* A job that is to run and needs JOB, which is transient: for its sake JOB runs, too. NULL when there is none, or JOB
+ * is not transient. After look. */
+XPM_API const xpm_job *xpm_job_needed_by(const xpm_experiment *experiment, const xpm_job *job);
 
 /* One line for people of the job's tags (`lr=0.1 seed=2`), dependencies (short identifiers), launcher: for tables. The
  * caller frees. */

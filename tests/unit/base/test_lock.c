@@ -92,6 +92,19 @@ static void replaced_lock_file_is_another_lock(void **state)
 }
 
 /* Is somebody waiting in flock() for the inode of FD? /proc tells a waiter by an arrow. */
+static void several_share_what_one_cannot_have_alone(void **state)
+{
+        const struct place *place = *state;
+        int first, second, alone;
+        assert_int_equal(xpm_lock_share(place->dir, "l", 0600, &first, NULL), 0);
+        assert_int_equal(xpm_lock_share(place->dir, "l", 0600, &second, NULL), 0);
+        xpm_lock_release(first);
+        assert_int_equal(xpm_lock_take(place->dir, "l", 0600, false, &alone, NULL), XPM_ELOCKED);
+        xpm_lock_release(second);
+        assert_int_equal(xpm_lock_take(place->dir, "l", 0600, false, &alone, NULL), 0);
+        xpm_lock_release(alone);
+}
+
 static bool somebody_waits(int fd)
 {
         struct stat status;
@@ -278,6 +291,7 @@ int main(void)
                 T(holder_is_named_by_its_signature),
                 T(foreign_text_is_not_repeated),
                 T(replaced_lock_file_is_another_lock),
+                T(several_share_what_one_cannot_have_alone),
                 T(waiter_takes_the_lock_that_the_name_leads_to),
                 T(lock_of_a_killed_process_is_free),
                 T(released_lock_is_free_though_a_child_inherited_it),

@@ -47,6 +47,8 @@ static void every_key_is_read(void **state)
         const xpm_launcher_entry *entry = xpm_launcher_file_find(file, "big");
         assert_ptr_equal(entry, xpm_launcher_file_entry(file, 1));
         assert_string_equal(entry->name, "big");
+        assert_int_equal(entry->line, 3);
+        assert_true(xpm_launcher_file_is_there(file));
         assert_string_equal(entry->type, "slurm");
         assert_int_equal(entry->tag_count, 2);
         assert_string_equal(entry->tags[0], "night");
@@ -104,6 +106,7 @@ static void no_file_and_an_empty_one_have_no_entries(void **state)
         xpm_launcher_file *file = NULL;
         assert_int_equal(xpm_launcher_file_read(place->path, &file, NULL), 0);
         assert_int_equal(xpm_launcher_file_count(file), 0);
+        assert_false(xpm_launcher_file_is_there(file));
         assert_null(xpm_launcher_file_find(file, "local"));
         xpm_launcher_file_destroy(file);
         file = read_text(place, "launchers: {}\n");

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/lock.h"
 #include "failing_malloc.h"
 #include "runs.h"
 #include "workspace/discard.h"
@@ -42,15 +43,50 @@ static void all_goes_but_what_links_lead_to(void **state)
         assert_int_equal(discard_job(place, "one"), XPM_ENOTFOUND);
 }
 
-/* Had a process of our number died between the two steps. */
-static void what_was_left_under_the_new_name_goes_too(void **state)
+static int sweep(const struct place *place, bool everywhere)
+{
+        xpm_workspace *workspace = runs_workspace(place);
+        int rc = xpm_discard_sweep(workspace, everywhere, NULL);
+        xpm_workspace_close(workspace);
+        return rc;
+}
+
+static void leave_some(const struct place *place)
+{
+        runs_mkdir(place, ".tmp/.removed-1/deep");
+        runs_mkdir(place, ".tmp/other");
+        runs_mkdir(place, "jobs/task/.removed-2/deep");
+        runs_mkdir(place, "jobs/task/one");
+        runs_mkdir(place, "experiments/e/.removed-3");
+}
+
+static void what_the_dead_left_is_removed(void **state)
 {
         const struct place *place = *state;
-        runs_mkdir(place, "jobs/one/deep");
-        runs_mkdir(place, ".tmp/.removed-%ld-one/older", (long)getpid());
-        assert_int_equal(discard_job(place, "one"), 0);
-        assert_int_equal(place_count(place, "jobs"), 0);
-        assert_int_equal(place_count(place, ".tmp"), 0);
+        leave_some(place);
+        assert_int_equal(sweep(place, false), 1);
+        assert_int_equal(place_count(place, ".tmp"), 1);
+        assert_int_equal(place_count(place, "jobs/task"), 2);
+        assert_int_equal(sweep(place, true), 2);
+        assert_int_equal(place_count(place, "jobs/task"), 1);
+        assert_int_equal(place_count(place, "experiments/e"), 0);
+        assert_int_equal(sweep(place, true), 0);
+}
+
+/* The lock of one who removes something. */
+static void what_the_living_remove_is_left_to_them(void **state)
+{
+        int fd;
+        const struct place *place = *state;
+        leave_some(place);
+        xpm_workspace_close(runs_workspace(place));
+        assert_int_equal(xpm_lock_share(place->dir, ".__experimaestro__", 0600, &fd, NULL), 0);
+        assert_int_equal(sweep(place, true), 0);
+        assert_int_equal(place_count(place, ".tmp"), 2);
+        runs_mkdir(place, "jobs/two");
+        assert_int_equal(discard_job(place, "two"), 0); /* two may remove at once */
+        xpm_lock_release(fd);
+        assert_int_equal(sweep(place, true), 3);
 }
 
 static void another_filesystem_is_no_obstacle(void **state)
@@ -96,6 +132,15 @@ static void lack_of_memory_leaves_it_or_is_made_good(void **state)
                         break;
         }
         assert_int_equal(place_count(place, "jobs"), 0);
+        for (long n = 1;; n++) {
+                runs_mkdir(place, ".tmp/.removed-1/deep");
+                failing_malloc_arm(n);
+                int rc = xpm_discard_sweep(workspace, true, NULL);
+                bool failed = failing_malloc_disarm();
+                assert_true(rc >= 0 || (failed && (rc == XPM_ENOMEM || rc == XPM_EIO)));
+                if (!failed)
+                        break;
+        }
         assert_int_equal(place_count(place, ".tmp"), 0);
         xpm_workspace_close(workspace);
 }
@@ -104,9 +149,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
-                T(all_goes_but_what_links_lead_to),
-                T(what_was_left_under_the_new_name_goes_too),
-                T(another_filesystem_is_no_obstacle),
+                T(all_goes_but_what_links_lead_to),          T(what_the_dead_left_is_removed),
+                T(what_the_living_remove_is_left_to_them),   T(another_filesystem_is_no_obstacle),
                 T(lack_of_memory_leaves_it_or_is_made_good),
 #undef T
         };

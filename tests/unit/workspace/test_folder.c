@@ -4,6 +4,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "failing_malloc.h"
 #include "runs.h"
 #include "workspace/folder.h"
@@ -128,13 +129,32 @@ static void lack_of_memory_is_an_error(void **state)
         }
 }
 
+static void link_to_what_was_cleaned_gives_way(void **state)
+{
+        const struct fixture *fixture = *state;
+        char buffer[256];
+        assert_int_equal(xpm_folder_adopt(fixture->workspace, "demo.task", "task", "a", NULL), 0);
+        /* It is not there: perhaps it is not mounted. */
+        assert_int_equal(renameat(fixture->place->dir, "two", fixture->place->dir, "away"), 0);
+        assert_int_equal(xpm_folder_forsake(fixture->workspace, "demo.task", "a", NULL), 0);
+        assert_string_not_equal(link_of(fixture, buffer), "");
+        assert_int_equal(renameat(fixture->place->dir, "away", fixture->place->dir, "two"), 0);
+        assert_int_equal(xpm_remove_tree(fixture->place->dir, "two/jobs/demo.task/a", NULL), 0);
+        assert_int_equal(xpm_folder_forsake(fixture->workspace, "demo.task", "a", NULL), 0);
+        assert_string_equal(link_of(fixture, buffer), "");
+        /* Somebody's own arrangement stays. */
+        assert_int_equal(symlinkat("/elsewhere", fixture->place->dir, "w/jobs/demo.task/a"), 0);
+        assert_int_equal(xpm_folder_forsake(fixture->workspace, "demo.task", "a", NULL), 0);
+        assert_string_equal(link_of(fixture, buffer), "/elsewhere");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
                 T(job_that_is_done_elsewhere_is_done), T(run_adopts_it),
                 T(directory_of_its_own_is_kept),       T(link_gives_way_to_another_attempt),
-                T(lack_of_memory_is_an_error),
+                T(link_to_what_was_cleaned_gives_way), T(lack_of_memory_is_an_error),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

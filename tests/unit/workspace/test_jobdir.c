@@ -358,6 +358,60 @@ static void names_longer_than_a_file_name_are_cut(void **state)
         assert_string_equal(name + NAME_MAX - 7, ".failed");
 }
 
+/* Somebody had its lock between the two. */
+static void a_directory_that_went_before_it_was_locked_is_made_again(void **state)
+{
+        ENTER();
+        char away[256];
+        snprintf(away, sizeof away, "%s.away", fixture.path);
+        xpm_jobdir_release(job);
+        assert_int_equal(xpm_jobdir_open(job, true, NULL), 0);
+        assert_int_equal(rename(fixture.path, away), 0);
+        assert_int_equal(xpm_jobdir_lock(job, NULL), 0);
+        assert_true(job->fresh);
+        assert_int_equal(access(fixture.path, F_OK), 0);
+        xpm_jobdir_release(job);
+
+        assert_int_equal(xpm_jobdir_open(job, false, NULL), 0);
+        assert_int_equal(xpm_remove_tree(AT_FDCWD, fixture.path, NULL), 0);
+        assert_int_equal(xpm_jobdir_lock(job, NULL), XPM_ENOTFOUND);
+        assert_int_equal(access(fixture.path, F_OK), -1);
+        xpm_jobdir_release(job);
+}
+
+static void what_is_doubted_is_as_done_as_it_was_once_nobody_has_the_lock(void **state)
+{
+        static const xpm_job_status *const ends[] = {NULL, &done};
+        for (int i = 0; i < 2; i++) {
+                ENTER();
+                if (ends[i])
+                        assert_int_equal(xpm_jobdir_commit(job, ends[i], false, NULL), 0);
+                else
+                        put(job, "w.done", "");
+                assert_int_equal(xpm_jobdir_doubt(job, NULL), 0);
+                assert_true(has(job, "w.failed") && has(job, "w.done"));
+                reopen(&fixture);
+                xpm_job_past past = XPM_JOB_PAST_INIT;
+                assert_int_equal(xpm_jobdir_past(job, &past, NULL), 0);
+                assert_int_equal(past.state, XPM_JOB_DONE);
+                xpm_job_past_release(&past);
+                assert_int_equal(xpm_jobdir_trust(job, NULL), 0);
+                assert_true(!has(job, "w.failed") && has(job, "w.done"));
+                xpm_jobdir_release(job);
+                assert_int_equal(xpm_remove_tree(AT_FDCWD, fixture.path, NULL), 0);
+        }
+}
+
+static void a_failure_is_not_doubted(void **state)
+{
+        ENTER();
+        assert_int_equal(xpm_jobdir_commit(job, &failed, false, NULL), 0);
+        assert_int_equal(xpm_jobdir_doubt(job, NULL), 0);
+        assert_int_equal(xpm_jobdir_trust(job, NULL), 0);
+        assert_true(has(job, "w.failed") && !has(job, "w.done"));
+        xpm_jobdir_release(job);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -377,6 +431,9 @@ int main(void)
                 T(another_attempt_removes_marker_and_outputs),
                 T(logs_of_earlier_tries_are_kept_under_numbers),
                 T(names_longer_than_a_file_name_are_cut),
+                T(a_directory_that_went_before_it_was_locked_is_made_again),
+                T(what_is_doubted_is_as_done_as_it_was_once_nobody_has_the_lock),
+                T(a_failure_is_not_doubted),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,29 @@ static void folders_are_absolute(void **state)
         xpm_settings_destroy(settings);
 }
 
+static void users_are_those_whose_folders_lead_there(void **state)
+{
+        const struct place *place = *state;
+        const char *const *users;
+        char text[1024];
+        assert_int_equal(mkdirat(place->dir, "main", 0700), 0);
+        assert_int_equal(symlinkat("main", place->dir, "alias"), 0);
+        snprintf(text, sizeof text,
+                 "workspaces:\n"
+                 "- {id: main, path: %s/main, folders: [{path: %s/main}]}\n"
+                 "- {id: none, path: /none, folders: [{path: /old}]}\n"
+                 "- {id: one, path: /one, folders: [{path: /old}, {path: %s/alias, mode: use}]}\n"
+                 "- {id: far, path: /far, ssh: {host: cluster}, folders: [{path: %s/main}]}\n",
+                 place->path, place->path, place->path, place->path);
+        xpm_settings *settings = load(place, text);
+        snprintf(text, sizeof text, "%s/main", place->path);
+        assert_int_equal(xpm_settings_users(settings, text, &users, NULL), 0);
+        assert_string_equal(users[0], text);
+        assert_string_equal(users[1], "/one");
+        assert_null(users[2]);
+        xpm_settings_destroy(settings);
+}
+
 static void unknown_id_gets_a_suggestion(void **state)
 {
         static const struct {
@@ -259,15 +282,11 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
-                T(without_a_file_it_is_the_directory_here),
-                T(workspace_is_chosen_in_order),
-                T(environment_of_the_workspace_comes_last),
-                T(folders_are_absolute),
-                T(unknown_id_gets_a_suggestion),
-                T(history_of_the_workspace_counts_as_a_whole),
-                T(what_is_wrong_is_shown_with_its_place),
-                T(directory_comes_from_the_environment),
-                T(lack_of_memory_is_an_error_or_no_harm),
+                T(without_a_file_it_is_the_directory_here),    T(workspace_is_chosen_in_order),
+                T(environment_of_the_workspace_comes_last),    T(folders_are_absolute),
+                T(users_are_those_whose_folders_lead_there),   T(unknown_id_gets_a_suggestion),
+                T(history_of_the_workspace_counts_as_a_whole), T(what_is_wrong_is_shown_with_its_place),
+                T(directory_comes_from_the_environment),       T(lack_of_memory_is_an_error_or_no_harm),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,112 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "cli/options.h"
+#include "experimaestro/error.h"
+#include "said.h"
+
+static struct {
+        const char *workdir;
+        bool json;
+        xpm_strings settings, env, words;
+        long count;
+} got;
+
+static int parse(int argc, char **argv)
+{
+        const xpm_option options[] = {{"--workdir", "-w", XPM_OPTION_STRING, &got.workdir, "PATH", "the workspace"},
+                                      {"--json", NULL, XPM_OPTION_FLAG, &got.json, NULL, "as JSON"},
+                                      {"--conf", "-c", XPM_OPTION_LIST, &got.settings, "KEY=VALUE", "a setting"},
+                                      {"--env", NULL, XPM_OPTION_PAIRS, &got.env, "NAME VALUE", "a variable"},
+                                      {"--jobs", "-j", XPM_OPTION_COUNT, &got.count, "N", "how many"},
+                                      {0}};
+        const xpm_usage usage = {"try", "[OPTIONS] FILE", "Tries.", options, 1, 2, false};
+        return xpm_options_parse(&usage, argc, argv, &got.words);
+}
+
+static void reset(void)
+{
+        xpm_strings_release(&got.settings);
+        xpm_strings_release(&got.env);
+        xpm_strings_release(&got.words);
+        memset(&got, 0, sizeof got);
+}
+
+static void every_spelling_is_understood(void **state)
+{
+        (void)state;
+        reset();
+        struct said *said = SAY(parse, "try", "-j4", "--workdir=/w", "a", "-c", "x=1", "--json", "--conf=y=2", "--env",
+                                "N", "v w", "--", "--b");
+        assert_int_equal(said->status, XPM_OPTIONS_GO);
+        assert_int_equal(got.count, 4);
+        assert_true(got.json);
+        assert_int_equal(got.settings.count, 2);
+        assert_int_equal(got.env.count, 2);
+        assert_int_equal(got.words.count, 2);
+        assert_string_equal(said->err, "");
+}
+
+static void mistakes_are_told_with_what_was_meant(void **state)
+{
+        static const struct {
+                const char *words[4], *said;
+        } table[] = {
+                {{"try", "--jsn", "a"}, "did you mean '--json'?"},
+                {{"try", "--workdir"}, "--workdir"},
+                {{"try", "-j", "0", "a"}, "-j"},
+                {{"try", "-j", "many", "a"}, "many"},
+                {{"try"}, "FILE"},
+                {{"try", "a", "b", "c"}, "'c'"},
+        };
+        (void)state;
+        for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+                reset();
+                const char *words[5] = {0};
+                memcpy(words, table[i].words, sizeof table[i].words);
+                struct said *said = say(parse, words);
+                assert_int_equal(said->status, 2);
+                if (!strstr(said->err, table[i].said))
+                        fail_msg("%zu: %s", i, said->err);
+        }
+}
+
+static void help_is_every_commands(void **state)
+{
+        (void)state;
+        reset();
+        struct said *said = SAY(parse, "try", "--help");
+        assert_int_equal(said->status, 0);
+        assert_non_null(strstr(said->out, "usage: xpm try [OPTIONS] FILE"));
+        assert_non_null(strstr(said->out, "--workdir"));
+        assert_string_equal(said->err, "");
+}
+
+static void an_error_has_its_exit_status(void **state)
+{
+        xpm_error err = XPM_ERROR_NONE;
+        (void)state;
+        xpm_fail(&err, XPM_EPLAN, "nothing");
+        int saved, file = said_begin(STDERR_FILENO, stderr, &saved);
+        char text[256];
+        int status = xpm_report(&err);
+        said_end(STDERR_FILENO, stderr, saved, file, text, sizeof text);
+        assert_int_equal(status, 2);
+        assert_string_equal(text, "xpm: nothing\n");
+        reset();
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(every_spelling_is_understood),
+                cmocka_unit_test(mistakes_are_told_with_what_was_meant),
+                cmocka_unit_test(help_is_every_commands),
+                cmocka_unit_test(an_error_has_its_exit_status),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
