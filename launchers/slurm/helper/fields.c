@@ -302,8 +302,9 @@ bool fields_finish(fields *fields_)
         job_desc_msg_t *desc = &fields_->desc;
         long tasks = fields_->tasks, likely = 1;
         bool fixed = fields_->least_nodes == fields_->most_nodes;
-        if (tasks < 0 && fields_->tasks_per_node > 0 && fields_->least_nodes > 0 && fixed)
-                tasks = fields_->tasks = fields_->least_nodes * fields_->tasks_per_node;
+        /* Nodes that nobody has counted are one. */
+        if (tasks < 0 && fields_->tasks_per_node > 0 && fixed)
+                tasks = fields_->tasks = labs(fields_->least_nodes) * fields_->tasks_per_node;
         if (tasks > 0)
                 likely = tasks;
         else if (fields_->least_nodes > 0 && fixed)
