@@ -83,10 +83,19 @@ int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(void *da
 
 void slurm_ask_limits(slurm *self)
 {
-        json_t *request = json_pack("{s:s}", "do", "partitions");
+        json_t *answer = NULL;
         self->asked_partitions = true;
-        int64_t id = request ? helper_send(&self->helper, request, NULL) : 0;
-        json_t *answer = id ? helper_wait(&self->helper, id, CHECK) : NULL;
+        /* Again when the helper has died of it: another one may live. */
+        for (int tries = 0; tries == 0 || (tries == 1 && !answer && self->helper.fd < 0); tries++) {
+                json_t *request = json_pack("{s:s}", "do", "partitions");
+                int64_t id = request ? helper_send(&self->helper, request, NULL) : 0;
+                answer = id ? helper_wait(&self->helper, id, CHECK) : NULL;
+        }
+        if (self->listing) { /* its answer was passed over */
+                self->listing = 0;
+                self->asked_at = 0;
+                self->list_at = slurm_now() + LIST_OFTEN;
+        }
         self->core->requested(self->core, (size_t)json_integer_value(json_object_get(answer, "requests")));
         self->partitions = json_incref(json_object_get(answer, "partitions"));
         json_int_t largest = json_integer_value(json_object_get(answer, "array"));

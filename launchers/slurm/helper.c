@@ -1,5 +1,9 @@
-/* The helper is the program `xpm-slurm` beside this module. It is started with the first request, and again when it has
- * died; what it had been asked then has no answer, and whoever asked decides what to do about that. */
+/* The helper is a program beside this module: `xpm-slurm-library`, by libslurm, or where that is not there or does not
+ * live, `xpm-slurm`, by Slurm's commands. It is started with the first request, and again when it has died; what it had
+ * been asked then has no answer, and whoever asked decides what to do about that.
+ *
+ * XPM_SLURM=library and =commands leave no choice; XPM_SLURM_HELPER=PATH is a program in place of both, for tests and
+ * for sites that have another way to their scheduler. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,18 +38,52 @@ static int fail(xpm_error *err, const char *what, int number)
         return XPM_ELAUNCHER;
 }
 
-/* The caller frees. */
-static char *find_program(void)
+static bool is_chosen(const char *how)
+{
+        const char *chosen = getenv("XPM_SLURM");
+        return chosen && strcmp(chosen, how) == 0;
+}
+
+/* libslurm will not do: say so, once. */
+static void give_up_library(helper *helper_, const char *why)
+{
+        enum { NOTE = 2 };
+        char words[160];
+        snprintf(words, sizeof words, "libslurm %s: Slurm is asked by its commands", why);
+        helper_->core->log(helper_->core, NOTE, words);
+        helper_->commands = true;
+}
+
+static char *beside_module(const char *name)
 {
         Dl_info info;
         char *path = NULL;
-        const char *given = getenv("XPM_SLURM_HELPER"); /* a site's, or a test's */
-        if (given && *given)
-                return strdup(given);
-        const char *slash = dladdr((void *)find_program, &info) && info.dli_fname ? strrchr(info.dli_fname, '/') : NULL;
-        if (!slash || asprintf(&path, "%.*s/xpm-slurm", (int)(slash - info.dli_fname), info.dli_fname) < 0)
+        const char *slash =
+                dladdr((void *)beside_module, &info) && info.dli_fname ? strrchr(info.dli_fname, '/') : NULL;
+        if (!slash || asprintf(&path, "%.*s/%s", (int)(slash - info.dli_fname), info.dli_fname, name) < 0)
                 return NULL;
         return path;
+}
+
+/* The caller frees. */
+static char *find_program(helper *helper_)
+{
+        enum { DEBUG = 3 };
+        const char *own = getenv("XPM_SLURM_HELPER");
+        helper_->library = false;
+        if (own && *own)
+                return strdup(own);
+        if (!helper_->commands && !is_chosen("commands")) {
+                char *path = beside_module("xpm-slurm-library");
+                helper_->library = true;
+                if (!path || is_chosen("library") || access(path, X_OK) == 0)
+                        return path;
+                free(path);
+                helper_->library = false;
+                helper_->commands = true;
+                helper_->core->log(helper_->core, DEBUG, "built without libslurm: Slurm is asked by its commands");
+        }
+        return beside_module("xpm-slurm");
 }
 
 /* Neither Ctrl-C of the terminal nor our death by it shall end a request half way: it has a session of its own, and
@@ -56,7 +94,7 @@ static int start(helper *helper_, xpm_error *err)
         sigset_t none;
         posix_spawnattr_t attributes;
         posix_spawn_file_actions_t actions;
-        char *program = find_program();
+        char *program = find_program(helper_);
         if (!program)
                 return XPM_ENOMEM;
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
@@ -79,25 +117,45 @@ static int start(helper *helper_, xpm_error *err)
         if (rc != 0) {
                 close(pair[0]);
                 helper_->pid = 0;
-                return fail(err, "start xpm-slurm, which talks to Slurm", rc);
+                return fail(err, "start the helper that talks to Slurm", rc);
         }
         helper_->fd = pair[0];
         fcntl(pair[0], F_SETFL, fcntl(pair[0], F_GETFL) | O_NONBLOCK);
         helper_->in_length = helper_->out_length = 0;
+        helper_->answered = false;
         return 0;
 }
 
-static void reap(helper *helper_)
+/* Its status, as waitpid has it. */
+static int reap(helper *helper_)
 {
+        int status = 0;
         if (helper_->fd >= 0)
                 close(helper_->fd);
         helper_->fd = -1;
         if (helper_->pid > 0) {
                 kill(helper_->pid, SIGKILL);
-                while (waitpid(helper_->pid, NULL, 0) < 0 && errno == EINTR)
+                while (waitpid(helper_->pid, &status, 0) < 0 && errno == EINTR)
                         ;
         }
         helper_->pid = 0;
+        return status;
+}
+
+/* The library ends the process on a configuration that it does not like, and the loader does on another release than
+ * it was built with: that will not be better next time. A helper that was killed may be, though not for ever. */
+static void died_silent(helper *helper_, int status)
+{
+        enum { TRIES = 3 };
+        char why[64];
+        if (!helper_->library || is_chosen("library"))
+                return;
+        if (WIFEXITED(status))
+                snprintf(why, sizeof why, "ends with status %d", WEXITSTATUS(status));
+        else
+                snprintf(why, sizeof why, "is ended by signal %d", WTERMSIG(status));
+        if (WIFEXITED(status) || helper_->restarts >= TRIES)
+                give_up_library(helper_, why);
 }
 
 static bool append(char **buffer, size_t *length, size_t *capacity, const char *data, size_t size)
@@ -169,17 +227,20 @@ static void read_more(helper *helper_, bool *closed)
         }
 }
 
-/* The next whole line, as JSON. */
+/* The next answer, of which there is a whole line; lines that are none are passed over. */
 static json_t *take_line(helper *helper_)
 {
-        char *end = helper_->in_length > 0 ? memchr(helper_->in, '\n', helper_->in_length) : NULL;
-        if (!end)
-                return NULL;
-        size_t length = (size_t)(end - helper_->in) + 1;
-        json_t *answer = json_loadb(helper_->in, length - 1, 0, NULL);
-        memmove(helper_->in, end + 1, helper_->in_length - length);
-        helper_->in_length -= length;
-        return answer ? answer : json_object();
+        char *end;
+        while (helper_->in_length > 0 && (end = memchr(helper_->in, '\n', helper_->in_length))) {
+                size_t length = (size_t)(end - helper_->in) + 1;
+                json_t *answer = json_loadb(helper_->in, length - 1, 0, NULL);
+                memmove(helper_->in, end + 1, helper_->in_length - length);
+                helper_->in_length -= length;
+                if (json_is_integer(json_object_get(answer, "id")))
+                        return answer;
+                json_decref(answer);
+        }
+        return NULL;
 }
 
 json_t *helper_receive(helper *helper_, bool *died)
@@ -192,11 +253,14 @@ json_t *helper_receive(helper *helper_, bool *died)
         flush(helper_);
         read_more(helper_, &closed);
         answer = take_line(helper_);
-        if (answer)
+        if (answer) {
                 helper_->restarts = 0;
-        else if (closed) {
-                reap(helper_);
+                helper_->answered = true;
+        } else if (closed) {
+                int status = reap(helper_);
                 helper_->restarts++;
+                if (!helper_->answered)
+                        died_silent(helper_, status);
                 *died = true;
         }
         return answer;
@@ -237,5 +301,6 @@ void helper_stop(helper *helper_)
         reap(helper_);
         free(helper_->in);
         free(helper_->out);
-        *helper_ = (helper){.fd = -1};
+        *helper_ =
+                (helper){.core = helper_->core, .fd = -1, .next_id = helper_->next_id, .commands = helper_->commands};
 }

@@ -13,6 +13,12 @@ void listing_soon(slurm *self, int in)
                 self->list_at = at;
 }
 
+void listing_find_out(slurm *self, int in)
+{
+        self->since = 0;
+        listing_soon(self, in);
+}
+
 typedef struct line {
         slurm *self;
         batch *batch_;
@@ -73,7 +79,7 @@ static batch *owner_of(slurm *self, long id, const char *comment, xpm_error *err
                 if (batch_->job_id == id)
                         return batch_;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
-                if (batch_->state == BATCH_LOST_TRACK && comment) {
+                if ((batch_->state == BATCH_LOST_TRACK || batch_->state == BATCH_WAITS) && comment) {
                         slurm_comment(self, batch_, own);
                         if (strcmp(own, comment) == 0) {
                                 slurm_accepted(self, batch_, id, err);
@@ -100,13 +106,45 @@ static bool see_missing(slurm *self, batch *batch_, int64_t asked)
         return news;
 }
 
+/* It has not arrived, as far as can be told. */
+static void give_up_search(slurm *self, batch *batch_)
+{
+        batch_->state = BATCH_WAITS;
+        if (batch_->found)
+                slurm_leave_all(self, batch_, XPM_LAUNCH_LEFT, NULL, "Slurm does not know it");
+        else if (self->withdrawn)
+                slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
+}
+
+static void calm_down(slurm *self, bool news)
+{
+        self->interval = news ? LIST_OFTEN : self->interval + self->interval / 2;
+        if (self->interval > LIST_SELDOM)
+                self->interval = LIST_SELDOM;
+}
+
+/* Was each batch that Slurm has judged by the listing that was asked for when ASKED? Only then the next one may tell
+ * no more than that nothing has changed. */
+static bool is_settled(const slurm *self, int64_t asked)
+{
+        for (const batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                if (batch_->state == BATCH_SENT || batch_->state == BATCH_LOST_TRACK ||
+                    (batch_->state == BATCH_QUEUED && batch_->accepted >= asked))
+                        return false;
+        return true;
+}
+
 int listing_take(slurm *self, const json_t *answer, int64_t asked, xpm_error *err)
 {
         const json_t *jobs = json_object_get(answer, "jobs");
         size_t i;
         json_t *fields;
         bool news = false;
-        if (!jobs)
+        if (json_is_true(json_object_get(answer, "unchanged"))) {
+                calm_down(self, false);
+                return 0;
+        }
+        if (!json_is_array(jobs))
                 return 0; /* the controller is away: nothing is known, and nothing is concluded */
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 for (size_t k = 0; k < batch_->count; k++)
@@ -126,18 +164,27 @@ int listing_take(slurm *self, const json_t *answer, int64_t asked, xpm_error *er
         }
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 news |= see_missing(self, batch_, asked);
-                if (batch_->state == BATCH_LOST_TRACK) /* it has not arrived, as far as can be told */
-                        batch_->state = BATCH_WAITS;
+                if (batch_->state == BATCH_LOST_TRACK)
+                        give_up_search(self, batch_);
         }
-        self->interval = news ? LIST_OFTEN : self->interval + self->interval / 2;
-        if (self->interval > LIST_SELDOM)
-                self->interval = LIST_SELDOM;
+        calm_down(self, news);
+        self->since = is_settled(self, asked) ? json_integer_value(json_object_get(answer, "stamp")) : 0;
         return err && err->code ? err->code : 0;
+}
+
+int listing_cancel(slurm *self, xpm_error *err)
+{
+        if (!self->cancelling || self->cancel_request)
+                return 0;
+        json_t *request = json_copy(self->cancelling);
+        self->cancel_request = request ? helper_send(&self->helper, request, err) : 0;
+        return self->cancel_request ? 0 : XPM_ELAUNCHER;
 }
 
 void listing_ask(slurm *self)
 {
         int64_t now = slurm_now();
+        listing_cancel(self, NULL);
         while (now - self->last_refill >= LIST_REFILL && self->budget < LIST_BUDGET) {
                 self->budget++;
                 self->last_refill += LIST_REFILL;
@@ -148,7 +195,7 @@ void listing_ask(slurm *self)
                 self->list_at = self->last_refill + LIST_REFILL;
                 return;
         }
-        json_t *request = json_pack("{s:s}", "do", "list");
+        json_t *request = json_pack("{s:s, s:I}", "do", "list", "since", (json_int_t)self->since);
         self->listing = request ? helper_send(&self->helper, request, NULL) : 0;
         self->list_at = 0;
         self->budget--;

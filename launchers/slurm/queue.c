@@ -6,6 +6,8 @@
 
 #include "slurm.h"
 
+enum { MOST = 4000001 }; /* MaxArraySize at most */
+
 long queue_elements(const char *id, element_visitor visit, void *data)
 {
         char *end;
@@ -27,7 +29,10 @@ long queue_elements(const char *id, element_visitor visit, void *data)
                         last = strtol(end + 1, &end, 10);
                 if (*end == ':')
                         step = strtol(end + 1, &end, 10);
-                for (long index = first; index <= last && step > 0; index += step)
+                /* No array is so large: what says so is no listing. */
+                if (first < 0 || last > MOST || step <= 0)
+                        return 0;
+                for (long index = first; index <= last; index += step)
                         visit(data, index);
                 if (*end != ',')
                         return job; /* the end, a bracket, or `%LIMIT` */
@@ -78,7 +83,7 @@ enum fate fate_of(const char *state, const char *reason, const char **word)
         };
         *word = NULL;
         if (is_one_of(state, waiting)) {
-                if (!is_one_of(reason, never))
+                if (!reason || !is_one_of(reason, never))
                         return FATE_WAITS;
                 *word = reason;
                 return FATE_NEVER;
@@ -93,15 +98,31 @@ enum fate fate_of(const char *state, const char *reason, const char **word)
 
 bool refusal_passes(const char *message, bool *ambiguous)
 {
-        static const char *const unsure[] = {"Socket timed out",   "Zero Bytes were transmitted",
-                                             "Transport endpoint", "Communication connection failure",
-                                             "helper was killed",  NULL};
+        /* The errors of <slurm/slurm_errno.h> that pass, by words that their texts have had since 20.11, and what the
+         * commands and the helper say. */
+        static const char *const unsure[] = {"Socket timed out",
+                                             "Zero Bytes were transmitted",
+                                             "zero length message",
+                                             "Transport endpoint",
+                                             "Communication connection failure",
+                                             "Message send failure",
+                                             "Message receive failure",
+                                             "Communication shutdown failure",
+                                             "(send failure)",
+                                             "(receive failure)",
+                                             "(shutdown failure)",
+                                             "Incomplete packet",
+                                             "was killed",
+                                             "no answer",
+                                             NULL};
         static const char *const passing[] = {"Unable to contact slurm controller",
                                               "Connection refused",
                                               "Connection reset",
                                               "Protocol authentication error",
                                               "Slurm temporarily unable to accept job",
                                               "Resource temporarily unavailable",
+                                              "job queue full",
+                                              "temporarily disabled",
                                               "Invalid authentication credential",
                                               "job submit limit",
                                               "Job violates accounting/QOS policy",
@@ -111,6 +132,12 @@ bool refusal_passes(const char *message, bool *ambiguous)
                                               "Job limit",
                                               "controller not responding",
                                               "Slurm backup controller",
+                                              "Controller is in standby mode",
+                                              "System submissions disabled",
+                                              "configuration not available now",
+                                              "Required partition not available",
+                                              "Partition in DOWN state",
+                                              "Requested nodes are busy",
                                               "Munge",
                                               "Too many open files",
                                               "cannot start",

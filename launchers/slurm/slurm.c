@@ -17,6 +17,9 @@
  * over), and between tries at a controller that is busy. */
 enum { COLLECT = 300, PATIENCE = 120000, BACKOFF = 1000, BACKOFF_MOST = 60000 };
 
+/* Deaths of the helper in a row, after which it is in no hurry. */
+enum { MANY = 3 };
+
 enum { ARRAY = 1000, SUBMITTED = 100000 };
 
 int64_t slurm_now(void)
@@ -48,6 +51,7 @@ static size_t limit_of(const slurm *self, const char *key, size_t standard)
 }
 
 static void slurm_close(void *instance);
+static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *err);
 
 static int slurm_open(const xpm_core *core, const char *name, const char *config, void **instance, xpm_error *err)
 {
@@ -80,6 +84,7 @@ static void slurm_close(void *instance)
                 batch_free(self->batches);
                 self->batches = next;
         }
+        json_decref(self->cancelling);
         json_decref(self->partitions);
         json_decref(self->config);
         free(self->name);
@@ -111,8 +116,8 @@ void slurm_leave(slurm *self, batch *batch_, slurm_job *job, enum xpm_launch_eve
                 slurm_tell(self, job, kind, reason, message);
 }
 
-static void leave_all(slurm *self, batch *batch_, enum xpm_launch_event_kind kind, const char *reason,
-                      const char *message)
+void slurm_leave_all(slurm *self, batch *batch_, enum xpm_launch_event_kind kind, const char *reason,
+                     const char *message)
 {
         for (size_t i = 0; i < batch_->count; i++)
                 slurm_leave(self, batch_, &batch_->jobs[i], kind, reason, message);
@@ -261,8 +266,9 @@ int slurm_accepted(slurm *self, batch *batch_, long job, xpm_error *err)
                 if (batch_->jobs[i].state == JOB_COLLECTED)
                         batch_->jobs[i].state = JOB_QUEUED;
         self->interval = LIST_OFTEN;
-        listing_soon(self, LIST_OFTEN);
-        return batch_write_id(batch_, err);
+        listing_find_out(self, LIST_OFTEN);
+        int rc = batch_write_id(batch_, err);
+        return rc == 0 && self->cancelled ? slurm_cancel(self, NULL, 0, err) : rc;
 }
 
 static int take_submission(slurm *self, batch *batch_, const json_t *answer, xpm_error *err)
@@ -283,12 +289,14 @@ static int take_submission(slurm *self, batch *batch_, const json_t *answer, xpm
                 }
                 put_off(batch_, ambiguous ? BATCH_LOST_TRACK : BATCH_WAITS);
                 if (ambiguous)
-                        listing_soon(self, batch_->backoff);
+                        listing_find_out(self, batch_->backoff);
+                else if (self->withdrawn)
+                        slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
                 return 0;
         }
         char message[700];
         snprintf(message, sizeof message, "Slurm refused it: %s", error);
-        leave_all(self, batch_, XPM_LAUNCH_REFUSED, NULL, message);
+        slurm_leave_all(self, batch_, XPM_LAUNCH_REFUSED, NULL, message);
         batch_->state = BATCH_QUEUED;
         return 0;
 }
@@ -302,6 +310,19 @@ static bool has_queued(const slurm *self)
                     batch_->state == BATCH_LOST_TRACK)
                         return true;
         return false;
+}
+
+static void take_cancelled(slurm *self, const json_t *answer)
+{
+        bool ambiguous;
+        const char *error = json_string_value(json_object_get(answer, "error"));
+        self->cancel_request = 0;
+        if (error && refusal_passes(error, &ambiguous)) {
+                listing_soon(self, LIST_OFTEN);
+                return;
+        }
+        json_decref(self->cancelling);
+        self->cancelling = NULL;
 }
 
 static int take_answer(slurm *self, const json_t *answer, xpm_error *err)
@@ -318,6 +339,10 @@ static int take_answer(slurm *self, const json_t *answer, xpm_error *err)
                         listing_soon(self, self->interval);
                 return rc;
         }
+        if (id == self->cancel_request) {
+                take_cancelled(self, answer);
+                return 0;
+        }
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 if (batch_->state == BATCH_SENT && batch_->request == id) {
                         if (!self->listing)
@@ -333,10 +358,11 @@ static void helper_died(slurm *self)
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 if (batch_->state == BATCH_SENT) {
                         put_off(batch_, BATCH_LOST_TRACK);
-                        listing_soon(self, batch_->backoff);
+                        listing_find_out(self, batch_->backoff);
                 }
-        if (self->listing)
-                listing_soon(self, self->helper.restarts > 1 ? LIST_SELDOM : LIST_OFTEN);
+        if (self->listing || self->cancel_request)
+                listing_soon(self, self->helper.restarts > MANY ? LIST_SELDOM : LIST_OFTEN);
+        self->cancel_request = 0;
         self->listing = 0;
         self->asked_at = 0;
 }
@@ -398,9 +424,10 @@ static int slurm_withdraw(void *instance, xpm_error *err)
         size_t length = 0, queued = 0;
         FILE *stream = open_memstream(&ids, &length);
         (void)err;
+        self->withdrawn = true;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 if (batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS)
-                        leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
+                        slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
                 else if (batch_->left < batch_->count) {
                         queued += batch_->count - batch_->left;
                         if (stream && batch_->job_id)
@@ -433,6 +460,7 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
 {
         slurm *self = instance;
         json_t *ids = json_array();
+        self->cancelled = self->withdrawn;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 size_t named = 0, there = batch_->count - batch_->left;
                 char id[64];
@@ -460,7 +488,10 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
         }
         self->interval = LIST_OFTEN;
         listing_soon(self, LIST_OFTEN);
-        return helper_send(&self->helper, request, err) ? 0 : XPM_ELAUNCHER;
+        json_decref(self->cancelling);
+        self->cancelling = request;
+        self->cancel_request = 0;
+        return listing_cancel(self, err);
 }
 
 /* The batch of an earlier engine that HANDLE names, known by its manifest. */
@@ -486,6 +517,7 @@ static batch *find_again(slurm *self, const char *handle, size_t *index)
                 batch_free(batch_);
                 return NULL;
         }
+        batch_->found = true;
         batch_->job_id = batch_read_id(batch_->manifest);
         /* Without a number it is looked for by its comment. */
         batch_->state = batch_->job_id ? BATCH_QUEUED : BATCH_LOST_TRACK;
@@ -524,6 +556,7 @@ static int slurm_reattach(void *instance, const uint64_t *tags, const char *cons
                         return slurm_fail(err, XPM_ENOMEM, "out of memory");
                 self->active++;
         }
+        self->since = 0;
         self->list_at = slurm_now();
         return 0;
 }

@@ -25,6 +25,9 @@ typedef struct helper {
         size_t in_length, in_capacity, out_length, out_capacity;
         int64_t next_id;
         size_t restarts; /* without an answer in between */
+        bool answered;   /* since its start */
+        bool library;    /* what runs is the one on libslurm */
+        bool commands;   /* which is not tried any more */
 } helper;
 
 /* Send REQUEST, which is taken, with an `id` that is returned; 0 and ERR when the helper cannot be started. */
@@ -63,6 +66,7 @@ typedef struct batch {
         int64_t request;              /* its submission's */
         long job_id;                  /* Slurm's; 0: not known */
         int64_t accepted;             /* when */
+        bool found;                   /* of an earlier engine: it cannot be sent again */
 } batch;
 
 batch *batch_create(const xpm_core *core, const char *const *directives);
@@ -109,6 +113,11 @@ typedef struct slurm {
         size_t array, submitted;
         int64_t list_at, last_refill, listing; /* next listing; request number of the one that is under way, 0 */
         int64_t asked_at;                      /* when the oldest request was sent, 0: none is under way */
+        int64_t since;                         /* stamp of the last listing, when nothing is unknown since; 0 */
+        json_t *cancelling;                    /* a request to cancel that has no answer yet, and its number */
+        int64_t cancel_request;
+        bool withdrawn; /* nothing new is submitted */
+        bool cancelled; /* all is to end: what is accepted later too */
         int interval, budget;
         json_t *partitions; /* NULL: not known */
         bool asked_partitions;
@@ -121,6 +130,8 @@ void slurm_note(const slurm *self, const char *words);
 /* JOB is Slurm's no more. */
 void slurm_leave(slurm *self, batch *batch_, slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
                  const char *message);
+void slurm_leave_all(slurm *self, batch *batch_, enum xpm_launch_event_kind kind, const char *reason,
+                     const char *message);
 void slurm_tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
                 const char *message);
 /* BATCH is job JOB of Slurm's. */
@@ -136,7 +147,11 @@ void slurm_ask_limits(slurm *self);
 
 /* listing.c: what becomes of jobs. */
 void listing_soon(slurm *self, int in); /* milliseconds */
+/* A batch has lost track: the next listing has to be whole. */
+void listing_find_out(slurm *self, int in);
 void listing_ask(slurm *self);
+/* What is to be cancelled is kept until there is an answer: else jobs would run that nobody waits for. */
+int listing_cancel(slurm *self, xpm_error *err);
 int listing_take(slurm *self, const json_t *answer, int64_t asked, xpm_error *err);
 
 #endif

@@ -87,7 +87,8 @@ def free_ports(count):
 
 
 class Cluster:
-    def __init__(self, nodes=2, cpus=4, array=1001, jobs=10000):
+    def __init__(self, nodes=2, cpus=4, array=1001, jobs=10000, more="", gres="", licenses=""):
+        """MORE: lines of slurm.conf. GRES: `gpu:2,lab:4`, what each node pretends to have."""
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="xpm-slurm-"))
         self.nodes, self.processes = nodes, {}
         port = free_ports(nodes + 1)
@@ -98,15 +99,25 @@ class Cluster:
         host = socket.gethostname().split(".")[0]
         lines = [CONF.format(host=host, user=subprocess.check_output(["id", "-un"], text=True).strip(), top=self.top,
                              port=port, first=port + 1, array=array, jobs=jobs)]
+        lines += [more, f"Licenses={licenses}\n" if licenses else ""]
         for i in range(1, nodes + 1):
             lines.append(f"NodeName=n{i} NodeHostname={host} NodeAddr=127.0.0.1 Port={port + i} CPUs={cpus} Boards=1 "
-                         f"SocketsPerBoard=1 CoresPerSocket={cpus} ThreadsPerCore=1 RealMemory=4000 State=UNKNOWN\n")
+                         f"SocketsPerBoard=1 CoresPerSocket={cpus} ThreadsPerCore=1 RealMemory=4000 State=UNKNOWN"
+                         + (f" Gres={gres}" if gres else "") + "\n")
         lines += ["PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=5 PreemptMode=OFF\n",
                   "PartitionName=low Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=1 PreemptMode=CANCEL GraceTime=1\n",
                   "PartitionName=high Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=10 PreemptMode=OFF\n",
                   "PartitionName=short Nodes=n1 MaxTime=2 DefaultTime=1 State=UP\n"]
         self.conf = self.top / "slurm.conf"
         self.conf.write_text("".join(lines))
+        if gres:
+            # Each GPU has to have a file, which nobody opens.
+            devices = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
+            made = []
+            for name, count in (one.split(":") for one in gres.split(",")):
+                made += [f"Name={name} File={device}\n" for device in devices[:int(count)]] if name == "gpu" else [
+                    f"Name={name} Count={count}\n"]
+            (self.top / "gres.conf").write_text("".join(made))
         self.env = {"SLURM_CONF": str(self.conf)}
         try:
             self.start_all()

@@ -142,7 +142,8 @@ typedef struct xpm_launcher {
                           void *data, xpm_error *err);
         /* Let go; jobs that run go on and record their outcome themselves. */
         void (*close)(void *instance);
-        /* 0 when this host can run jobs of SHAPE, else XPM_ELAUNCHER and why not; XPM_EIO when that is not known now. */
+        /* 0 when this host can run jobs of SHAPE, else XPM_ELAUNCHER and why not; XPM_EIO when that is not known now.
+         */
         int (*check)(void *instance, const xpm_shape *shape, xpm_error *err);
         /* How many more jobs of SHAPE (NULL: any) it takes now. */
         size_t (*room)(void *instance, const xpm_shape *shape);

@@ -1,6 +1,7 @@
-/* Options that users set for these commands by environment (SBATCH_…, SQUEUE_…, SLURM_TIME_FORMAT) would change what
- * they print or do to our jobs, so those go. */
-#include "commands.h"
+/* What users set for these commands by environment (SQUEUE_…, SLURM_TIME_FORMAT) would change what they print, and what
+ * an enclosing job left there what our jobs get, so those go; SBATCH_… stays, with which users say what their jobs
+ * need. */
+#include "slurmcommands.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -28,12 +29,12 @@ static void add(words *words_, const char *word)
         }
 }
 
-static bool is_kept(const char *variable)
+bool commands_keep(const char *variable)
 {
-        static const char *const dropped[] = {"SQUEUE_",      "SCANCEL_",     "SLURM_TIME_FORMAT=", "SLURM_JOB_",
-                                              "SLURM_JOBID=", "SLURM_ARRAY_", "SLURM_STEP",         "SLURM_NTASKS",
-                                              "SLURM_CPUS",   "SLURM_MEM",    "SLURM_NNODES=",      "SLURM_NODE",
-                                              "SLURM_TASKS"};
+        static const char *const dropped[] = {"SQUEUE_",      "SCANCEL_",         "SLURM_TIME_FORMAT=", "SLURM_JOB_",
+                                              "SLURM_JOBID=", "SLURM_ARRAY_",     "SLURM_STEP",         "SLURM_NTASKS",
+                                              "SLURM_CPUS",   "SLURM_MEM",        "SLURM_NNODES=",      "SLURM_NODE",
+                                              "SLURM_TASKS",  "SLURM_BITSTR_LEN="};
         for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
                 if (strncmp(variable, dropped[i], strlen(dropped[i])) == 0)
                         return false;
@@ -52,7 +53,7 @@ static bool run(const words *argv, const char *input, xpm_text *output, xpm_text
         if (!env)
                 return false;
         for (size_t i = 0; i < count; i++)
-                if (is_kept(environ[i]))
+                if (commands_keep(environ[i]))
                         env[kept++] = environ[i];
         xpm_spawn spawn = XPM_SPAWN_INIT;
         spawn.argv = argv->items;
@@ -62,7 +63,9 @@ static bool run(const words *argv, const char *input, xpm_text *output, xpm_text
         if (rc != 0)
                 xpm_text_printf(said, "%s", err.message);
         else if (status != 0 && said->length == 0)
-                xpm_text_printf(said, "'%s' failed with status %d", argv->items[0], WEXITSTATUS(status));
+                xpm_text_printf(said,
+                                WIFSIGNALED(status) ? "'%s' was killed by signal %d" : "'%s' failed with status %d",
+                                argv->items[0], WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
         return rc == 0 && status == 0;
 }
 
@@ -122,14 +125,17 @@ static json_t *split(char *line)
         return fields;
 }
 
-json_t *commands_list(void)
+json_t *commands_list(const json_t *request)
 {
         words argv = {0};
         char user[32];
         xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
         json_t *answer, *jobs = json_array();
+        (void)request;
         snprintf(user, sizeof user, "%ld", (long)getuid());
-        const char *const all[] = {"squeue", "--noheader", "--states=all", "--user", user, "--format=%i|%T|%r|%k"};
+        /* Else squeue cuts the text of an array's elements at 64 characters. */
+        const char *const all[] = {"env", "SLURM_BITSTR_LEN=0",  "squeue", "--noheader", "--states=all", "--user",
+                                   user,  "--format=%i|%T|%r|%k"};
         for (size_t i = 0; i < sizeof all / sizeof *all; i++)
                 add(&argv, all[i]);
         if (run(&argv, NULL, &out, &said)) {
@@ -209,11 +215,12 @@ static json_int_t largest_array(void)
         return largest;
 }
 
-json_t *commands_partitions(void)
+json_t *commands_partitions(const json_t *request)
 {
         words argv = {0};
         xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
         json_t *answer, *list = json_array();
+        (void)request;
         add(&argv, "scontrol");
         add(&argv, "--oneliner");
         add(&argv, "show");
