@@ -112,13 +112,16 @@ static int start(helper *helper_, xpm_error *err)
         rc = posix_spawn(&helper_->pid, program, &actions, &attributes, argv, environ);
         posix_spawn_file_actions_destroy(&actions);
         posix_spawnattr_destroy(&attributes);
-        free(program);
         close(pair[1]);
         if (rc != 0) {
+                char what[512];
+                snprintf(what, sizeof what, "start '%.400s', which talks to Slurm", program);
+                free(program);
                 close(pair[0]);
                 helper_->pid = 0;
-                return fail(err, "start the helper that talks to Slurm", rc);
+                return fail(err, what, rc);
         }
+        free(program);
         helper_->fd = pair[0];
         fcntl(pair[0], F_SETFL, fcntl(pair[0], F_GETFL) | O_NONBLOCK);
         helper_->in_length = helper_->out_length = 0;
