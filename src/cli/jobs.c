@@ -201,7 +201,7 @@ static int run_list(int argc, char **argv)
                  "only those it holds for: @state = \"DONE\" and model in [\"a\", \"b\"]"},
                 {"--tags", NULL, XPM_OPTION_FLAG, &request.tags, NULL, "show tags"},
                 {"--fullpath", NULL, XPM_OPTION_FLAG, &request.fullpath, NULL, "show directories"},
-                {"--count", "-c", XPM_OPTION_COUNT, &request.count, "N", "only the N submitted last"},
+                {"--count", "-c", XPM_OPTION_COUNT, &request.count, "N", "only the N submitted last (default: all)"},
                 {"--json", NULL, XPM_OPTION_FLAG, &request.json, NULL, "one JSON object per job and line"},
                 {0},
         };

@@ -30,6 +30,7 @@ static void mistakes_are_told_before_anything_is_read(void **state)
         } table[] = {
                 {{"run-experiment", "--run-mode", "dry-rum", "x"}, "did you mean"},
                 {{"run-experiment", "--rerun", "al", "x"}, "did you mean"},
+                {{"run-experiment", "--port", "xx", "x"}, "a whole number from 0 to 65535"},
                 {{"run-experiment"}, "missing"},
                 {{"run-experiment", "/no/such/file.yaml"}, "/no/such/file.yaml"},
         };
