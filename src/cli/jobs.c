@@ -250,6 +250,9 @@ static int show_log(const struct request *request, const char *name)
         int rc = xpm_view_open(&request->place, &view, &err);
         if (rc == 0)
                 rc = xpm_view_find(view, name, &job, &err);
+        if (rc == 0 && request->follow && xpm_view_has_not_begun(&job))
+                fprintf(stderr, "xpm: '%s/%.*s' has not begun: waiting for its log\n", job.task_id, SHORT_ID,
+                        job.job_id);
         if (rc == 0)
                 rc = xpm_view_logs(view, &job, request->std, request->follow, &(xpm_view_sink){&printer, print_log},
                                    &err);
@@ -264,7 +267,8 @@ static int run_log(int argc, char **argv)
         struct request request = {0};
         const xpm_option options[] = {
                 XPM_PLACE_OPTIONS(request.place),
-                {"--follow", "-f", XPM_OPTION_FLAG, &request.follow, NULL, "go on until the job ends"},
+                {"--follow", "-f", XPM_OPTION_FLAG, &request.follow, NULL,
+                 "wait for it to begin, and go on until it ends"},
                 {"--std", NULL, XPM_OPTION_FLAG, &request.std, NULL, "only standard output"},
                 {0},
         };
