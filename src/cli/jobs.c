@@ -170,6 +170,17 @@ static int print_table(xpm_view *view, const xpm_view_jobs *jobs, const struct r
         return rc;
 }
 
+int xpm_select_jobs(xpm_view *view, const char *filter, xpm_view_jobs *jobs, xpm_error *err)
+{
+        const char *doubt;
+        if (!filter || !*filter)
+                return 0;
+        int rc = xpm_view_doubt(view, filter, jobs, &doubt, err);
+        if (rc == 0 && doubt)
+                fprintf(stderr, "xpm: note: %s\n", doubt);
+        return rc == 0 ? xpm_view_select(view, filter, jobs, err) : rc;
+}
+
 static int list_jobs(const struct request *request)
 {
         xpm_error err = XPM_ERROR_NONE;
@@ -178,8 +189,8 @@ static int list_jobs(const struct request *request)
         int rc = xpm_view_open(&request->place, &view, &err);
         if (rc == 0)
                 rc = xpm_view_list_jobs(view, request->experiments.items, &jobs, &err);
-        if (rc == 0 && request->filter && *request->filter)
-                rc = xpm_view_select(view, request->filter, &jobs, &err);
+        if (rc == 0)
+                rc = xpm_select_jobs(view, request->filter, &jobs, &err);
         if (rc == 0 && request->count > 0 && jobs.count > (size_t)request->count)
                 jobs.count = (size_t)request->count;
         if (rc == 0 && jobs.count == 0 && !request->json)

@@ -121,6 +121,10 @@ int xpm_view_list_jobs(xpm_view *view, const char *const *experiments, xpm_view_
  * that a name may mean. */
 int xpm_view_select(xpm_view *view, const char *filter, xpm_view_jobs *jobs, xpm_error *err);
 
+/* A doubt about FILTER, as words for the user: the first tag in it that none of JOBS (before they are selected) has,
+ * with the nearest of those that there are, or some of them. NULL in *OUT when there is none, and of no jobs. */
+int xpm_view_doubt(xpm_view *view, const char *filter, const xpm_view_jobs *jobs, const char **out, xpm_error *err);
+
 /* The absolute directory of a job. NULL when out of memory. */
 const char *xpm_view_job_path(xpm_view *view, const xpm_view_job *job);
 /* What the directory says now, into state and failure. */
