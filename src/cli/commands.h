@@ -20,6 +20,10 @@ int xpm_command_progress(int argc, char **argv);
 int xpm_command_remaining_time(int argc, char **argv);
 int xpm_command_worker(int argc, char **argv);
 
+/* Keep those of JOBS that FILTER (NULL or empty: none) holds for. A tag that no job has is a slip, mostly, but some
+ * workspace may have none of these jobs yet: it is told on standard error. */
+int xpm_select_jobs(xpm_view *view, const char *filter, xpm_view_jobs *jobs, xpm_error *err);
+
 /* Second words of `jobs`. */
 int xpm_jobs_kill(int argc, char **argv);
 int xpm_jobs_clean(int argc, char **argv);

@@ -170,6 +170,17 @@ static int print_table(xpm_view *view, const xpm_view_jobs *jobs, const struct r
         return rc;
 }
 
+int xpm_select_jobs(xpm_view *view, const char *filter, xpm_view_jobs *jobs, xpm_error *err)
+{
+        const char *doubt;
+        if (!filter || !*filter)
+                return 0;
+        int rc = xpm_view_doubt(view, filter, jobs, &doubt, err);
+        if (rc == 0 && doubt)
+                fprintf(stderr, "xpm: note: %s\n", doubt);
+        return rc == 0 ? xpm_view_select(view, filter, jobs, err) : rc;
+}
+
 static int list_jobs(const struct request *request)
 {
         xpm_error err = XPM_ERROR_NONE;
@@ -178,8 +189,8 @@ static int list_jobs(const struct request *request)
         int rc = xpm_view_open(&request->place, &view, &err);
         if (rc == 0)
                 rc = xpm_view_list_jobs(view, request->experiments.items, &jobs, &err);
-        if (rc == 0 && request->filter && *request->filter)
-                rc = xpm_view_select(view, request->filter, &jobs, &err);
+        if (rc == 0)
+                rc = xpm_select_jobs(view, request->filter, &jobs, &err);
         if (rc == 0 && request->count > 0 && jobs.count > (size_t)request->count)
                 jobs.count = (size_t)request->count;
         if (rc == 0 && jobs.count == 0 && !request->json)
@@ -201,7 +212,7 @@ static int run_list(int argc, char **argv)
                  "only those it holds for: @state = \"DONE\" and model in [\"a\", \"b\"]"},
                 {"--tags", NULL, XPM_OPTION_FLAG, &request.tags, NULL, "show tags"},
                 {"--fullpath", NULL, XPM_OPTION_FLAG, &request.fullpath, NULL, "show directories"},
-                {"--count", "-c", XPM_OPTION_COUNT, &request.count, "N", "only the N submitted last"},
+                {"--count", "-c", XPM_OPTION_COUNT, &request.count, "N", "only the N submitted last (default: all)"},
                 {"--json", NULL, XPM_OPTION_FLAG, &request.json, NULL, "one JSON object per job and line"},
                 {0},
         };
@@ -250,6 +261,9 @@ static int show_log(const struct request *request, const char *name)
         int rc = xpm_view_open(&request->place, &view, &err);
         if (rc == 0)
                 rc = xpm_view_find(view, name, &job, &err);
+        if (rc == 0 && request->follow && xpm_view_has_not_begun(&job))
+                fprintf(stderr, "xpm: '%s/%.*s' has not begun: waiting for its log\n", job.task_id, SHORT_ID,
+                        job.job_id);
         if (rc == 0)
                 rc = xpm_view_logs(view, &job, request->std, request->follow, &(xpm_view_sink){&printer, print_log},
                                    &err);
@@ -264,7 +278,8 @@ static int run_log(int argc, char **argv)
         struct request request = {0};
         const xpm_option options[] = {
                 XPM_PLACE_OPTIONS(request.place),
-                {"--follow", "-f", XPM_OPTION_FLAG, &request.follow, NULL, "go on until the job ends"},
+                {"--follow", "-f", XPM_OPTION_FLAG, &request.follow, NULL,
+                 "wait for it to begin, and go on until it ends"},
                 {"--std", NULL, XPM_OPTION_FLAG, &request.std, NULL, "only standard output"},
                 {0},
         };

@@ -81,8 +81,8 @@ static int choose(xpm_view *view, const struct request *request, suits *fits, xp
                 jobs->items = *items;
         } else
                 rc = xpm_view_list_jobs(view, request->experiments.items, jobs, err);
-        if (rc == 0 && request->filter && *request->filter)
-                rc = xpm_view_select(view, request->filter, jobs, err);
+        if (rc == 0)
+                rc = xpm_select_jobs(view, request->filter, jobs, err);
         for (size_t i = 0; rc >= 0 && i < jobs->count; i++) {
                 rc = fits(view, &jobs->items[i], err);
                 if (rc > 0)

@@ -1,5 +1,6 @@
 /* xpm: a table of commands. Each is one file of this room, takes its own options, and returns the exit status. */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,7 +39,7 @@ static void print_commands(FILE *out)
         for (size_t i = 0; i < COMMANDS; i++)
                 if (commands[i].summary)
                         fprintf(out, "  %-16s  %s\n", commands[i].name, commands[i].summary);
-        fprintf(out, "\n'xpm COMMAND --help' tells more; 'xpm --version' prints the version\n");
+        fprintf(out, "\n'xpm help COMMAND' tells more; 'xpm --version' prints the version\n");
 }
 
 static int unknown(const char *word)
@@ -69,14 +70,24 @@ static void open_standard(void)
                 close(fd);
 }
 
+static bool is_help(const char *word)
+{
+        return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
 int main(int argc, char **argv)
 {
+        static char help[] = "--help";
         open_standard();
         if (argc < 2) {
                 print_commands(stderr);
                 return USAGE;
         }
-        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        if (argc > 2 && is_help(argv[1]) && argv[2][0] != '-') { /* `help COMMAND …` is `COMMAND --help …` */
+                argv[1] = argv[2];
+                argv[2] = help;
+        }
+        if (is_help(argv[1])) {
                 print_commands(stdout);
                 return xpm_flush_output(0);
         }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,14 +109,18 @@ static const xpm_option *find(const xpm_usage *usage, const char *word, const ch
         return NULL;
 }
 
-static int read_count(const xpm_usage *usage, const xpm_option *option, const char *value)
+/* Whether 0 would mean none or all is anybody's guess, so it is no count. */
+static int read_number(const xpm_usage *usage, const xpm_option *option, const char *value)
 {
+        bool port = option->kind == XPM_OPTION_PORT;
+        int least = port ? 0 : 1, most = port ? UINT16_MAX : INT_MAX;
         char *end;
         errno = 0;
         long number = strtol(value, &end, 10);
-        if (end == value || *end || errno || number < 1 || number > INT_MAX) {
-                char remedy[128];
-                snprintf(remedy, sizeof remedy, ": %s takes a whole number from 1 to %d", option->name, INT_MAX);
+        if (end == value || *end || errno || number < least || number > most) {
+                char remedy[160];
+                snprintf(remedy, sizeof remedy, ": %s takes a whole number from %d to %d%s", option->name, least, most,
+                         port ? "" : "; leave it out for the default");
                 return refuse(usage, "cannot use", value, remedy);
         }
         *(long *)option->target = number;
@@ -142,7 +147,8 @@ static int take(const xpm_usage *usage, const xpm_option *option, const char *in
         int rc = 0;
         switch (option->kind) {
         case XPM_OPTION_STRING: *(const char **)option->target = value; break;
-        case XPM_OPTION_COUNT: return read_count(usage, option, value);
+        case XPM_OPTION_COUNT:
+        case XPM_OPTION_PORT: return read_number(usage, option, value);
         case XPM_OPTION_PAIRS:
                 rc = xpm_strings_add(option->target, value);
                 value = argv[++*i];

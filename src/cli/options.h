@@ -37,6 +37,7 @@ enum xpm_option_kind {
         XPM_OPTION_LIST,   /* xpm_strings *: each one given is added */
         XPM_OPTION_PAIRS,  /* xpm_strings *: two words each, `--env NAME VALUE` */
         XPM_OPTION_COUNT,  /* long *: an int >= 1 */
+        XPM_OPTION_PORT,   /* long *: of TCP, 0 to 65535 */
 };
 
 typedef struct xpm_option {

@@ -17,10 +17,10 @@
 enum mode { MODE_NORMAL, MODE_GENERATE, MODE_DRY_RUN };
 
 struct request {
-        const char *run_mode, *rerun, *host, *port;
+        const char *run_mode, *rerun, *host;
         xpm_strings pre_yaml, post_yaml, settings, env, env_names, words;
-        xpm_strings command_line; /* as it is saved: without the values of --env */
-        long slots, limit, max_fails;
+        xpm_strings command_line;           /* as it is saved: without the values of --env */
+        long slots, limit, max_fails, port; /* port: -1 none */
         bool fail_fast, keep_failed, no_wait, show, json, debug;
         enum mode mode;
         char executable[PATH_MAX];
@@ -144,7 +144,7 @@ static int read_request(struct request *request, int argc, char **argv)
                  "the plan as code, instead of the file's `file:`"},
                 {"--host", NULL, XPM_OPTION_STRING, &request->host, "HOST",
                  "for the web page (not served by this version)"},
-                {"--port", NULL, XPM_OPTION_STRING, &request->port, "PORT",
+                {"--port", NULL, XPM_OPTION_PORT, &request->port, "PORT",
                  "for the web page (not served by this version)"},
                 {"--xpm-config-dir", NULL, XPM_OPTION_STRING, &options->config_dir, "DIR",
                  "where settings.yaml and launchers.yaml are (default: ~/.config/experimaestro)"},
@@ -164,11 +164,11 @@ static int read_request(struct request *request, int argc, char **argv)
                  "only these steps and what they need"},
                 {"--where", NULL, XPM_OPTION_STRING, &options->where, "FILTER",
                  "only jobs with such tags and what they need: 'model = \"a\" and lr in [0.1, 0.01]'"},
-                {"--limit", NULL, XPM_OPTION_COUNT, &request->limit, "N", "at most N jobs of each step"},
+                {"--limit", NULL, XPM_OPTION_COUNT, &request->limit, "N", "at most N jobs of each step (default: all)"},
                 {"--fail-fast", NULL, XPM_OPTION_FLAG, &request->fail_fast, NULL,
                  "start nothing more after the first failure"},
                 {"--max-fails", NULL, XPM_OPTION_COUNT, &request->max_fails, "N",
-                 "start nothing more after N failures"},
+                 "start nothing more after N failures (default: go on)"},
                 {"--rerun", NULL, XPM_OPTION_STRING, &request->rerun, "WHICH",
                  "run finished jobs again: changed (another command than then) or all"},
                 {"--keep-failed", NULL, XPM_OPTION_FLAG, &request->keep_failed, NULL,
@@ -382,7 +382,7 @@ static int act(struct request *request)
                 return show(request);
         if (request->json && request->mode != MODE_DRY_RUN)
                 fprintf(stderr, "xpm: note: --json is for --run-mode dry-run\n");
-        if (request->host || request->port)
+        if (request->host || request->port >= 0)
                 fprintf(stderr, "xpm: note: this version serves no web page: --host and --port do nothing\n");
         if (xpm_experiment_open(&request->options, &experiment, &err) != 0)
                 return xpm_report(&err);
@@ -395,7 +395,7 @@ static int act(struct request *request)
 
 int xpm_command_run_experiment(int argc, char **argv)
 {
-        struct request request = {0};
+        struct request request = {.port = -1};
         int status = read_request(&request, argc, argv);
         if (status == XPM_OPTIONS_GO) {
                 complete(&request);

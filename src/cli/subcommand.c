@@ -50,6 +50,18 @@ static const xpm_subcommand *find(const xpm_subcommand *commands, const char *na
         return NULL;
 }
 
+/* `--help`, or `--help NAME …`, which is `NAME --help`. */
+static int help(const xpm_subcommand *commands, const char *word, int argc, char **argv)
+{
+        static char option[] = "--help";
+        if (argc < 2 || argv[1][0] == '-') {
+                print_commands(commands, word, stdout);
+                return xpm_flush_output(0);
+        }
+        const xpm_subcommand *command = find(commands, argv[1]);
+        return command ? command->run(2, (char *[]){argv[1], option, NULL}) : unknown(commands, word, argv[1]);
+}
+
 int xpm_subcommand_run(const xpm_subcommand *commands, int argc, char **argv)
 {
         int at = 1;
@@ -59,10 +71,8 @@ int xpm_subcommand_run(const xpm_subcommand *commands, int argc, char **argv)
                 print_commands(commands, argv[0], stderr);
                 return xpm_error_exit_status(XPM_EUSAGE);
         }
-        if (argv[at][0] == '-' || strcmp(argv[at], "help") == 0) {
-                print_commands(commands, argv[0], stdout);
-                return xpm_flush_output(0);
-        }
+        if (argv[at][0] == '-' || strcmp(argv[at], "help") == 0)
+                return help(commands, argv[0], argc - at, argv + at);
         const xpm_subcommand *command = find(commands, argv[at]);
         if (!command)
                 return unknown(commands, argv[0], argv[at]);

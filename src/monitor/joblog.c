@@ -20,7 +20,8 @@ typedef struct reader {
         int logs;
         ino_t inodes[LOGS];
         off_t offsets[LOGS];
-        bool found;
+        bool found; /* a log */
+        bool hoped; /* the run goes on, or did while we looked */
         const xpm_view_sink *sink;
         xpm_error *err;
 } reader;
@@ -73,19 +74,30 @@ static int look(reader *in)
         return rc;
 }
 
-/* 1 while it runs, or its experiment may start it. */
+bool xpm_view_has_not_begun(const xpm_view_job *job)
+{
+        return job->state == XPM_JOB_UNSCHEDULED && job->failure == XPM_FAILURE_NONE && !job->removed;
+}
+
+/* 1 while it runs, its experiment may start it, or, where no experiment goes on, somebody may: by hand, or by running
+ * the experiment again. An experiment that has ended without it is not waited for twice. */
 static int may_go_on(reader *in)
 {
-        xpm_view_run run;
+        xpm_view_run run = {0};
         int rc = xpm_view_refresh(in->view, in->job, in->err);
         if (rc != 0)
                 return rc;
         if (in->job->state == XPM_JOB_RUNNING)
                 return 1;
-        if (in->job->state != XPM_JOB_UNSCHEDULED || !in->job->run)
+        if (in->job->state != XPM_JOB_UNSCHEDULED)
                 return 0;
-        rc = xpm_view_read_run(in->view, in->job->experiment, in->job->run, true, &run, NULL, in->err);
-        return rc == 0 ? run.status == XPM_RUN_IS_RUNNING || run.status == XPM_RUN_IS_DETACHED : rc;
+        if (in->job->run)
+                rc = xpm_view_read_run(in->view, in->job->experiment, in->job->run, true, &run, NULL, in->err);
+        if (rc != 0)
+                return rc;
+        bool goes_on = run.status == XPM_RUN_IS_RUNNING || run.status == XPM_RUN_IS_DETACHED;
+        in->hoped |= goes_on;
+        return goes_on || (!in->hoped && !in->found && xpm_view_has_not_begun(in->job));
 }
 
 static void wait_for_change(int notify, const char *directory)
@@ -131,6 +143,9 @@ int xpm_view_logs(xpm_view *view, xpm_view_job *job, bool std, bool follow_it, c
         if (rc == 0 && !in.found && job->state == XPM_JOB_ERROR)
                 rc = xpm_fail(err, XPM_ENOTFOUND, "the job '%s/%s' has no log: it failed before it was started (%s)",
                               job->task_id, job->job_id, xpm_failure_word(job->failure));
+        else if (rc == 0 && !in.found && in.hoped)
+                rc = xpm_fail(err, XPM_ENOTFOUND, "the job '%s/%s' has no log: its run ended without it", job->task_id,
+                              job->job_id);
         else if (rc == 0 && !in.found)
                 rc = xpm_fail(err, XPM_ENOTFOUND, "the job '%s/%s' has no log: it is %s", job->task_id, job->job_id,
                               xpm_job_state_word(job->state));

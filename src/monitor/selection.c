@@ -1,6 +1,7 @@
 /* Which of the jobs a filter holds for. */
 #include <string.h>
 
+#include "base/map.h"
 #include "base/words.h"
 #include "monitor/viewstate.h"
 
@@ -127,4 +128,73 @@ int xpm_view_select(xpm_view *view, const char *text, xpm_view_jobs *jobs, xpm_e
         }
         jobs->count = kept;
         return 0;
+}
+
+static bool has_tag(const xpm_view_jobs *jobs, const char *name)
+{
+        for (size_t i = 0; i < jobs->count; i++)
+                for (size_t j = 0; j < jobs->items[i].tag_count; j++) {
+                        const char *tag = jobs->items[i].tags[j].name;
+                        if (strcmp(tag, name) == 0 || ends_with(tag, name))
+                                return true;
+                }
+        return false;
+}
+
+/* The names of all tags, each once, as keys. */
+static int collect_tags(const xpm_view_jobs *jobs, xpm_map *tags)
+{
+        int rc = 0;
+        for (size_t i = 0; rc == 0 && i < jobs->count; i++)
+                for (size_t j = 0; rc == 0 && j < jobs->items[i].tag_count; j++) {
+                        const char *name = jobs->items[i].tags[j].name;
+                        if (!xpm_map_get(tags, name))
+                                rc = xpm_map_put(tags, name, (void *)name);
+                }
+        return rc;
+}
+
+/* NAME may be meant for a tag or for its last component. */
+static const char *nearest_tag(const xpm_map *tags, const char *name)
+{
+        const char *best = NULL;
+        for (size_t i = 0; i < tags->count; i++) {
+                const char *tag = tags->entries[i].key, *dot = strrchr(tag, '.');
+                best = xpm_words_nearest(name, (const char *const[]){best, tag, dot ? dot + 1 : NULL}, 3);
+        }
+        return best;
+}
+
+static const char *render_doubt(xpm_arena *arena, const xpm_map *tags, const char *name)
+{
+        enum { SHOWN = 8 };
+        const char *near = nearest_tag(tags, name);
+        if (near)
+                return xpm_arena_printf(arena, "no job has the tag '%s': did you mean '%s'?", name, near);
+        if (tags->count == 0)
+                return xpm_arena_printf(arena, "no job has the tag '%s', nor any other", name);
+        const char *text = xpm_arena_printf(arena, "no job has the tag '%s'; tags are", name);
+        for (size_t i = 0; text && i < tags->count && i < SHOWN; i++)
+                text = xpm_arena_printf(arena, "%s%s '%s'", text, i ? "," : "", tags->entries[i].key);
+        return text && tags->count > SHOWN ? xpm_arena_printf(arena, "%s, …", text) : text;
+}
+
+int xpm_view_doubt(xpm_view *view, const char *text, const xpm_view_jobs *jobs, const char **out, xpm_error *err)
+{
+        xpm_filter *filter;
+        xpm_map tags = XPM_MAP_INIT;
+        const char *name;
+        size_t i = 0;
+        *out = NULL;
+        int rc = xpm_filter_parse(view->arena, text, &filter, err);
+        if (rc != 0)
+                return rc;
+        while ((name = xpm_filter_name(filter, i)) && (name[0] == '@' || has_tag(jobs, name)))
+                i++;
+        if (!name || jobs->count == 0)
+                return 0;
+        if (collect_tags(jobs, &tags) == 0)
+                *out = render_doubt(view->arena, &tags, name);
+        xpm_map_release(&tags);
+        return *out ? 0 : xpm_fail_memory(err);
 }

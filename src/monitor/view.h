@@ -121,6 +121,10 @@ int xpm_view_list_jobs(xpm_view *view, const char *const *experiments, xpm_view_
  * that a name may mean. */
 int xpm_view_select(xpm_view *view, const char *filter, xpm_view_jobs *jobs, xpm_error *err);
 
+/* A doubt about FILTER, as words for the user: the first tag in it that none of JOBS (before they are selected) has,
+ * with the nearest of those that there are, or some of them. NULL in *OUT when there is none, and of no jobs. */
+int xpm_view_doubt(xpm_view *view, const char *filter, const xpm_view_jobs *jobs, const char **out, xpm_error *err);
+
 /* The absolute directory of a job. NULL when out of memory. */
 const char *xpm_view_job_path(xpm_view *view, const xpm_view_job *job);
 /* What the directory says now, into state and failure. */
@@ -146,9 +150,13 @@ typedef struct xpm_view_sink {
         int (*write)(void *data, int log, const char *bytes, size_t length);
 } xpm_view_sink;
 
+/* No attempt of JOB has begun, as far as its directory and its run tell. */
+bool xpm_view_has_not_begun(const xpm_view_job *job);
+
 /* Read the logs of JOB, of its last attempt: standard output, then standard error unless STD alone is wanted. With
- * FOLLOW go on while it runs or may come to run, in the order in which they grow. XPM_ENOTFOUND when there is no log
- * and none to wait for. JOB is refreshed. */
+ * FOLLOW wait for it to begin, and go on while it runs or may come to run, in the order in which they grow.
+ * XPM_ENOTFOUND when there is no log and none to wait for: without FOLLOW, or its run ended without it. JOB is
+ * refreshed. */
 int xpm_view_logs(xpm_view *view, xpm_view_job *job, bool std, bool follow, const xpm_view_sink *sink, xpm_error *err);
 
 #endif

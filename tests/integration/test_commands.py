@@ -1,6 +1,7 @@
 """Help, version, suggestions, and the commands that look at a workspace."""
 import json
 import re
+import signal
 import unittest
 
 import xpmtest
@@ -137,6 +138,28 @@ class Look(xpmtest.Case):
 
     def test_a_log_that_is_followed_ends_when_the_job_has(self):
         self.assertIn("model bad", self.look("jobs", "log", "-f", self.failed().name).out)
+
+    def generated(self):
+        self.run_experiment("--run-mode", "generate", "-c", "id=later", "-c", "plan.train.sweep.seed=[3]", "e.yaml")
+        return next(path for path in self.job_directories("nn.train") if not (path / "train.out").exists())
+
+    def test_a_log_that_is_followed_may_be_of_a_job_that_has_not_begun(self):
+        job = self.generated()
+        follower = self.start("jobs", "log", "-f", "--std", "--workdir", self.workspace, job.name)
+        self.assertEqual(follower.stderr.readline(), f"xpm: 'nn.train/{job.name[:12]}' has not begun: waiting for its log\n")
+        self.command("sh", job / "train.sh")
+        self.assertEqual(follower.communicate(timeout=xpmtest.PATIENCE), ((job / "train.out").read_text(), ""))
+        self.assertEqual(follower.returncode, 0)
+
+    def test_waiting_for_a_log_ends_with_an_interrupt(self):
+        job = self.generated()
+        follower = self.start("jobs", "log", "-f", "--workdir", self.workspace, job.name)
+        self.assertIn("waiting", follower.stderr.readline())
+        follower.send_signal(signal.SIGINT)
+        self.assertEqual(follower.wait(timeout=xpmtest.PATIENCE), -signal.SIGINT)
+
+    def test_a_log_of_a_job_that_has_not_begun_is_missed_when_it_is_not_followed(self):
+        self.assertIn("has no log", self.look("jobs", "log", self.generated().name, status=2).err)
 
     def test_a_path(self):
         job = self.failed()

@@ -22,6 +22,28 @@ static void jobs_are_listed_by_tag(void **state)
         assert_int_equal(said->status, 2);
 }
 
+static void a_tag_that_no_job_has_is_told(void **state)
+{
+        struct commanded made = commanded(*state);
+        struct said *said = SAY(xpm_command_jobs, "jobs", "list", "--workdir", made.workdir, "--filter", "N = 2");
+        assert_int_equal(said->status, 0);
+        assert_string_equal(said->err, "xpm: note: no job has the tag 'N': did you mean 'n'?\nno jobs\n");
+        said = SAY(xpm_command_jobs, "jobs", "list", "--workdir", made.workdir, "--filter", "n = 2");
+        assert_string_equal(said->err, "");
+}
+
+static void no_count_is_told_to_be_left_out(void **state)
+{
+        struct commanded made = commanded(*state);
+        struct said *said = SAY(xpm_command_jobs, "jobs", "list", "--workdir", made.workdir, "-c", "0");
+        assert_int_equal(said->status, 2);
+        assert_non_null(strstr(said->err, "'0': --count takes a whole number from 1 to 2147483647; leave it out"));
+        said = SAY(xpm_command_jobs, "jobs", "list", "--workdir", made.workdir, "-c", "2", "--json");
+        assert_int_equal(said->status, 0);
+        const char *second = strchr(said->out, '\n') + 1;
+        assert_string_equal(strchr(second, '\n'), "\n");
+}
+
 static void a_job_is_named_by_the_beginning_of_its_identifier(void **state)
 {
         char path[512], word[16], job[32];
@@ -41,7 +63,8 @@ static void a_job_is_named_by_the_beginning_of_its_identifier(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {TEST(jobs_are_listed_by_tag),
+        const struct CMUnitTest tests[] = {TEST(jobs_are_listed_by_tag), TEST(a_tag_that_no_job_has_is_told),
+                                           TEST(no_count_is_told_to_be_left_out),
                                            TEST(a_job_is_named_by_the_beginning_of_its_identifier)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,31 @@ static void each_command_is_found_by_its_name(void **state)
         assert_non_null(strstr(SAY(xpm_main, "xpm", "why", "--help")->out, "explain"));
 }
 
+static void help_of_a_command_may_be_asked_for_first(void **state)
+{
+        static const struct {
+                const char *words[5], *usage;
+        } table[] = {
+                {{"xpm", "help", "jobs"}, "usage: xpm jobs COMMAND"},
+                {{"xpm", "--help", "jobs"}, "usage: xpm jobs COMMAND"},
+                {{"xpm", "help", "jobs", "list"}, "usage: xpm jobs list [OPTIONS]"},
+                {{"xpm", "help", "run-experiment", "e.yaml"}, "usage: xpm run-experiment [OPTIONS]"},
+                {{"xpm", "help", "help"}, "usage: xpm COMMAND"},
+                {{"xpm", "--help", "--version"}, "usage: xpm COMMAND"},
+        };
+        (void)state;
+        for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+                struct said *said = say(xpm_main, (const char *const *)table[i].words);
+                assert_int_equal(said->status, 0);
+                assert_string_equal(said->err, "");
+                if (strncmp(said->out, table[i].usage, strlen(table[i].usage)) != 0)
+                        fail_msg("%zu: %s", i, said->out);
+        }
+        struct said *said = SAY(xpm_main, "xpm", "help", "jbos");
+        assert_int_equal(said->status, 2);
+        assert_non_null(strstr(said->err, "unknown command 'jbos': did you mean 'jobs'?"));
+}
+
 static void what_is_unknown_is_told_with_what_was_meant(void **state)
 {
         (void)state;
@@ -40,6 +65,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_command_is_found_by_its_name),
+                cmocka_unit_test(help_of_a_command_may_be_asked_for_first),
                 cmocka_unit_test(what_is_unknown_is_told_with_what_was_meant),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

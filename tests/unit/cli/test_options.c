@@ -13,7 +13,7 @@ static struct {
         const char *workdir;
         bool json;
         xpm_strings settings, env, words;
-        long count;
+        long count, port;
 } got;
 
 static int parse(int argc, char **argv)
@@ -23,6 +23,7 @@ static int parse(int argc, char **argv)
                                       {"--conf", "-c", XPM_OPTION_LIST, &got.settings, "KEY=VALUE", "a setting"},
                                       {"--env", NULL, XPM_OPTION_PAIRS, &got.env, "NAME VALUE", "a variable"},
                                       {"--jobs", "-j", XPM_OPTION_COUNT, &got.count, "N", "how many"},
+                                      {"--port", NULL, XPM_OPTION_PORT, &got.port, "PORT", "where"},
                                       {0}};
         const xpm_usage usage = {"try", "[OPTIONS] FILE", "Tries.", options, 1, 2, false};
         return xpm_options_parse(&usage, argc, argv, &got.words);
@@ -51,6 +52,17 @@ static void every_spelling_is_understood(void **state)
         assert_string_equal(said->err, "");
 }
 
+static void a_port_is_any_that_tcp_has(void **state)
+{
+        (void)state;
+        reset();
+        assert_int_equal(SAY(parse, "try", "--port", "65535", "a")->status, XPM_OPTIONS_GO);
+        assert_int_equal(got.port, 65535);
+        assert_int_equal(SAY(parse, "try", "--port=0")->status, XPM_OPTIONS_GO);
+        assert_int_equal(got.port, 0);
+        reset();
+}
+
 static void mistakes_are_told_with_what_was_meant(void **state)
 {
         static const struct {
@@ -58,8 +70,12 @@ static void mistakes_are_told_with_what_was_meant(void **state)
         } table[] = {
                 {{"try", "--jsn", "a"}, "did you mean '--json'?"},
                 {{"try", "--workdir"}, "--workdir"},
-                {{"try", "-j", "0", "a"}, "-j"},
+                {{"try", "-j", "0", "a"}, "'0': --jobs takes a whole number from 1 to 2147483647; leave it out"},
                 {{"try", "-j", "many", "a"}, "many"},
+                {{"try", "--port", "xx", "a"}, "'xx': --port takes a whole number from 0 to 65535\n"},
+                {{"try", "--port", "65536", "a"}, "'65536': --port takes"},
+                {{"try", "--port=-1", "a"}, "'-1': --port takes"},
+                {{"try", "--port=", "a"}, "'': --port takes"},
                 {{"try"}, "FILE"},
                 {{"try", "a", "b", "c"}, "'c'"},
         };
@@ -103,9 +119,8 @@ static void an_error_has_its_exit_status(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(every_spelling_is_understood),
-                cmocka_unit_test(mistakes_are_told_with_what_was_meant),
-                cmocka_unit_test(help_is_every_commands),
+                cmocka_unit_test(every_spelling_is_understood),          cmocka_unit_test(a_port_is_any_that_tcp_has),
+                cmocka_unit_test(mistakes_are_told_with_what_was_meant), cmocka_unit_test(help_is_every_commands),
                 cmocka_unit_test(an_error_has_its_exit_status),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,9 @@
 
 #include <cmocka.h>
 
+#include "base/lock.h"
 #include "commanded.h"
+#include "runs.h"
 
 static void what_no_experiment_names_is_an_orphan(void **state)
 {
@@ -26,10 +28,30 @@ static void what_no_experiment_names_is_an_orphan(void **state)
         assert_null(strstr(said->out, id));
 }
 
+static void an_orphan_that_runs_is_kept(void **state)
+{
+        int lock;
+        const struct place *place = *state;
+        struct commanded made = commanded(place);
+        runs_mkdir(place, "ws/jobs/good/aaa");
+        place_put(place, "ws/jobs/good/aaa/data", "1234567890");
+        assert_int_equal(xpm_lock_take(place->dir, "ws/jobs/good/aaa/good.lock", 0600, false, &lock, NULL), 0);
+        struct said *said = SAY(xpm_command_orphans, "orphans", "--clean", "--workdir", made.workdir);
+        assert_int_equal(said->status, 0);
+        assert_string_equal(said->out, "kept  good/aaa  running\n");
+        xpm_lock_release(lock);
+        said = SAY(xpm_command_orphans, "orphans", "--size", "--clean", "--workdir", made.workdir);
+        assert_non_null(strstr(said->out, "  removed  good/aaa  unscheduled\n"));
+        assert_non_null(strstr(said->out, "  in all\n"));
+        said = SAY(xpm_command_orphans, "orphans", "--workdir", made.workdir);
+        assert_string_equal(said->err, "no orphans\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {TEST(what_no_experiment_names_is_an_orphan)};
+        const struct CMUnitTest tests[] = {TEST(what_no_experiment_names_is_an_orphan),
+                                           TEST(an_orphan_that_runs_is_kept)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

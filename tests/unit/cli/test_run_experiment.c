@@ -26,22 +26,50 @@ static void a_dry_run_shows_each_job_and_writes_nothing(void **state)
 static void mistakes_are_told_before_anything_is_read(void **state)
 {
         static const struct {
-                const char *words[4], *said;
+                const char *words[5], *said;
         } table[] = {
                 {{"run-experiment", "--run-mode", "dry-rum", "x"}, "did you mean"},
                 {{"run-experiment", "--rerun", "al", "x"}, "did you mean"},
+                {{"run-experiment", "--port", "xx", "x"}, "a whole number from 0 to 65535"},
+                {{"run-experiment", "--env", "1x", "v", "x"}, "'1x' is no name of a variable"},
+                {{"run-experiment", "--workdir", "", "x"}, "is the variable set?"},
                 {{"run-experiment"}, "missing"},
                 {{"run-experiment", "/no/such/file.yaml"}, "/no/such/file.yaml"},
         };
         (void)state;
         for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-                const char *words[5] = {0};
+                const char *words[6] = {0};
                 memcpy(words, table[i].words, sizeof table[i].words);
                 struct said *said = say(xpm_command_run_experiment, words);
                 assert_int_equal(said->status, 2);
                 if (!strstr(said->err, table[i].said))
                         fail_msg("%zu: %s", i, said->err);
         }
+}
+
+static void run_files_are_written_once(void **state)
+{
+        char workdir[128];
+        struct commanded made = commanded(*state);
+        snprintf(workdir, sizeof workdir, "%s/other", ((struct place *)*state)->path);
+        for (int i = 0; i < 2; i++) {
+                struct said *said = SAY(xpm_command_run_experiment, "run-experiment", "--run-mode", "generate",
+                                        "--limit", "2", "--workdir", workdir, made.file);
+                assert_int_equal(said->status, 0);
+                assert_non_null(strstr(said->out, "e: 2 run files written below "));
+                assert_int_equal(place_count(*state, "other/jobs/good"), 2);
+        }
+}
+
+static void what_the_system_refuses_has_its_own_exit_status(void **state)
+{
+        char workdir[160];
+        struct commanded made = commanded(*state);
+        snprintf(workdir, sizeof workdir, "%s/below", made.file);
+        struct said *said = SAY(xpm_command_run_experiment, "run-experiment", "--run-mode", "generate", "--workdir",
+                                workdir, made.file);
+        assert_int_equal(said->status, 3);
+        assert_non_null(strstr(said->err, workdir));
 }
 
 static void the_merged_file_is_shown(void **state)
@@ -56,8 +84,9 @@ static void the_merged_file_is_shown(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {TEST(a_dry_run_shows_each_job_and_writes_nothing),
-                                           TEST(mistakes_are_told_before_anything_is_read),
-                                           TEST(the_merged_file_is_shown)};
+        const struct CMUnitTest tests[] = {
+                TEST(a_dry_run_shows_each_job_and_writes_nothing), TEST(mistakes_are_told_before_anything_is_read),
+                TEST(run_files_are_written_once), TEST(what_the_system_refuses_has_its_own_exit_status),
+                TEST(the_merged_file_is_shown)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

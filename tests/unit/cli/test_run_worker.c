@@ -14,6 +14,8 @@ static void one_source_of_jobs_is_needed(void **state)
         assert_int_equal(said->status, 2);
         assert_non_null(strstr(said->err, "--job"));
         assert_int_equal(SAY(xpm_command_worker, "worker", "--job", "d", "--fd", "3")->status, 2);
+        said = SAY(xpm_command_worker, "worker", "--fd", "0");
+        assert_int_equal(said->status, 2);
         assert_int_equal(SAY(xpm_command_worker, "worker", "--help")->status, 0);
 }
 

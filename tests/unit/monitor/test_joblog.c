@@ -4,6 +4,9 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <sys/inotify.h>
+
 #include "base/lock.h"
 #include "views.h"
 
@@ -43,6 +46,7 @@ static void append(const struct place *place, const char *name, const char *text
         close(fd);
 }
 
+static const char line[] = "{\"job_id\": \"a\", \"task_id\": \"demo.task\", \"tags\": {}, \"timestamp\": 1}\n";
 static const char out[] = "jobs/demo.task/a/task.out", errors[] = "jobs/demo.task/a/task.err";
 
 static void both_logs_are_read_or_one(void **state)
@@ -62,14 +66,89 @@ static void both_logs_are_read_or_one(void **state)
 
 static void job_without_a_log_is_an_error(void **state)
 {
-        for (int follow = 0; follow < 2; follow++) {
-                struct shown shown = {.place = *state};
-                xpm_error err = XPM_ERROR_NONE;
-                place_put(*state, ".__experimaestro__", "");
-                runs_job_file(*state, "a", "params.json", "");
-                assert_int_equal(read_logs(&shown, false, follow, &err), XPM_ENOTFOUND);
-                assert_string_equal(err.message, "the job 'demo.task/a' has no log: it is unscheduled");
+        struct shown shown = {.place = *state};
+        xpm_error err = XPM_ERROR_NONE;
+        place_put(*state, ".__experimaestro__", "");
+        runs_job_file(*state, "a", "params.json", "");
+        assert_int_equal(read_logs(&shown, false, false, &err), XPM_ENOTFOUND);
+        assert_string_equal(err.message, "the job 'demo.task/a' has no log: it is unscheduled");
+}
+
+/* Another process, as a thread: acts once the directory of the job was opened so often that somebody waits. */
+struct later {
+        const struct place *place;
+        void (*then)(struct later *later);
+        int notify, lock;
+        pthread_t thread;
+};
+
+static void *act_later(void *data)
+{
+        enum { LOOKS = 4 }; /* one to find the job, two of the first time that it is looked at */
+        struct later *later = data;
+        _Alignas(struct inotify_event) char events[4096];
+        for (int looks = 0; looks < LOOKS;) {
+                ssize_t length = read(later->notify, events, sizeof events);
+                for (ssize_t at = 0; at < length;) {
+                        const struct inotify_event *event = (const void *)(events + at);
+                        looks += event->len == 0; /* of the directory, not of a file in it */
+                        at += (ssize_t)(sizeof *event + event->len);
+                }
         }
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+        later->then(later);
+        return NULL;
+}
+
+/* Follow a job, which THEN happens to. */
+static int follow_until(struct shown *shown, struct later *later, xpm_error *err)
+{
+        char path[128];
+        later->place = shown->place;
+        snprintf(path, sizeof path, "%s/jobs/demo.task/a", shown->place->path);
+        later->notify = inotify_init1(IN_CLOEXEC);
+        assert_return_code(inotify_add_watch(later->notify, path, IN_OPEN), errno);
+        assert_int_equal(pthread_create(&later->thread, NULL, act_later, later), 0);
+        int rc = read_logs(shown, false, true, err);
+        pthread_cancel(later->thread); /* nobody waited */
+        pthread_join(later->thread, NULL);
+        close(later->notify);
+        return rc;
+}
+
+static void run_by_hand(struct later *later)
+{
+        append(later->place, out, "1\n");
+        runs_job_file(later->place, "a", "task.done", "");
+}
+
+static void job_that_has_not_begun_is_waited_for(void **state)
+{
+        struct shown shown = {.place = *state};
+        struct later later = {.then = run_by_hand};
+        xpm_error err = XPM_ERROR_NONE;
+        views_put_run(*state, "e", "20260101_000000", "{\"status\": \"done\"}", line);
+        runs_job_file(*state, "a", "params.json", "");
+        assert_int_equal(follow_until(&shown, &later, &err), 0);
+        assert_string_equal(shown.text, "o:1\n");
+}
+
+static void end_run(struct later *later)
+{
+        views_put_run(later->place, "e", "20260101_000000", "{\"status\": \"failed\"}", line);
+        xpm_lock_release(later->lock);
+}
+
+static void run_that_ends_without_the_job_ends_the_waiting(void **state)
+{
+        struct shown shown = {.place = *state};
+        struct later later = {.then = end_run};
+        xpm_error err = XPM_ERROR_NONE;
+        views_put_run(*state, "e", "20260101_000000", "{\"status\": \"running\"}", line);
+        runs_job_file(*state, "a", NULL, NULL);
+        assert_int_equal(xpm_lock_take(shown.place->dir, "experiments/e/lock", 0600, false, &later.lock, NULL), 0);
+        assert_int_equal(follow_until(&shown, &later, &err), XPM_ENOTFOUND);
+        assert_string_equal(err.message, "the job 'demo.task/a' has no log: its run ended without it");
 }
 
 static void job_that_never_began_is_said_to_have_failed(void **state)
@@ -145,6 +224,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(both_logs_are_read_or_one),
                 T(job_without_a_log_is_an_error),
+                T(job_that_has_not_begun_is_waited_for),
+                T(run_that_ends_without_the_job_ends_the_waiting),
                 T(job_that_never_began_is_said_to_have_failed),
                 T(job_that_runs_is_followed_to_its_end),
                 T(reader_may_have_enough),

@@ -123,6 +123,39 @@ static void what_is_wrong_is_said(void **state)
         xpm_view_close(view);
 }
 
+static void tag_that_no_job_has_is_doubted(void **state)
+{
+        static const struct {
+                const char *filter, *doubt;
+        } cases[] = {
+                {"lr = 0.1 and @state = \"done\" and h = 1", NULL},
+                {"modle.lr = 1", "no job has the tag 'modle.lr': did you mean 'model.lr'?"},
+                {"lr = 0.1 or clrr != 1", "no job has the tag 'clrr': did you mean 'clr'?"},
+                {"LR = 1", "no job has the tag 'LR': did you mean 'lr'?"},
+                {"lr = large", "no job has the tag 'large'; tags are 'lr', 'model.lr', 'clr', 'model.net.h', "
+                               "'x.y', 'z.y', 'net.h'"},
+        };
+        xpm_view_jobs jobs;
+        const char *doubt;
+        put_inherited(*state);
+        xpm_view *view = views_open(*state);
+        assert_int_equal(xpm_view_list_jobs(view, NULL, &jobs, NULL), 0);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                assert_int_equal(xpm_view_doubt(view, cases[i].filter, &jobs, &doubt, NULL), 0);
+                if (cases[i].doubt && doubt)
+                        assert_string_equal(doubt, cases[i].doubt);
+                else
+                        assert_ptr_equal(doubt, cases[i].doubt);
+        }
+        assert_int_equal(xpm_view_doubt(view, "none = 1", &(xpm_view_jobs){0}, &doubt, NULL), 0);
+        assert_null(doubt);
+        views_put_run(*state, "f", "20260101_000000", "{}", LINE("demo.train", "a", "{}", "one"));
+        assert_int_equal(xpm_view_list_jobs(view, (const char *const[]){"f", NULL}, &jobs, NULL), 0);
+        assert_int_equal(xpm_view_doubt(view, "none = 1", &jobs, &doubt, NULL), 0);
+        assert_string_equal(doubt, "no job has the tag 'none', nor any other");
+        xpm_view_close(view);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -130,6 +163,7 @@ int main(void)
                 T(tags_and_properties_are_compared),
                 T(end_of_a_tags_name_means_the_tag),
                 T(what_is_wrong_is_said),
+                T(tag_that_no_job_has_is_doubted),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
