@@ -2,13 +2,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/words.h"
 #include "exec/loader.h"
 
 static const char *const types[] = {"local", "slurm", "mpi"};
-enum { TYPES = sizeof types / sizeof *types };
+enum { LOCAL, SLURM, TYPES = sizeof types / sizeof *types };
 
 /* This host. */
 
@@ -71,6 +73,13 @@ static void rank(xpm_candidates *candidates)
         }
 }
 
+/* Of a cluster, and outside of an allocation: no sweep should land here unless that is said. */
+static bool is_login_node(void)
+{
+        const char *conf = getenv("SLURM_CONF");
+        return !getenv("SLURM_JOB_ID") && access(conf && *conf ? conf : "/etc/slurm/slurm.conf", F_OK) == 0;
+}
+
 int xpm_candidates_init(xpm_candidates *candidates, const xpm_launcher_file *file, const xpm_core *core, xpm_error *err)
 {
         int rc = 0;
@@ -80,7 +89,7 @@ int xpm_candidates_init(xpm_candidates *candidates, const xpm_launcher_file *fil
         if (rc == 0)
                 rank(candidates);
         if (rc == 0 && candidates->count == 0) {
-                rc = add(candidates, types[0], NULL, err);
+                rc = add(candidates, types[is_login_node() ? SLURM : LOCAL], NULL, err);
                 candidates->order[candidates->order_count++] = 0;
         }
         return rc;
@@ -189,7 +198,7 @@ static int check_host(const xpm_launcher_entry *entry, const xpm_need *need, xpm
                 return xpm_fail(err, XPM_ELAUNCHER, "it wants %" PRId64 " GPUs, and its hosts have %" PRId64, wanted,
                                 host->gpus[0].count);
         bool told = host->cores > 0 || host->memory > 0;
-        if (wanted > 0 && host->gpu_count == 0 && told && strcmp(entry->type, types[0]) != 0)
+        if (wanted > 0 && host->gpu_count == 0 && told && strcmp(entry->type, types[LOCAL]) != 0)
                 return xpm_fail(err, XPM_ELAUNCHER, "it wants %" PRId64 " GPUs, and its hosts have none", wanted);
         return 0;
 }
@@ -232,7 +241,7 @@ const char *xpm_candidate_lacks_tag(const xpm_candidate *one, const char *const 
 static bool is_trivial(const xpm_candidates *candidates, size_t index, const xpm_need *need)
 {
         const xpm_candidate *one = &candidates->list[index];
-        return need->implied && strcmp(one->entry ? one->entry->type : one->name, types[0]) == 0;
+        return need->implied && strcmp(one->entry ? one->entry->type : one->name, types[LOCAL]) == 0;
 }
 
 static void say(const xpm_candidate *one, const char *words, xpm_text *why)
@@ -262,8 +271,8 @@ int xpm_candidates_choose(xpm_candidates *candidates, int named, const char *con
                         xpm_error lack = XPM_ERROR_NONE;
                         bool fits = !tag && (is_trivial(candidates, order[k], need) ||
                                              xpm_candidates_check(candidates, order[k], need, &lack) == 0);
-                        /* One that cannot tell now (its controller is away) is waited for when it was named. */
-                        fits |= !tag && named >= 0 && lack.code == XPM_EIO;
+                        /* One that cannot tell now (its controller is away) is waited for when there is no other. */
+                        fits |= !tag && count == 1 && lack.code == XPM_EIO;
                         if (fits) {
                                 *out = (xpm_choice){(uint8_t)order[k], (uint8_t)i, false};
                                 return 0;

@@ -226,6 +226,24 @@ static uint64_t memory_of(hwloc_topology_t hw, bool this_system)
         return memory == 0 || here < memory ? here : memory;
 }
 
+/* Slurm without a plugin that binds lets its jobs see all processors. SLURM_CPUS_ON_NODE counts those that are ours,
+ * which may be hardware threads or cores. */
+static void heed_allocation(xpm_topology *topology)
+{
+        const char *text = getenv("SLURM_JOB_ID") ? getenv("SLURM_CPUS_ON_NODE") : NULL;
+        long given = text ? atol(text) : 0;
+        if (given <= 0 || (size_t)given >= topology->pu_count)
+                return;
+        size_t cores = 0, pus = 0;
+        while (cores < topology->core_count && pus + topology->cores[cores].pu_count <= (size_t)given)
+                pus += topology->cores[cores++].pu_count;
+        if (cores == 0)
+                pus = topology->cores[cores++].pu_count;
+        topology->core_count = cores;
+        topology->pu_count = pus;
+        topology->counted = true;
+}
+
 static int load(struct loading *of, bool with_gpus)
 {
         const char *file = set_variable("HWLOC_XMLFILE");
@@ -246,6 +264,8 @@ static int load(struct loading *of, bool with_gpus)
                 rc = read_distances(of);
         if (rc == 0)
                 rc = read_cores(of);
+        if (rc == 0 && of->out->this_system)
+                heed_allocation(of->out);
         if (rc == 0 && with_gpus)
                 rc = xpm_gpus_find(of->hw, of->out->this_system ? &XPM_GPUS_HERE : NULL, of->arena, &of->out->gpus,
                                    &of->out->gpu_count, of->err);

@@ -57,7 +57,8 @@ typedef struct xpm_topology {
         /* Bytes that jobs may use: the least of what the host, cgroups and the scheduler leave; this host's where a
          * description does not tell. */
         uint64_t memory;
-        bool this_system; /* jobs can be bound */
+        bool this_system; /* jobs can be bound, unless COUNTED */
+        bool counted;     /* a scheduler gave fewer cores than are seen, and did not say which: they are only counted */
         bool with_gpus;   /* devices were looked for */
 } xpm_topology;
 

@@ -30,6 +30,23 @@ class Examples(xpmtest.Case):
         for order in orders:
             self.assertAlmostEqual(order, 2, delta=0.1)
         self.assertEqual(len(self.job_directories("heat.solve")), 18)
+        self.expect_no_core_used_twice(self.job_directories("heat.solve"))
+
+    def expect_no_core_used_twice(self, jobs):
+        """What ran at the same time ran on other processors, so that a speed-up is one."""
+        runs = []
+        for job in jobs:
+            status = json.loads((job / ".experimaestro" / "status.json").read_text())
+            cpus = set()
+            for part in status["resources"]["cpuset"].split(","):
+                first, _, last = part.partition("-")
+                cpus |= set(range(int(first), int(last or first) + 1))
+            runs.append((status["started_time"], status["ended_time"], cpus))
+        runs.sort(key=lambda run: run[0])
+        for i, (_, ended, cpus) in enumerate(runs):
+            for began, _, others in runs[i + 1:]:
+                if began < ended:
+                    self.assertFalse(cpus & others)
 
     def test_heat_is_not_solved_again_when_only_the_table_changes(self):
         self.example("heat")

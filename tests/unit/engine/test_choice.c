@@ -244,6 +244,39 @@ static void name_that_means_nothing_is_refused_with_a_suggestion(void **state)
         leave(&fixture);
 }
 
+static void on_a_login_node_the_cluster_is_meant(void **state)
+{
+        const struct place *place = *state;
+        xpm_launcher_file *file;
+        xpm_candidates candidates;
+        xpm_core core = {0};
+        char conf[128];
+        size_t index;
+        static const struct {
+                bool conf, allocation;
+                const char *name;
+        } cases[] = {{false, false, "local"}, {true, false, "slurm"}, {true, true, "local"}};
+        snprintf(conf, sizeof conf, "%s/slurm.conf", place->path);
+        assert_int_equal(xpm_launcher_file_read(place->path, &file, NULL), 0);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                if (cases[i].conf)
+                        place_put(place, "slurm.conf", "");
+                setenv("SLURM_CONF", conf, 1);
+                if (cases[i].allocation)
+                        setenv("SLURM_JOB_ID", "1", 1);
+                assert_int_equal(xpm_candidates_init(&candidates, file, &core, NULL), 0);
+                assert_int_equal(candidates.order_count, 1);
+                assert_string_equal(candidates.list[candidates.order[0]].name, cases[i].name);
+                /* By name each is there. */
+                assert_int_equal(xpm_candidates_find(&candidates, "local", &index, NULL), 0);
+                assert_int_equal(xpm_candidates_find(&candidates, "slurm", &index, NULL), 0);
+                xpm_candidates_release(&candidates);
+        }
+        unsetenv("SLURM_CONF");
+        unsetenv("SLURM_JOB_ID");
+        xpm_launcher_file_destroy(file);
+}
+
 static void without_a_file_there_is_local(void **state)
 {
         struct fixture fixture;
@@ -331,6 +364,7 @@ int main(void)
                 T(launcher_that_cannot_be_opened_is_passed_over_and_not_tried_again),
                 T(named_module_that_is_not_there_is_chosen_and_told_when_it_is_used),
                 T(name_that_means_nothing_is_refused_with_a_suggestion),
+                T(on_a_login_node_the_cluster_is_meant),
                 T(without_a_file_there_is_local),
                 T(more_launchers_than_can_be_told_apart_are_refused),
                 T(host_is_measured_against_the_limits_that_are_asked_about),

@@ -373,6 +373,83 @@ static void host_that_cannot_be_looked_at_is_an_error_and_leaves_no_stock_open(v
         xpm_text_release(&note);
 }
 
+/* On a described host with devices: jobs at random come in a queue, end when they said, earlier, or without having said
+ * anything. No core and no device is two jobs', memory is never given twice, and every job is run in the end, the
+ * widest ones included. */
+static void random_jobs_all_run_and_never_share(void **state)
+{
+        enum { JOBS = 1500, AT_ONCE = 32, WINDOW = 64 };
+        struct job {
+                xpm_need need;
+                xpm_gpu_need gpu;
+                xpm_lot lot;
+                int64_t lasts, ends;
+                size_t passed;
+                bool queued, runs;
+        } *jobs = calloc(JOBS, sizeof *jobs);
+        (void)state;
+        assert_non_null(jobs);
+        unsetenv("HWLOC_SYNTHETIC");
+        setenv("HWLOC_XMLFILE", XPM_TEST_DATA "/topologies/node128.xml", 1);
+        xpm_estate *estate = open_with(&(xpm_estate_options){.at_once = AT_ONCE, .devices = true, .stock = -1});
+        unsetenv("HWLOC_XMLFILE");
+        unsigned seed = 7;
+        for (size_t i = 0; i < JOBS; i++) {
+                bool widest = rand_r(&seed) % 50 == 0, gpus = rand_r(&seed) % 5 == 0, told = rand_r(&seed) % 2;
+                jobs[i].gpu = (xpm_gpu_need){XPM_GPU_ANY, 0, 1 + rand_r(&seed) % 8};
+                jobs[i].lasts = 1 + rand_r(&seed) % 20;
+                jobs[i].queued = true;
+                jobs[i].need = (xpm_need){.cores = widest ? 128 : 1 + rand_r(&seed) % 24,
+                                          .memory = (uint64_t)(rand_r(&seed) % 64) << 30,
+                                          .duration = told ? 1 + rand_r(&seed) % 3 : 0,
+                                          .gpus = gpus ? &jobs[i].gpu : NULL,
+                                          .gpu_count = gpus};
+        }
+        size_t done = 0, running = 0, head = 0;
+        for (int64_t now = 0; done < JOBS; now++) {
+                assert_true(now < JOBS * 40);
+                for (size_t i = 0; i < JOBS; i++)
+                        if (jobs[i].runs && jobs[i].ends <= now) {
+                                xpm_estate_give(estate, &jobs[i].lot);
+                                jobs[i].runs = false;
+                                running--;
+                                done++;
+                        }
+                for (bool found = true; found && running < AT_ONCE;) {
+                        xpm_pass pass;
+                        found = false;
+                        xpm_estate_begin(estate, &pass, now);
+                        for (size_t i = head, looked = 0; i < JOBS && looked < WINDOW && !found; i++) {
+                                if (!jobs[i].queued)
+                                        continue;
+                                looked++;
+                                found = xpm_estate_take(estate, &pass, &jobs[i].need, &jobs[i].passed, &jobs[i].lot);
+                                jobs[i].queued = !found;
+                                jobs[i].runs = found;
+                                jobs[i].ends = now + jobs[i].lasts;
+                                running += found;
+                        }
+                        xpm_estate_end(estate);
+                        while (head < JOBS && !jobs[head].queued)
+                                head++;
+                }
+                xpm_portion used = {0};
+                for (size_t i = 0; i < JOBS; i++) {
+                        if (!jobs[i].runs)
+                                continue;
+                        assert_int_equal(core_count(&jobs[i].lot), jobs[i].need.cores);
+                        assert_false(xpm_bits_meet(&used.cores, &jobs[i].lot.portion.cores));
+                        assert_false(xpm_bits_meet(&used.gpus, &jobs[i].lot.portion.gpus));
+                        xpm_bits_add_all(&used.cores, &jobs[i].lot.portion.cores);
+                        xpm_bits_add_all(&used.gpus, &jobs[i].lot.portion.gpus);
+                        used.memory += jobs[i].need.memory;
+                }
+                assert_true(used.memory <= UINT64_C(512) << 30);
+        }
+        xpm_estate_close(estate);
+        free(jobs);
+}
+
 int main(void)
 {
         /* The first look at a topology opens what stays. */
@@ -380,6 +457,7 @@ int main(void)
         xpm_estate_close(open_alone(1));
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+                T(random_jobs_all_run_and_never_share),
                 T(each_job_has_cores_of_its_own),
                 T(memory_that_is_taken_is_not_for_others),
                 T(wide_job_is_passed_by_so_many_and_no_more),

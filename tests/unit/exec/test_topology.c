@@ -456,9 +456,35 @@ static void threads_may_load_at_once(void **state)
                 assert_int_equal(cores[i], 10 * 128);
 }
 
+static void an_allocation_that_does_not_bind_is_counted(void **state)
+{
+        xpm_topology *topology, *all;
+        (void)state;
+        assert_int_equal(xpm_topology_load(false, &all, NULL), 0);
+        if (all->core_count < 2) {
+                xpm_topology_destroy(all);
+                skip();
+        }
+        setenv("SLURM_JOB_ID", "1", 1);
+        setenv("SLURM_CPUS_ON_NODE", "1", 1);
+        assert_int_equal(xpm_topology_load(false, &topology, NULL), 0);
+        assert_int_equal(topology->core_count, 1);
+        assert_true(topology->counted);
+        xpm_topology_destroy(topology);
+        setenv("SLURM_CPUS_ON_NODE", "100000", 1);
+        assert_int_equal(xpm_topology_load(false, &topology, NULL), 0);
+        assert_int_equal(topology->core_count, all->core_count);
+        assert_false(topology->counted);
+        xpm_topology_destroy(topology);
+        unsetenv("SLURM_JOB_ID");
+        unsetenv("SLURM_CPUS_ON_NODE");
+        xpm_topology_destroy(all);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(an_allocation_that_does_not_bind_is_counted),
                 cmocka_unit_test(recorded_hosts_have_their_cores_and_gpus),
                 cmocka_unit_test(devices_are_found_only_when_they_are_looked_for),
                 cmocka_unit_test(variables_for_this_host_say_nothing_of_another),
