@@ -62,8 +62,9 @@ while IFS= read -r file; do
 done < <(find src -name '*.[ch]' -type f)
 
 while IFS= read -r file; do
-        # A launcher sees the headers of its own folder too.
+        # A launcher sees the headers of its own folder too; a helper is a program of its own, which links the base.
         own=$(cd "${file%/*}" && ls ./*.h 2>/dev/null | sed 's/^..//')
+        case $file in */helper/*) own="base $own" ;; esac
         # shellcheck disable=SC2086 # a list of words
         check_includes "$file" experimaestro $own
 done < <(find launchers -name '*.[ch]' -type f)

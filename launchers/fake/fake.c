@@ -20,9 +20,10 @@ typedef struct fake {
 
 __attribute__((visibility("default"))) xpm_fake xpm_fake_control = {.room = 2};
 
-static int fake_open(const xpm_core *core, const char *config, void **instance, xpm_error *err)
+static int fake_open(const xpm_core *core, const char *name, const char *config, void **instance, xpm_error *err)
 {
         fake *self = calloc(1, sizeof *self);
+        (void)name;
         (void)config;
         (void)err;
         if (!self)

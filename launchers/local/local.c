@@ -20,9 +20,10 @@ typedef struct local {
         xpm_channel *channel; /* NULL until there is a job */
 } local;
 
-static int local_open(const xpm_core *core, const char *config, void **instance, xpm_error *err)
+static int local_open(const xpm_core *core, const char *name, const char *config, void **instance, xpm_error *err)
 {
         local *self = malloc(sizeof *self);
+        (void)name;
         if (!self)
                 return XPM_ENOMEM;
         *self = (local){.core = core};

@@ -225,6 +225,8 @@ void xpm_progress_end(xpm_progress *progress, const xpm_counts *counts, enum xpm
         if (left)
                 printf(", %zu not started", left);
         printf(", in %s\n", elapsed);
+        if (counts->requests)
+                printf("%zu request%s to the scheduler\n", counts->requests, counts->requests == 1 ? "" : "s");
         if (counts->mismatched)
                 printf("%zu warning%s above: jobs that have not got what they asked for\n", counts->mismatched,
                        counts->mismatched == 1 ? "" : "s");

@@ -5,31 +5,49 @@
 #include "exec/worker.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
 #include "cli/commands.h"
 #include "cli/options.h"
 
 enum { USAGE = 2 };
 
+/* Where the job is. */
+struct places {
+        const char *job;   /* its directory */
+        const char *batch; /* or the manifest of its batch, where its place is that in the scheduler's array */
+};
+
+static size_t array_index(void)
+{
+        const char *text = getenv("SLURM_ARRAY_TASK_ID");
+        long index = text ? atol(text) : 0;
+        return index > 0 ? (size_t)index : 0;
+}
+
 /* The process that was started guards, its child works. Both have the stock open, so that cores are free only when what
  * a killed worker left is dead. */
-static int work(int fd, int slots, const char *job, xpm_error *err)
+static int work(int fd, int slots, const struct places *places, xpm_error *err)
 {
         int status = 0, stock = xpm_stock_file(NULL);
-        int rc = xpm_guardian_split(job ? -1 : fd, &status, err);
+        int rc = xpm_guardian_split(fd > 0 ? fd : -1, &status, err);
         if (rc < 0)
                 return xpm_error_exit_status(rc);
         if (rc > 0)
                 return xpm_guardian_exit_status(status);
-        return job ? xpm_worker_run_job(job, stock, err) : xpm_worker_serve(fd, slots, stock, err);
+        if (places->batch)
+                return xpm_worker_run_batch(places->batch, array_index(), stock, err);
+        return places->job ? xpm_worker_run_job(places->job, stock, err) : xpm_worker_serve(fd, slots, stock, err);
 }
 
 int xpm_command_worker(int argc, char **argv)
 {
         long fd = 0, slots = 1;
-        const char *job = NULL;
+        struct places places = {0};
         const xpm_option options[] = {
-                {"--job", NULL, XPM_OPTION_STRING, &job, "DIR", "run the job of this directory"},
+                {"--job", NULL, XPM_OPTION_STRING, &places.job, "DIR", "run the job of this directory"},
+                {"--batch", NULL, XPM_OPTION_STRING, &places.batch, "FILE",
+                 "run the job of this batch that the scheduler names"},
                 {"--fd", NULL, XPM_OPTION_COUNT, &fd, "N", "serve the engine at the other end of this socket"},
                 {"--slots", NULL, XPM_OPTION_COUNT, &slots, "N", "how many jobs at once"},
                 {0}};
@@ -40,12 +58,12 @@ int xpm_command_worker(int argc, char **argv)
         if (status != XPM_OPTIONS_GO)
                 return status;
         xpm_error err = XPM_ERROR_NONE;
-        if ((job != NULL) == (fd > 0) || fd > INT_MAX || slots > INT_MAX)
-                xpm_fail(&err, XPM_EUSAGE, "xpm worker takes either --job DIR or --fd N");
+        if ((places.job != NULL) + (places.batch != NULL) + (fd > 0) != 1 || fd > INT_MAX || slots > INT_MAX)
+                xpm_fail(&err, XPM_EUSAGE, "xpm worker takes --job DIR, --batch FILE or --fd N");
         if (err.code)
                 status = USAGE;
         else
-                status = work((int)fd, (int)slots, job, &err);
+                status = work((int)fd, (int)slots, &places, &err);
         if (err.code)
                 xpm_report(&err);
         return status;

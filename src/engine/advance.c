@@ -157,11 +157,16 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
         if (event == XPM_EVENT_FAILED)
                 tracked->failure = (uint8_t)end->failure;
         enter(runner, job, (enum xpm_job_state)next);
-        if (handed && event != XPM_EVENT_STARTED)
+        if (handed && event != XPM_EVENT_STARTED) {
                 runner->handed_over--;
+                runner->ports[tracked->port].handed_over--;
+        }
 
         switch (event) {
-        case XPM_EVENT_SUBMITTED: runner->handed_over++; break;
+        case XPM_EVENT_SUBMITTED:
+                runner->handed_over++;
+                runner->ports[tracked->port].handed_over++;
+                break;
         case XPM_EVENT_RETURNED:
                 xpm_claims_release(&runner->claims, job, true);
                 xpm_runner_look(runner, job);
@@ -216,5 +221,6 @@ xpm_counts xpm_runner_counts(const xpm_runner *runner)
                 .ready = by_state[XPM_JOB_READY],
                 .waiting = by_state[XPM_JOB_WAITING],
                 .mismatched = runner->mismatched,
+                .requests = runner->requests,
         };
 }

@@ -151,8 +151,8 @@ int xpm_candidates_open(xpm_candidates *candidates, size_t index, xpm_error *err
         int rc = xpm_candidates_load(candidates, index, err);
         if (rc != 0 || one->instance)
                 return rc;
-        if (one->ops->open(candidates->core, one->entry ? one->entry->config : NULL, &one->instance, &one->trouble) ==
-            0)
+        if (one->ops->open(candidates->core, one->name, one->entry ? one->entry->config : NULL, &one->instance,
+                           &one->trouble) == 0)
                 return 0;
         one->instance = NULL;
         if (!one->trouble.code)
@@ -194,7 +194,7 @@ static int check_host(const xpm_launcher_entry *entry, const xpm_need *need, xpm
         return 0;
 }
 
-static xpm_shape shape_of(const xpm_need *need)
+xpm_shape xpm_shape_of(const xpm_need *need)
 {
         const xpm_demand demand = xpm_demand_of(need);
         return (xpm_shape){.cores = (int64_t)demand.cores,
@@ -212,7 +212,7 @@ int xpm_candidates_check(xpm_candidates *candidates, size_t index, const xpm_nee
         int rc = one->entry ? check_host(one->entry, need, err) : 0;
         if (rc == 0)
                 rc = xpm_candidates_open(candidates, index, err);
-        const xpm_shape shape = shape_of(need);
+        const xpm_shape shape = xpm_shape_of(need);
         return rc == 0 ? one->ops->check(one->instance, &shape, err) : rc;
 }
 
@@ -260,8 +260,11 @@ int xpm_candidates_choose(xpm_candidates *candidates, int named, const char *con
                         const xpm_need *need = &requirement->alternatives[i];
                         const char *tag = xpm_candidate_lacks_tag(one, tags, tag_count);
                         xpm_error lack = XPM_ERROR_NONE;
-                        if (!tag && (is_trivial(candidates, order[k], need) ||
-                                     xpm_candidates_check(candidates, order[k], need, &lack) == 0)) {
+                        bool fits = !tag && (is_trivial(candidates, order[k], need) ||
+                                             xpm_candidates_check(candidates, order[k], need, &lack) == 0);
+                        /* One that cannot tell now (its controller is away) is waited for when it was named. */
+                        fits |= !tag && named >= 0 && lack.code == XPM_EIO;
+                        if (fits) {
                                 *out = (xpm_choice){(uint8_t)order[k], (uint8_t)i, false};
                                 return 0;
                         }

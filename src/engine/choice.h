@@ -61,6 +61,9 @@ int xpm_candidates_load(xpm_candidates *candidates, size_t index, xpm_error *err
 /* And open it. */
 int xpm_candidates_open(xpm_candidates *candidates, size_t index, xpm_error *err);
 
+/* What launchers are told of a job that needs NEED, which must stay. */
+xpm_shape xpm_shape_of(const xpm_need *need);
+
 /* 0 when the candidate can run a job that needs NEED, else XPM_ELAUNCHER and why not. */
 int xpm_candidates_check(xpm_candidates *candidates, size_t index, const xpm_need *need, xpm_error *err);
 

@@ -27,13 +27,46 @@ static int add_settings_env(xpm_rendered *rendered, const xpm_experiment *experi
         return 0;
 }
 
-static int render(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_render_context *context,
+typedef struct directives {
+        xpm_arena *arena;
+        const char **items;
+        size_t count, capacity;
+} directives;
+
+static int add_directive(void *data, const char *directive)
+{
+        directives *list = data;
+        if (xpm_arena_reserve(list->arena, &list->items, &list->capacity, list->count + 2, sizeof *list->items) != 0)
+                return XPM_ENOMEM;
+        list->items[list->count + 1] = NULL;
+        return (list->items[list->count++] = xpm_arena_strdup(list->arena, directive)) ? 0 : XPM_ENOMEM;
+}
+
+/* What its launcher's scheduler is told of the job. */
+static int add_directives(xpm_rendered *rendered, xpm_experiment *experiment, const xpm_job *job, xpm_error *err)
+{
+        directives list = {.arena = rendered->arena};
+        size_t chosen = experiment->choices[job->index].candidate;
+        const xpm_candidate *candidate = &experiment->candidates.list[chosen];
+        if (!candidate->ops || !candidate->ops->directives)
+                return 0;
+        int rc = xpm_candidates_open(&experiment->candidates, chosen, err);
+        const xpm_shape shape = xpm_shape_of(&rendered->spec.need);
+        if (rc == 0)
+                rc = candidate->ops->directives(candidate->instance, &shape, add_directive, &list, err);
+        rendered->spec.directives = list.items;
+        return rc == XPM_ENOMEM ? xpm_fail_memory(err) : rc;
+}
+
+static int render(xpm_rendered *rendered, xpm_experiment *experiment, const xpm_render_context *context,
                   const xpm_job *job, const char *template_name, xpm_error *err)
 {
         xpm_text objects = XPM_TEXT_INIT, tree = XPM_TEXT_INIT;
         int rc = xpm_render_job(context, rendered->arena, job, &rendered->spec, err);
         if (rc == 0)
                 rc = add_settings_env(rendered, experiment, err);
+        if (rc == 0)
+                rc = add_directives(rendered, experiment, job, err);
         if (rc == 0)
                 rc = xpm_render_objects(context, job, &objects, err);
         if (rc == 0)
@@ -50,7 +83,7 @@ static int render(xpm_rendered *rendered, const xpm_experiment *experiment, cons
         return rc;
 }
 
-int xpm_rendered_init_scaled(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_job *job,
+int xpm_rendered_init_scaled(xpm_rendered *rendered, xpm_experiment *experiment, const xpm_job *job,
                              const char *template_name, double memory, double duration, xpm_error *err)
 {
         xpm_render_context context = experiment->render;
@@ -66,8 +99,8 @@ int xpm_rendered_init_scaled(xpm_rendered *rendered, const xpm_experiment *exper
         return rc;
 }
 
-int xpm_rendered_init(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_job *job,
-                      const char *template_name, xpm_error *err)
+int xpm_rendered_init(xpm_rendered *rendered, xpm_experiment *experiment, const xpm_job *job, const char *template_name,
+                      xpm_error *err)
 {
         return xpm_rendered_init_scaled(rendered, experiment, job, template_name, 1, 1, err);
 }
@@ -88,6 +121,7 @@ xpm_launch xpm_rendered_launch(const xpm_rendered *rendered, uint64_t tag, uint3
                 .again = again,
                 .spec = &rendered->spec,
                 .path = rendered->spec.path,
+                .directives = rendered->spec.directives,
                 .params = xpm_text_string(&rendered->params),
                 .params_length = rendered->params.length,
                 .script = xpm_text_string(&rendered->script),

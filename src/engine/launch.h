@@ -15,10 +15,10 @@ typedef struct xpm_rendered {
 } xpm_rendered;
 
 /* TEMPLATE_NAME is the launcher's: `local.sh`. Errors are those of plan/render.h and exec/runfile.h. */
-int xpm_rendered_init(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_job *job,
-                      const char *template_name, xpm_error *err);
+int xpm_rendered_init(xpm_rendered *rendered, xpm_experiment *experiment, const xpm_job *job, const char *template_name,
+                      xpm_error *err);
 /* The same, with so much more memory and time than asked for. */
-int xpm_rendered_init_scaled(xpm_rendered *rendered, const xpm_experiment *experiment, const xpm_job *job,
+int xpm_rendered_init_scaled(xpm_rendered *rendered, xpm_experiment *experiment, const xpm_job *job,
                              const char *template_name, double memory, double duration, xpm_error *err);
 void xpm_rendered_release(xpm_rendered *rendered);
 

@@ -52,6 +52,7 @@ static int look_at(const xpm_experiment *experiment, const xpm_job *job, uint8_t
                     (experiment->options.rerun == XPM_RERUN_CHANGED && differs))
                         *outlook = XPM_OUTLOOK_RUN;
                 return rc;
+        case XPM_JOB_SCHEDULED:
         case XPM_JOB_RUNNING: *outlook = XPM_OUTLOOK_RUNNING; return 0;
         case XPM_JOB_ERROR:
                 *outlook = probe.failure == XPM_FAILURE_DEPENDENCY ? XPM_OUTLOOK_RUN : XPM_OUTLOOK_FAILED;

@@ -1,8 +1,10 @@
 /* Launchers are opened before the run begins, so that one that cannot be had leaves nothing behind. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/runner.h"
+#include "exec/attempt.h"
 #include "exec/channel.h"
 #include "exec/launcherfile.h"
 
@@ -30,7 +32,14 @@ static void on_event(const xpm_core *core, const xpm_launch_event *event)
         case XPM_LAUNCH_REFUSED:
                 end.failure = XPM_FAILURE_LAUNCH;
                 end.code = -1;
+                if (xpm_runner_record_barred(runner, event->tag, XPM_FAILURE_LAUNCH, event->message, runner->err) != 0)
+                        runner->rc = XPM_EIO;
                 xpm_runner_advance(runner, event->tag, XPM_EVENT_FAILED, &end);
+                break;
+        case XPM_LAUNCH_LEFT:
+                end.failure = event->reason ? failure_of(event) : XPM_FAILURE_LOST;
+                end.code = -1;
+                xpm_runner_left(runner, event->tag, &end, event->reason != NULL);
                 break;
         case XPM_LAUNCH_LOST:
                 end.failure = XPM_FAILURE_LOST;
@@ -46,6 +55,48 @@ static void on_log(const xpm_core *core, int level, const char *line)
         if (level == XPM_LOG_WARNING && experiment->runner)
                 experiment->runner->mismatched++;
         xpm_log_write(&experiment->log, (enum xpm_log_level)level, "%s", line);
+}
+
+static void requested(const xpm_core *core, size_t count)
+{
+        const xpm_experiment *experiment = core->data;
+        if (experiment->runner)
+                experiment->runner->requests += count;
+}
+
+static int prepare(const xpm_core *core, const xpm_launch *launch, const char *launcher, const char *handle,
+                   char nonce[XPM_LAUNCH_NONCE], xpm_error *err)
+{
+        xpm_site site;
+        xpm_attempt attempt;
+        xpm_order *order = xpm_order_create();
+        if (!order)
+                return xpm_fail_memory(err);
+        order->spec = *launch->spec;
+        order->attempt = launch->attempt;
+        order->again = launch->again;
+        order->submitted = xpm_time_now();
+        order->params = launch->params;
+        order->params_length = launch->params_length;
+        order->script = launch->script;
+        order->script_length = launch->script_length;
+        xpm_attempt_init(&attempt, order);
+        int rc = xpm_site_init(&site, environ, err);
+        if (rc == 0) {
+                site.directory_mode = core->directory_mode;
+                site.file_mode = core->file_mode;
+                rc = xpm_attempt_schedule(&site, &attempt, launcher, handle, err);
+                xpm_site_release(&site);
+        }
+        memcpy(nonce, attempt.nonce, sizeof attempt.nonce);
+        xpm_attempt_release(&attempt);
+        if (rc != XPM_ELOCKED && rc != 1)
+                return rc;
+        /* Its directory says what is the matter. */
+        const xpm_launch_event event = {
+                .kind = XPM_LAUNCH_LEFT, .tag = launch->tag, .attempt = launch->attempt, .code = -1};
+        on_event(core, &event);
+        return 1;
 }
 
 static int host_check(const xpm_core *core, const xpm_host_limits *limits, const xpm_shape *shape, xpm_error *err)
@@ -71,6 +122,8 @@ void xpm_experiment_lend(xpm_experiment *experiment)
                 .log = on_log,
                 .host_limits = xpm_launcher_limits,
                 .host_check = host_check,
+                .prepare = prepare,
+                .requested = requested,
         };
         xpm_channel_lend(&experiment->core);
 }
@@ -87,7 +140,7 @@ static int count_cores(xpm_runner *runner)
         return rc;
 }
 
-static int open_port(xpm_runner *runner, size_t candidate, uint8_t *port)
+int xpm_runner_open_port(xpm_runner *runner, size_t candidate, uint8_t *port)
 {
         for (size_t i = 0; i < runner->port_count; i++)
                 if (runner->ports[i].candidate == candidate) {
@@ -114,7 +167,7 @@ int xpm_runner_open_ports(xpm_runner *runner)
 {
         int rc = count_cores(runner);
         for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++)
-                rc = open_port(runner, runner->experiment->choices[job].candidate, &runner->jobs[job].port);
+                rc = xpm_runner_open_port(runner, runner->experiment->choices[job].candidate, &runner->jobs[job].port);
         return rc;
 }
 

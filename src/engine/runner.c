@@ -16,6 +16,9 @@
 /* Milliseconds between looks at what others run, for few jobs and for many, and at the tokens that others hold. */
 enum { BATCH = 64, KILLS = 2, FEW = 64, FEW_INTERVAL = 100, ELSEWHERE_INTERVAL = 500, TOKENS_INTERVAL = 200 };
 
+/* Milliseconds in which a second interrupt cancels what would go on without us. */
+enum { LEAVE = 1500 };
+
 static int64_t now_ms(void)
 {
         struct timespec now;
@@ -124,6 +127,7 @@ static int stop(xpm_runner *runner)
 {
         int rc = 0;
         runner->stopping = true;
+        runner->leave_at = now_ms() + LEAVE;
         for (size_t i = 0; rc == 0 && i < runner->port_count; i++)
                 rc = runner->ports[i].ops->withdraw(runner->ports[i].instance, runner->err);
         return rc;
@@ -207,6 +211,8 @@ static int wait(xpm_runner *runner, int64_t deadline, bool *ready)
                 earlier(&deadline, runner->look_again);
         if (runner->claims.waiting > 0)
                 earlier(&deadline, runner->ask_again);
+        if (runner->stopping && xpm_runner_lasting(runner) > 0)
+                earlier(&deadline, runner->leave_at);
         int64_t now = now_ms();
         int timeout = deadline < 0 ? -1 : deadline <= now ? 0 : deadline - now > 60000 ? 60000 : (int)(deadline - now);
         if (poll(fds, runner->port_count + 1, timeout) < 0 && errno != EINTR)
@@ -233,7 +239,10 @@ static int dispatch(xpm_runner *runner, const bool *ready)
 
 static bool finished(const xpm_runner *runner)
 {
-        if (runner->handed_over > 0)
+        /* What lasts is left alone when nobody wants it cancelled. */
+        size_t lasting =
+                runner->stopping && runner->kills == 0 && now_ms() >= runner->leave_at ? xpm_runner_lasting(runner) : 0;
+        if (runner->handed_over > lasting)
                 return false;
         if (runner->stopping)
                 return true;
@@ -303,6 +312,10 @@ static int start(xpm_runner *runner)
                 rc = xpm_experiment_begin(runner->experiment, &survey, runner->slots, &runner->run, runner->err);
         if (rc == 0)
                 rc = xpm_claims_open(&runner->claims, runner->experiment, xpm_run_name(runner->run), runner->err);
+        if (rc == 0) {
+                runner->experiment->core.run = xpm_run_path(runner->run);
+                rc = xpm_runner_reattach(runner);
+        }
         if (rc == 0)
                 xpm_runner_release_jobs(runner);
         return rc;

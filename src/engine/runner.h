@@ -23,7 +23,14 @@ typedef struct xpm_port {
         const xpm_launcher *ops;
         void *instance;
         xpm_queue ready;
+        size_t handed_over; /* SCHEDULED or RUNNING with it */
 } xpm_port;
+
+/* A job that a scheduler has had since before this run. */
+typedef struct xpm_attached {
+        size_t job;
+        char *handle;
+} xpm_attached;
 
 typedef struct xpm_tracked { /* one job of this run */
         uint8_t state;       /* enum xpm_job_state */
@@ -58,6 +65,10 @@ typedef struct xpm_runner {
         size_t done_before, failed_dependency, kept_failed;
         size_t mismatched;  /* warnings of launchers: jobs that have not got what they asked for */
         size_t handed_over; /* SCHEDULED or RUNNING with a launcher of ours */
+        xpm_attached *attached;
+        size_t attached_count, attached_capacity;
+        size_t requests;  /* made to schedulers */
+        int64_t leave_at; /* what lasts is left alone, CLOCK_MONOTONIC milliseconds; 0: not yet */
         bool stopping;
         size_t fruitless; /* jobs that came back from dead workers unbegun, since one ended */
         int kills;        /* how often what runs was told to end */
@@ -68,6 +79,16 @@ typedef struct xpm_runner {
 /* ports.c: open the launchers that the jobs name, each once, and note which is whose. */
 int xpm_runner_open_ports(xpm_runner *runner);
 void xpm_runner_close_ports(xpm_runner *runner);
+/* The port of a candidate, opened if need be. */
+int xpm_runner_open_port(xpm_runner *runner, size_t candidate, uint8_t *port);
+/* attach.c: a scheduler has JOB, as its status says. false when that scheduler is none of ours. */
+bool xpm_runner_attach(xpm_runner *runner, size_t job, const xpm_probe *found);
+/* Ask the schedulers for what they have of ours. */
+int xpm_runner_reattach(xpm_runner *runner);
+/* A scheduler has JOB no more. */
+void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began);
+/* Jobs that go on without us. */
+size_t xpm_runner_lasting(const xpm_runner *runner);
 
 /* advance.c: EVENT happens to JOB; the table decides, counts and files follow, dependents are freed or barred. END (may
  * be NULL) is for DONE and FAILED. */

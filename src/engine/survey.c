@@ -54,7 +54,10 @@ static int place(xpm_runner *runner, size_t job)
         if (rc != 0)
                 return rc;
         tracked->state = XPM_JOB_WAITING;
-        tracked->seen = found.state == XPM_JOB_RUNNING;
+        bool begun = found.state == XPM_JOB_RUNNING;
+        if ((begun || found.state == XPM_JOB_SCHEDULED) && found.handle[0] && xpm_runner_attach(runner, job, &found))
+                return 0;
+        tracked->seen = begun;
         if (found.state == XPM_JOB_DONE) {
                 rc = wanted_again(runner, job, &found, &tracked->again);
                 if (rc == 0 && tracked->again)

@@ -24,56 +24,13 @@
 #include "exec/leftover.h"
 #include "exec/script.h"
 
-enum { NANO = 1000000000, MICRO = 1000000, GRACE = 30, ORPHAN_TRIES = 20 };
+enum { NANO = 1000000000, MICRO = 1000000, ORPHAN_TRIES = 20 };
 
 static int64_t monotonic(void)
 {
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
         return (int64_t)now.tv_sec * NANO + now.tv_nsec;
-}
-
-static int read_grace(void)
-{
-        const char *text = getenv("XPM_GRACE");
-        char *end;
-        long seconds = text ? strtol(text, &end, 10) : -1;
-        return text && *text && !*end && seconds >= 0 && seconds < 1 << 20 ? (int)seconds : GRACE;
-}
-
-int xpm_site_init(xpm_site *site, char *const *environment, xpm_error *err)
-{
-        pid_t pid = getpid();
-        *site = (xpm_site){.pid = pid,
-                           .start_time = xpm_process_start_time(pid),
-                           .grace = read_grace(),
-                           .directory_mode = 0700,
-                           .file_mode = 0600};
-        if (gethostname(site->host, sizeof site->host - 1) != 0)
-                strcpy(site->host, "localhost");
-        return xpm_environ_init(&site->environment, environment, err);
-}
-
-void xpm_site_share(xpm_site *site, mode_t directory_mode, mode_t file_mode)
-{
-        site->directory_mode = directory_mode;
-        site->file_mode = file_mode;
-        mode_t mask = umask(077);
-        umask(file_mode & 0070 ? mask & ~(mode_t)0070 : mask);
-}
-
-void xpm_site_limit_memory(xpm_site *site, const pid_t *company, size_t count)
-{
-        if (!site->cgroup_tried)
-                site->cgroup = xpm_cgroup_open(&XPM_CGROUP_HERE, company, count);
-        site->cgroup_tried = true;
-}
-
-void xpm_site_release(xpm_site *site)
-{
-        xpm_cgroup_close(site->cgroup);
-        site->cgroup = NULL;
-        xpm_environ_release(&site->environment);
 }
 
 void xpm_attempt_init(xpm_attempt *attempt, xpm_order *order)
@@ -172,6 +129,10 @@ static xpm_job_status status_of(const xpm_site *site, const xpm_attempt *attempt
         };
         for (size_t i = 0; i < spec->need.gpu_count; i++)
                 status.gpus += spec->need.gpus[i].count;
+        if (attempt->handle[0]) {
+                status.launcher = attempt->launcher;
+                status.handle = attempt->handle;
+        }
         if (attempt->seat) {
                 status.cpuset = attempt->seat->cpuset;
                 status.devices = attempt->seat->devices;
@@ -263,6 +224,13 @@ static int see_holder(xpm_attempt *attempt, xpm_error *err)
         return rc;
 }
 
+/* The scheduler starts what it was given, also when that has been given to somebody else meanwhile, or has ended. */
+static bool is_expected(const xpm_attempt *attempt, const xpm_job_past *past)
+{
+        const char *nonce = attempt->order->nonce;
+        return !nonce || (past->state == XPM_JOB_SCHEDULED && strcmp(past->nonce, nonce) == 0);
+}
+
 /* Another attempt in a directory that was there: 1 when there is nothing to run. */
 static int take_over(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_error *err)
 {
@@ -271,13 +239,19 @@ static int take_over(const xpm_site *site, xpm_attempt *attempt, bool waited, xp
         int rc = xpm_jobdir_past(&attempt->dir, &past, err);
         if (rc == 0 && settled(attempt, &past, waited))
                 rc = 1;
+        if (rc == 0 && attempt->order->nonce) {
+                memcpy(attempt->launcher, past.launcher, sizeof attempt->launcher);
+                memcpy(attempt->handle, past.handle, sizeof attempt->handle);
+        }
+        if (rc == 0 && !is_expected(attempt, &past))
+                rc = over(attempt, XPM_FAILURE_LOST, "it is not this attempt's any more") == XPM_ATTEMPT_OVER;
         if (rc != 0 || (attempt->dir.fresh && past.state == XPM_JOB_UNSCHEDULED))
                 goto out;
         bool begun = xpm_jobdir_has_begun(&attempt->dir);
         if (begun && past.attempt == 0)
-                past.attempt = 1; /* it left no status */
-        if (past.attempt >= attempt->number)
-                attempt->number = past.attempt + 1;
+                past.attempt = 1;            /* it left no status */
+        if (past.attempt >= attempt->number) /* what a scheduler has was counted when it was given it */
+                attempt->number = past.attempt + (past.state != XPM_JOB_SCHEDULED);
         if (past.state != XPM_JOB_DONE && past.state != XPM_JOB_ERROR && begun)
                 sweep(site, attempt, &past);
         attempt->before = past.attempts;
@@ -393,18 +367,26 @@ static int draw_nonce(char nonce[XPM_NONCE_SIZE], xpm_error *err)
         return 0;
 }
 
-/* All that the directory has when the command starts: 0, or 1 when there is nothing to run, or an error. */
-static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_error *err)
+/* The directory, made if need be, and its lock. */
+static int open_and_lock(const xpm_site *site, xpm_attempt *attempt, xpm_error *err)
 {
         attempt->dir.directory_mode = site->directory_mode;
         attempt->dir.file_mode = site->file_mode;
-        int rc = draw_nonce(attempt->nonce, err);
-        if (rc == 0)
-                rc = xpm_jobdir_open(&attempt->dir, true, err);
+        int rc = xpm_jobdir_open(&attempt->dir, true, err);
         if (rc == 0)
                 rc = xpm_jobdir_lock(&attempt->dir, err);
-        if (rc == XPM_ELOCKED)
-                rc = see_holder(attempt, err);
+        return rc == XPM_ELOCKED ? see_holder(attempt, err) : rc;
+}
+
+/* All that the directory has when the command starts: 0, or 1 when there is nothing to run, or an error. */
+static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_error *err)
+{
+        const char *given = attempt->order->nonce;
+        int rc = given ? 0 : draw_nonce(attempt->nonce, err);
+        if (given)
+                snprintf(attempt->nonce, sizeof attempt->nonce, "%s", given);
+        if (rc == 0)
+                rc = open_and_lock(site, attempt, err);
         if (rc == 0)
                 rc = xpm_hold_take(site, attempt, err);
         if (rc == 1)
@@ -415,6 +397,28 @@ static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_er
                 rc = write_content(attempt, err);
         if (rc == 0)
                 rc = xpm_jobdir_logs(&attempt->dir, attempt->number - 1, attempt->logs, err);
+        return rc;
+}
+
+int xpm_attempt_schedule(const xpm_site *site, xpm_attempt *attempt, const char *launcher, const char *handle,
+                         xpm_error *err)
+{
+        int rc = draw_nonce(attempt->nonce, err);
+        if (rc == 0)
+                rc = open_and_lock(site, attempt, err);
+        if (rc == 0)
+                rc = take_over(site, attempt, false, err);
+        if (rc == 0)
+                rc = write_content(attempt, err);
+        if (rc == 0) {
+                xpm_job_status status = status_of(site, attempt);
+                status.state = XPM_JOB_SCHEDULED;
+                status.host = NULL;
+                status.launcher = launcher;
+                status.handle = handle;
+                rc = xpm_jobdir_schedule(&attempt->dir, &status, err);
+        }
+        xpm_jobdir_release(&attempt->dir);
         return rc;
 }
 

@@ -63,8 +63,9 @@ typedef struct xpm_attempt {
         xpm_child child;
         xpm_cgroup_job group; /* that the command is in */
         int logs[2];
-        int *partials;   /* locks of the partials, one each, -1: not held */
-        uint32_t number; /* counted on from the attempts of earlier runs */
+        int *partials;                              /* locks of the partials, one each, -1: not held */
+        char launcher[64], handle[XPM_HANDLE_SIZE]; /* of the scheduler that was given it; "": none */
+        uint32_t number;                            /* counted on from the attempts of earlier runs */
         char nonce[XPM_NONCE_SIZE];
         xpm_text before; /* those, for status.json */
         int64_t started; /* microseconds since the epoch */
@@ -89,6 +90,12 @@ void xpm_attempt_init(xpm_attempt *attempt, xpm_order *order);
 /* Let go of the lock and all descriptors; the outcome stays. Release does it, too. */
 void xpm_attempt_close(xpm_attempt *attempt);
 void xpm_attempt_release(xpm_attempt *attempt);
+
+/* Make the job's directory ready for a scheduler, which LAUNCHER calls HANDLE, that starts it some time: the status
+ * names the attempt (its nonce) that may then begin. 0, or 1 when there is nothing to run (the outcome stands),
+ * XPM_ELOCKED when another process has it, or an error. The lock is let go in any case. */
+int xpm_attempt_schedule(const xpm_site *site, xpm_attempt *attempt, const char *launcher, const char *handle,
+                         xpm_error *err);
 
 /* Make the job's directory, take the lock, start the command. WAITED: it was HELD before, and the outcome of the other
  * holder is taken for ours. On HELD the outcome's message says by whom. */

@@ -1,6 +1,8 @@
 /* A job's own run file starts a worker for that job alone: the pool with one slot and no engine. What it refuses it
  * refuses before anything is written. Ctrl-C is meant for the job here, since nobody else would be told. */
 #include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,8 @@ typedef struct by_hand {
         xpm_error *err;
         int stock, status;
         bool interrupted;
+        int64_t begun;  /* microseconds since the epoch */
+        bool scheduled; /* by a scheduler: what is not ours to run is no error */
 } by_hand;
 
 static void say(const char *text, const char *path)
@@ -44,7 +48,11 @@ static void on_event(void *data, const xpm_launch_event *event, bool broken)
                 hand->status = xpm_error_exit_status(xpm_fail(hand->err, XPM_EIO, "%s", event->message));
         else if (event->done) {
                 hand->status = DONE;
-                say("done: the output is in", hand->spec->path);
+                if (!hand->scheduled)
+                        say("done: the output is in", hand->spec->path);
+        } else if (hand->scheduled && event->reason && strcmp(event->reason, "lost") == 0) {
+                hand->status = DONE;
+                say("not run: it was given to somebody else, or has ended:", hand->spec->path);
         } else {
                 hand->status = hand->interrupted ? INTERRUPTED : FAILED;
                 fprintf(stderr, "xpm: %s: %s; see '%s/%s.err'\n", event->reason ? event->reason : "not run",
@@ -65,12 +73,20 @@ static void on_flush(void *data)
         (void)data;
 }
 
+/* A scheduler warns some time before the end, up to a minute earlier than it was asked to. */
+static bool is_near_the_limit(const by_hand *hand)
+{
+        enum { EARLY = 100 };
+        int64_t limit = hand->spec->need.duration, ran = (xpm_time_now() - hand->begun) / 1000000;
+        return hand->scheduled && limit > 0 && limit - ran <= EARLY;
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
         by_hand *hand = handle->data;
         (void)number;
         hand->interrupted = true;
-        xpm_pool_kill(hand->pool, NULL, 0);
+        xpm_pool_end(hand->pool, is_near_the_limit(hand) ? XPM_FAILURE_TIMEOUT : XPM_FAILURE_CANCELLED);
 }
 
 /* Everything that a command needs from elsewhere. */
@@ -201,7 +217,9 @@ static int run(by_hand *hand, xpm_order *order)
         else
                 xpm_order_destroy(order);
         if (rc == 0) {
-                say("running: logs and outcome go to", hand->spec->path);
+                hand->begun = xpm_time_now();
+                if (!hand->scheduled)
+                        say("running: logs and outcome go to", hand->spec->path);
                 uv_run(&hand->loop, UV_RUN_DEFAULT);
         }
         xpm_pool_close(hand->pool);
@@ -220,7 +238,6 @@ static int load(const char *job_dir, xpm_order *order, xpm_error *err)
         free(cwd);
         order->submitted = xpm_time_now();
         order->attempt = 1;
-        order->by_hand = true;
         return rc;
 }
 
@@ -228,7 +245,7 @@ static int load(const char *job_dir, xpm_order *order, xpm_error *err)
 static int serve(by_hand *hand, xpm_order *order)
 {
         bool done = false;
-        int rc = check_environment(hand->spec, hand->err);
+        int rc = hand->scheduled ? 0 : check_environment(hand->spec, hand->err);
         if (rc == 0)
                 rc = check_dependencies(hand->spec, hand->err);
         if (rc == 0)
@@ -245,10 +262,26 @@ static int serve(by_hand *hand, xpm_order *order)
                 rc = open_loop(hand, hand->err);
         if (rc == 0 && !done)
                 return run(hand, order);
-        if (rc == 0)
+        if (rc == 0 && !hand->scheduled)
                 say("done already:", hand->spec->path);
         xpm_order_destroy(order);
         return rc;
+}
+
+/* Takes ORDER. */
+static int work(by_hand *hand, const char *job_dir, xpm_order *order)
+{
+        int rc = load(job_dir, order, hand->err);
+        if (rc == 0)
+                rc = serve(hand, order);
+        else
+                xpm_order_destroy(order);
+        xpm_site_release(&hand->site);
+        if (rc == XPM_ELOCKED && hand->scheduled) {
+                *hand->err = XPM_ERROR_NONE;
+                return DONE;
+        }
+        return rc == 0 ? hand->status : xpm_error_exit_status(rc);
 }
 
 int xpm_worker_run_job(const char *job_dir, int stock, xpm_error *err)
@@ -257,12 +290,64 @@ int xpm_worker_run_job(const char *job_dir, int stock, xpm_error *err)
         if (!order)
                 return xpm_error_exit_status(xpm_fail_memory(err));
         by_hand hand = {.spec = &order->spec, .stock = stock, .err = err};
-        int rc = load(job_dir, order, err);
-        if (rc == 0)
-                rc = serve(&hand, order);
-        else
+        order->by_hand = true;
+        return work(&hand, job_dir, order);
+}
+
+/* Line INDEX of the manifest. */
+static int read_manifest(const char *file, size_t index, xpm_order *order, const char **job_dir, xpm_error *err)
+{
+        enum { MANIFEST_LIMIT = 256 << 20 };
+        xpm_text text = XPM_TEXT_INIT;
+        int rc = xpm_file_read(AT_FDCWD, file, MANIFEST_LIMIT, &text, err);
+        const char *line = rc == 0 ? xpm_text_string(&text) : NULL;
+        for (size_t i = 0; line && i < index; i++) {
+                line = strchr(line, '\n');
+                line = line ? line + 1 : NULL;
+        }
+        json_t *entry = line ? json_loads(line, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
+        const char *path = json_string_value(json_object_get(entry, "job"));
+        const char *nonce = json_string_value(json_object_get(entry, "nonce"));
+        if (rc == 0 && path && nonce) {
+                *job_dir = xpm_arena_strdup(order->arena, path);
+                order->nonce = xpm_arena_strdup(order->arena, nonce);
+                rc = *job_dir && order->nonce ? 0 : xpm_fail_memory(err);
+        } else if (rc == 0)
+                rc = xpm_fail(err, XPM_EFORMAT, "'%s' has no job %zu", file, index);
+        json_decref(entry);
+        xpm_text_release(&text);
+        return rc;
+}
+
+/* The scheduler's log of this job is our standard error: one that says nothing is in the way. */
+static void drop_empty_log(void)
+{
+        char link[64], path[PATH_MAX];
+        struct stat st, named;
+        snprintf(link, sizeof link, "/proc/self/fd/%d", STDERR_FILENO);
+        ssize_t length = readlink(link, path, sizeof path - 1);
+        if (length <= 0)
+                return;
+        path[length] = '\0';
+        const char *dot = strrchr(path, '.');
+        if (dot && strcmp(dot, ".log") == 0 && strstr(path, "/batches/") && fstat(STDERR_FILENO, &st) == 0 &&
+            S_ISREG(st.st_mode) && st.st_size == 0 && stat(path, &named) == 0 && named.st_ino == st.st_ino)
+                unlink(path);
+}
+
+int xpm_worker_run_batch(const char *file, size_t index, int stock, xpm_error *err)
+{
+        const char *job_dir;
+        xpm_order *order = xpm_order_create();
+        if (!order)
+                return xpm_error_exit_status(xpm_fail_memory(err));
+        by_hand hand = {.spec = &order->spec, .stock = stock, .err = err, .scheduled = true};
+        int rc = read_manifest(file, index, order, &job_dir, err);
+        if (rc != 0) {
                 xpm_order_destroy(order);
-        xpm_heartbeat_stop(hand.site.heartbeat);
-        xpm_site_release(&hand.site);
-        return rc == 0 ? hand.status : xpm_error_exit_status(rc);
+                return xpm_error_exit_status(rc);
+        }
+        int status = work(&hand, job_dir, order);
+        drop_empty_log();
+        return status;
 }

@@ -15,6 +15,7 @@ typedef struct xpm_order {
         uint32_t attempt;  /* the engine's number */
         bool again;        /* run although it is done */
         bool by_hand;      /* from its run file: no engine took its tokens */
+        const char *nonce; /* of the attempt that a scheduler was given, which alone may begin; NULL: a new one */
         int64_t submitted; /* microseconds since the epoch */
         xpm_jobspec spec;
         const char *params, *script; /* contents to write; NULL: they are there */

@@ -27,6 +27,7 @@ enum name_kind {
         SETUP,
         RANKS,
         MODULES,
+        DIRECTIVES,
         ENV,     /* of the job */
         PROGRAM, /* that a list starts after the setup */
         MISSING, /* what is said when it is not there */
@@ -36,10 +37,25 @@ enum name_kind {
 };
 
 static const char *const names[KINDS] = {
-        [JOB] = "job",     [TASK] = "task",       [EXPERIMENT] = "experiment", [SCRIPT] = "script", [PATH] = "path",
-        [CWD] = "cwd",     [XPM] = "xpm",         [SHELL] = "shell",           [WORDS] = "words",   [TEXT] = "text",
-        [SETUP] = "setup", [RANKS] = "ranks",     [MODULES] = "modules",       [ENV] = "env",       [NAME] = "name",
-        [VALUE] = "value", [PROGRAM] = "program", [MISSING] = "missing",
+        [JOB] = "job",
+        [TASK] = "task",
+        [EXPERIMENT] = "experiment",
+        [SCRIPT] = "script",
+        [PATH] = "path",
+        [CWD] = "cwd",
+        [XPM] = "xpm",
+        [SHELL] = "shell",
+        [WORDS] = "words",
+        [TEXT] = "text",
+        [SETUP] = "setup",
+        [RANKS] = "ranks",
+        [MODULES] = "modules",
+        [ENV] = "env",
+        [NAME] = "name",
+        [VALUE] = "value",
+        [DIRECTIVES] = "directives",
+        [PROGRAM] = "program",
+        [MISSING] = "missing",
 };
 
 typedef struct context {
@@ -95,6 +111,7 @@ static bool truth(void *data, const xpm_mustache_item *item)
         case SETUP: return spec->setup && *spec->setup;
         case RANKS: return spec->need.ranks > 0;
         case MODULES: return spec->module_count > 0;
+        case DIRECTIVES: return spec->directives && spec->directives[0];
         case PROGRAM:
         case MISSING: return program_of(spec) != NULL;
         default: return true;
@@ -131,6 +148,13 @@ static void put_words(xpm_text *out, bool quoted, const char *const *words, size
                         xpm_text_putc(out, ' ');
                 put(out, quoted, words[i]);
         }
+}
+
+/* One line each, without the last one's end. */
+static void put_directives(xpm_text *out, const char *const *directives)
+{
+        for (size_t i = 0; directives && directives[i]; i++)
+                xpm_text_printf(out, "%s#SBATCH %s", i > 0 ? "\n" : "", directives[i]);
 }
 
 int xpm_script_fail_missing(const char *command, xpm_error *err)
@@ -197,6 +221,7 @@ static int print(void *data, const xpm_mustache_tag *tag, const xpm_mustache_ite
         case SETUP: put(out, quoted, spec->setup ? spec->setup : ""); break;
         case RANKS: xpm_text_printf(out, "%" PRId64, spec->need.ranks); break;
         case MODULES: put_words(out, quoted, spec->modules, spec->module_count); break;
+        case DIRECTIVES: put_directives(out, spec->directives); break;
         case PROGRAM: put(out, quoted, program ? program : ""); break;
         case MISSING: put_missing(out, quoted, program ? program : ""); break;
         case NAME: put(out, quoted, spec->env[item->data[0]].name); break;

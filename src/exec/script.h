@@ -1,8 +1,9 @@
 /* script.h: run files from their template
  *
  * A template is a Mustache template over a few names: job task experiment script path cwd xpm shell words text setup
- * ranks env (name, value) modules, and, where the run file ends with the start of a program, program and missing
- * (what is said when it is not there). {{x}} is quoted for the shell, {{{x}}} is plain.
+ * ranks env (name, value) modules directives (lines of `#SBATCH`, plain), and, where the run file ends with the start
+ * of a program, program and missing (what is said when it is not there). {{x}} is quoted for the shell, {{{x}}} is
+ * plain.
  */
 #ifndef XPM_EXEC_SCRIPT_H
 #define XPM_EXEC_SCRIPT_H

@@ -3,6 +3,8 @@
 #ifndef XPM_EXEC_WORKER_H
 #define XPM_EXEC_WORKER_H
 
+#include <stddef.h>
+
 #include "experimaestro/error.h"
 
 /* STOCK is of xpm_stock_file (stock.h), opened before the guardian split off; it is taken. -1: none. */
@@ -14,5 +16,9 @@ int xpm_worker_serve(int fd, int slots, int stock, xpm_error *err);
 /* `xpm worker --job DIR`: run this one job, from a run file. Refuses when a dependency is not done, naming it. Returns
  * the exit status for the shell: 0 done (or done already), 1 failed, 3 refused. */
 int xpm_worker_run_job(const char *job_dir, int stock, xpm_error *err);
+
+/* `xpm worker --batch FILE`: run job INDEX of a batch that a scheduler was given (docs/reference/workspace.md,
+ * "batches"), unless somebody else has it, or it has ended, or it was given away meanwhile: then 0, at once. */
+int xpm_worker_run_batch(const char *file, size_t index, int stock, xpm_error *err);
 
 #endif

@@ -81,9 +81,10 @@ typedef struct xpm_jobspec {
         int64_t max_retries; /* -1: not said */
         bool resumable;
         enum { XPM_TRANSIENT_NO, XPM_TRANSIENT_YES, XPM_TRANSIENT_REMOVE } transient;
-        const char *launcher; /* or NULL */
-        const char *recipe;   /* 64 hexadecimal digits */
-        const char *command;  /* one line for people: what --json prints */
+        const char *launcher;          /* or NULL */
+        const char *const *directives; /* for its scheduler; NULL-terminated, or NULL: none */
+        const char *recipe;            /* 64 hexadecimal digits */
+        const char *command;           /* one line for people: what --json prints */
 } xpm_jobspec;
 
 #endif

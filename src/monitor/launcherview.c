@@ -28,6 +28,13 @@ static void on_log(const xpm_core *core, int level, const char *line)
                 xpm_text_printf(&view->heard, "%s\n", line);
 }
 
+/* Nobody counts them here. */
+static void requested(const xpm_core *core, size_t count)
+{
+        (void)core;
+        (void)count;
+}
+
 static int host_check(const xpm_core *core, const xpm_host_limits *limits, const xpm_shape *shape, xpm_error *err)
 {
         xpm_launcher_view *view = core->data;
@@ -54,6 +61,7 @@ static int lend(xpm_launcher_view *view, xpm_error *err)
                 .log = on_log,
                 .host_limits = xpm_launcher_limits,
                 .host_check = host_check,
+                .requested = requested,
         };
         xpm_channel_lend(&view->core);
         return 0;
@@ -241,6 +249,10 @@ int xpm_launcher_view_check(xpm_launcher_view *view, size_t rank, const char **t
         xpm_text_clear(&view->heard);
         if (xpm_candidates_open(&view->candidates, view->candidates.order[rank], &own) == XPM_ENOMEM)
                 return xpm_fail_memory(err);
+        /* One that runs jobs elsewhere is asked whether it is there. */
+        const xpm_need anything = {.cores = 1};
+        if (!own.code && !runs_here(one) && one->ops->check)
+                xpm_candidates_check(&view->candidates, view->candidates.order[rank], &anything, &own);
         if (one->entry && runs_here(one)) {
                 rc = xpm_host_cores(&view->host, one->entry->host.gpu_count > 0, &cores, err);
                 if (rc == 0)

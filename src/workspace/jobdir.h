@@ -64,6 +64,9 @@ int xpm_jobdir_past(const xpm_jobdir *job, xpm_job_past *past, xpm_error *err);
 int xpm_jobdir_begin(const xpm_jobdir *job, const xpm_job_status *status, const char *const *outputs,
                      size_t output_count, xpm_error *err);
 
+/* A scheduler is given the job: STATUS says so, and names the attempt that may begin. */
+int xpm_jobdir_schedule(const xpm_jobdir *job, const xpm_job_status *status, xpm_error *err);
+
 /* Open SCRIPT.out and SCRIPT.err anew; those of the attempt before become SCRIPT.out.N and SCRIPT.err.N, N its number
  * LAST or the next that is free. */
 int xpm_jobdir_logs(const xpm_jobdir *job, uint32_t last, int logs[2], xpm_error *err);

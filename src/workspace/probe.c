@@ -123,6 +123,17 @@ static void read_failed(const place *at)
         json_decref(json);
 }
 
+static void read_handle(const place *at, const json_t *status)
+{
+        const char *handle = member(status, "handle"), *launcher = member(status, "launcher");
+        if (!handle || !launcher)
+                return;
+        at->out->state = XPM_JOB_SCHEDULED;
+        at->out->attempt = (uint32_t)integer_of(status, "attempt");
+        snprintf(at->out->handle, sizeof at->out->handle, "%s", handle);
+        snprintf(at->out->launcher, sizeof at->out->launcher, "%s", launcher);
+}
+
 /* What status.json says, when it is committed; else whether an attempt was begun goes to *BEGUN. */
 static bool read_committed(const place *at, bool *begun)
 {
@@ -136,6 +147,8 @@ static bool read_committed(const place *at, bool *begun)
                 set_error(at, failure_of(status, "failure_reason"), integer_of(status, "exit_code"),
                           member(status, "message"));
         *begun = state == XPM_JOB_RUNNING;
+        if (state == XPM_JOB_SCHEDULED)
+                read_handle(at, status);
         json_decref(status);
         return committed;
 }
@@ -174,6 +187,14 @@ static bool has_process(const place *at)
         return alive;
 }
 
+/* A scheduler may have it. */
+static void read_running(const place *at)
+{
+        json_t *status = load(at, ".experimaestro/status.json", STATUS_LIMIT);
+        read_handle(at, status);
+        json_decref(status);
+}
+
 /* No marker, or SCRIPT.failed. */
 static int look_closer(const place *at, int done, int failed)
 {
@@ -181,9 +202,10 @@ static int look_closer(const place *at, int done, int failed)
         if (locked < 0)
                 return locked;
         bool begun;
-        if (locked)
+        if (locked) {
+                read_running(at);
                 at->out->state = XPM_JOB_RUNNING;
-        else if (read_committed(at, &begun))
+        } else if (read_committed(at, &begun))
                 return 0;
         else if (done)
                 at->out->state = XPM_JOB_DONE;

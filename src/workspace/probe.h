@@ -3,15 +3,21 @@
 #ifndef XPM_WORKSPACE_PROBE_H
 #define XPM_WORKSPACE_PROBE_H
 
+#include <stdint.h>
+
 #include "experimaestro/state.h"
 #include "workspace/workspace.h"
 
 typedef struct xpm_probe {
-        enum xpm_job_state state; /* UNSCHEDULED: nothing ran; DONE, ERROR, RUNNING (its lock is held) */
+        enum xpm_job_state state; /* UNSCHEDULED: nothing ran; DONE, ERROR, RUNNING (its lock is held), SCHEDULED (a
+                                     scheduler has it) */
         enum xpm_failure failure; /* of ERROR; LOST of UNSCHEDULED: an attempt began and has no end */
         int code;                 /* of ERROR: exit status, -1: none */
         char recipe[65];          /* of DONE, when asked for: from its status; "" unknown */
         char message[256];        /* of ERROR */
+        char launcher[64],
+                handle[256]; /* of SCHEDULED and RUNNING: which scheduler has it, under what name; "": none */
+        uint32_t attempt;    /* of SCHEDULED */
 } xpm_probe;
 
 /* Look at jobs/TASK/JOB. A directory that does not exist is UNSCHEDULED, or DONE when the job is done in one of the

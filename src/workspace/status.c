@@ -199,6 +199,10 @@ void xpm_job_status_json(const xpm_job_status *status, xpm_text *text)
         else
                 xpm_text_puts(text, "null");
         put_string(text, "run_group_id", NULL);
+        if (status->handle) {
+                put_string(text, "launcher", status->launcher);
+                put_string(text, "handle", status->handle);
+        }
         put_string(text, "recipe", status->recipe);
         put_string(text, "command", status->command);
         put_string(text, "host", status->host);
@@ -246,7 +250,9 @@ static int keep_attempts(const json_t *status, xpm_job_past *past)
                 xpm_text_puts(&past->attempts, dump);
                 free(dump);
         }
-        put_attempt(&past->attempts, status, past);
+        /* One that waits for its scheduler has not begun. */
+        if (past->state != XPM_JOB_SCHEDULED)
+                put_attempt(&past->attempts, status, past);
         return past->attempts.failed ? -1 : 0;
 }
 
@@ -285,6 +291,8 @@ static int read_members(const json_t *status, xpm_job_past *past)
         past->attempt = (uint32_t)(attempt > 0 ? attempt : retries + 1);
         copy(past->message, sizeof past->message, member(status, "message"));
         copy(past->nonce, sizeof past->nonce, member(status, "nonce"));
+        copy(past->launcher, sizeof past->launcher, member(status, "launcher"));
+        copy(past->handle, sizeof past->handle, member(status, "handle"));
         read_process(json_object_get(status, "process"), past);
         return keep_attempts(status, past);
 }

@@ -21,7 +21,7 @@ void xpm_iso_time(int64_t microseconds, char text[XPM_ISO_TIME_SIZE]);
 /* CLOCK_REALTIME in microseconds. */
 int64_t xpm_time_now(void);
 
-enum { XPM_NONCE_SIZE = 17, XPM_BOOT_SIZE = 37, XPM_BEAT_PATH = 512 };
+enum { XPM_NONCE_SIZE = 17, XPM_BOOT_SIZE = 37, XPM_BEAT_PATH = 512, XPM_HANDLE_SIZE = 256 };
 
 /* boot_id of this host; "" unknown. Never NULL; read once. */
 const char *xpm_boot_id(void);
@@ -52,6 +52,7 @@ typedef struct xpm_job_status {
         uint32_t attempt;                  /* from 1 */
         const char *nonce;                 /* of the attempt, 16 hexadecimal digits, or NULL */
         bool resumable;
+        const char *launcher, *handle; /* under what name a scheduler has it, or NULL */
         const char *recipe, *command, *host;
         int64_t cores, gpus;
         const char *cpuset;             /* hardware threads that it got, `0-3,8`, or NULL */
@@ -80,6 +81,7 @@ typedef struct xpm_job_past {
         uint32_t attempt; /* the last one's number; 0: none */
         char nonce[XPM_NONCE_SIZE];
         char message[256];
+        char launcher[64], handle[XPM_HANDLE_SIZE]; /* of SCHEDULED: who has it, under what name; "": nobody */
         /* Where it runs or ran, as far as it was said. */
         char host[65], boot[XPM_BOOT_SIZE];
         pid_t command; /* its session, 0: unknown */

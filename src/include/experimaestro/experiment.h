@@ -143,6 +143,7 @@ typedef struct xpm_counts {
         size_t failed_dependency;
         size_t kept_failed; /* failed before and kept (--keep-failed), beyond `failed` */
         size_t running, scheduled, ready, waiting;
+        size_t requests;   /* made to schedulers */
         size_t mismatched; /* jobs that have not got what they asked for; each was told in the log */
 } xpm_counts;
 

@@ -22,6 +22,8 @@
 typedef struct xpm_core xpm_core;
 typedef struct xpm_channel xpm_channel; /* the way to a worker (exec/channel.h) */
 
+enum { XPM_LAUNCH_NONCE = 17 };
+
 /* One attempt of one job, borrowed for the call of submit(). */
 typedef struct xpm_launch {
         uint64_t tag;                   /* the engine's name of the job; comes back in events */
@@ -29,6 +31,7 @@ typedef struct xpm_launch {
         bool again;                     /* run although it is done: --rerun */
         const struct xpm_jobspec *spec; /* opaque to modules */
         const char *path;               /* absolute job directory */
+        const char *const *directives;  /* NULL-terminated: what xpm_launcher.directives said of it */
         const char *params;             /* content of params.json */
         size_t params_length;
         const char *script; /* content of the run file */
@@ -51,6 +54,8 @@ enum xpm_launch_event_kind {
         XPM_LAUNCH_STARTED,  /* runs; only for jobs that last */
         XPM_LAUNCH_ENDED,    /* the outcome is in its directory: done, or reason, code, message */
         XPM_LAUNCH_LOST,     /* the worker or node is gone, without an outcome */
+        XPM_LAUNCH_LEFT, /* a scheduler has it no more: its directory tells how it ended, and where that tells nothing,
+                            reason and message do (NULL: it never began, and is ready again) */
 };
 
 typedef struct xpm_launch_event {
@@ -87,6 +92,8 @@ struct xpm_core {
         bool durable;                     /* outcomes must survive the loss of power before they are told */
         bool cautious;                    /* a failure may stop the run: take no job that cannot start at once */
 
+        const char *run; /* absolute, once jobs run; NULL before */
+
         void (*event)(const xpm_core *core, const xpm_launch_event *event);
         void (*log)(const xpm_core *core, int level, const char *line);
 
@@ -95,6 +102,15 @@ struct xpm_core {
         /* 0 when a job of SHAPE fits this host within LIMITS when nothing else runs, else XPM_ELAUNCHER and what is
          * missing. */
         int (*host_check)(const xpm_core *core, const xpm_host_limits *limits, const xpm_shape *shape, xpm_error *err);
+
+        /* For schedulers. Make the job's directory ready for an attempt that LAUNCHER starts some time, under the name
+         * HANDLE: NONCE names the attempt. 0, or 1 when it is not to be started (the engine knows, by LEFT), or an
+         * error. Then `xpm worker --batch FILE`, started by the scheduler, runs it, where line I of FILE, from 0, is
+         * {"job": "PATH", "nonce": "NONCE"}, and I is SLURM_ARRAY_TASK_ID, or 0. */
+        int (*prepare)(const xpm_core *core, const xpm_launch *launch, const char *launcher, const char *handle,
+                       char nonce[XPM_LAUNCH_NONCE], xpm_error *err);
+        /* So many requests were made to a scheduler: for the run's summary. */
+        void (*requested)(const xpm_core *core, size_t count);
 
         /* Workers: start one on this host over a socket pair; hand jobs to it; take back what it has not begun; signal
          * what runs. */
@@ -116,11 +132,18 @@ typedef struct xpm_launcher {
         size_t size;  /* sizeof(xpm_launcher) */
         const char *name;
         const char *script; /* name of the template of its run files: `local.sh` */
-        /* Make an instance from its entry in launchers.yaml as JSON text (NULL: none). */
-        int (*open)(const xpm_core *core, const char *config, void **instance, xpm_error *err);
+        bool lasting;       /* its jobs go on without the engine, which finds them again: it need not wait for them */
+        /* Make an instance called NAME from its entry in launchers.yaml as JSON text (NULL: none). */
+        int (*open)(const xpm_core *core, const char *name, const char *config, void **instance, xpm_error *err);
+        /* What a run file tells the scheduler of a job of SHAPE: ADD is called for each option, `--time=30`. NULL:
+         * none.
+         */
+        int (*directives)(void *instance, const xpm_shape *shape, int (*add)(void *data, const char *directive),
+                          void *data, xpm_error *err);
         /* Let go; jobs that run go on and record their outcome themselves. */
         void (*close)(void *instance);
-        /* 0 when this host can run jobs of SHAPE, else XPM_ELAUNCHER and why not. */
+        /* 0 when this host can run jobs of SHAPE, else XPM_ELAUNCHER and why not; XPM_EIO when that is not known now.
+         */
         int (*check)(void *instance, const xpm_shape *shape, xpm_error *err);
         /* How many more jobs of SHAPE (NULL: any) it takes now. */
         size_t (*room)(void *instance, const xpm_shape *shape);

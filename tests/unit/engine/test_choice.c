@@ -25,9 +25,10 @@ static struct asked {
         bool refuses;
 } asked;
 
-static int open_one(const xpm_core *core, const char *config, void **instance, xpm_error *err)
+static int open_one(const xpm_core *core, const char *name, const char *config, void **instance, xpm_error *err)
 {
         (void)core;
+        (void)name;
         if (strstr(config, "slurm") && asked.refuses)
                 return xpm_fail(err, XPM_ELAUNCHER, "the controller is down");
         asked.opened++;

@@ -81,7 +81,7 @@ static int enter(void **state)
         fixture->core =
                 (xpm_core){.abi = XPM_LAUNCHER_ABI, .size = sizeof fixture->core, .data = fixture, .event = on_event};
         *state = fixture;
-        return fixture->launcher->open(&fixture->core, NULL, &fixture->instance, NULL);
+        return fixture->launcher->open(&fixture->core, "name", NULL, &fixture->instance, NULL);
 }
 
 static int leave(void **state)
@@ -221,7 +221,7 @@ static void jobs_that_are_left_at_the_end_are_told_of_to_nobody(void **state)
         submit(fixture, 1, 3);
         fixture->launcher->close(fixture->instance);
         assert_int_equal(fixture->count, 0);
-        assert_int_equal(fixture->launcher->open(&fixture->core, NULL, &fixture->instance, NULL), 0);
+        assert_int_equal(fixture->launcher->open(&fixture->core, "name", NULL, &fixture->instance, NULL), 0);
         dispatch(fixture);
         assert_int_equal(fixture->count, 0);
 }

@@ -72,7 +72,7 @@ static struct fixture *enter(void)
                                    .event = on_event,
                                    .log = on_log};
         xpm_channel_lend(&fixture->core);
-        assert_int_equal(fixture->launcher->open(&fixture->core, NULL, &fixture->instance, NULL), 0);
+        assert_int_equal(fixture->launcher->open(&fixture->core, "name", NULL, &fixture->instance, NULL), 0);
         return fixture;
 }
 

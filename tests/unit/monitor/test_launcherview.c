@@ -200,8 +200,8 @@ static void compile(const struct place *place, const char *body)
         snprintf(module, sizeof module, "%s/slurm.so", place->path);
         xpm_text_printf(&text,
                         "#include <stdio.h>\n#include <experimaestro/launcher.h>\n"
-                        "static int slurm_open(const xpm_core *core, const char *config, void **instance, xpm_error "
-                        "*err)\n{ *instance = (void *)core; %s }\n"
+                        "static int slurm_open(const xpm_core *core, const char *name, const char *config, void "
+                        "**instance, xpm_error *err)\n{ *instance = (void *)core; %s }\n"
                         "static void slurm_close(void *instance) { (void)instance; }\n"
                         "const xpm_launcher xpm_launcher_slurm = {.abi = XPM_LAUNCHER_ABI, .size = "
                         "sizeof(xpm_launcher), .name = \"slurm\", .open = slurm_open, .close = slurm_close};\n",

@@ -1,0 +1,583 @@
+/* slurm: jobs run through Slurm, many to a submission
+ *
+ * Jobs that are alike are collected for a moment and go as one job array. One listing serves all jobs of the user; it
+ * is asked for more and more seldom while nothing changes, within an allowance that refills. What a job's directory
+ * says counts; Slurm's word counts where that says nothing. */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "slurm.h"
+
+/* Milliseconds: while jobs are collected, until an answer is missed (the library itself waits for 10 s, some times
+ * over), and between tries at a controller that is busy. */
+enum { COLLECT = 300, PATIENCE = 120000, BACKOFF = 1000, BACKOFF_MOST = 60000 };
+
+/* Deaths of the helper in a row, after which it is in no hurry. */
+enum { MANY = 3 };
+
+enum { ARRAY = 1000, SUBMITTED = 100000 };
+
+int64_t slurm_now(void)
+{
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int slurm_fail(xpm_error *err, int code, const char *words)
+{
+        if (err && !err->code) {
+                err->code = code;
+                snprintf(err->message, sizeof err->message, "%s", words);
+        }
+        return code;
+}
+
+void slurm_note(const slurm *self, const char *words)
+{
+        enum { NOTE = 2 };
+        self->core->log(self->core, NOTE, words);
+}
+
+static size_t limit_of(const slurm *self, const char *key, size_t standard)
+{
+        json_int_t limit = json_integer_value(json_object_get(json_object_get(self->config, "limits"), key));
+        return limit > 0 ? (size_t)limit : standard;
+}
+
+static void slurm_close(void *instance);
+static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *err);
+
+static int slurm_open(const xpm_core *core, const char *name, const char *config, void **instance, xpm_error *err)
+{
+        slurm *self = calloc(1, sizeof *self);
+        if (!self)
+                return XPM_ENOMEM;
+        self->core = core;
+        self->helper = (helper){.core = core, .fd = -1};
+        self->name = strdup(name);
+        self->config = config ? json_loads(config, 0, NULL) : json_object();
+        if (!self->name || !self->config) {
+                slurm_close(self);
+                return slurm_fail(err, XPM_ENOMEM, "out of memory");
+        }
+        self->array = limit_of(self, "array", ARRAY);
+        self->submitted = limit_of(self, "submitted", SUBMITTED);
+        self->interval = LIST_OFTEN;
+        self->budget = LIST_BUDGET;
+        self->last_refill = slurm_now();
+        *instance = self;
+        return 0;
+}
+
+static void slurm_close(void *instance)
+{
+        slurm *self = instance;
+        helper_stop(&self->helper);
+        while (self->batches) {
+                batch *next = self->batches->next;
+                batch_free(self->batches);
+                self->batches = next;
+        }
+        json_decref(self->cancelling);
+        json_decref(self->partitions);
+        json_decref(self->config);
+        free(self->name);
+        free(self);
+}
+
+void slurm_tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
+                const char *message)
+{
+        const xpm_launch_event event = {.kind = kind,
+                                        .tag = job->tag,
+                                        .attempt = job->attempt,
+                                        .code = -1,
+                                        .reason = reason,
+                                        .message = message};
+        self->core->event(self->core, &event);
+}
+
+/* JOB is Slurm's no more. */
+void slurm_leave(slurm *self, batch *batch_, slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
+                 const char *message)
+{
+        if (job->state == JOB_LEFT)
+                return;
+        job->state = JOB_LEFT;
+        batch_->left++;
+        self->active -= job->ours;
+        if (job->ours)
+                slurm_tell(self, job, kind, reason, message);
+}
+
+void slurm_leave_all(slurm *self, batch *batch_, enum xpm_launch_event_kind kind, const char *reason,
+                     const char *message)
+{
+        for (size_t i = 0; i < batch_->count; i++)
+                slurm_leave(self, batch_, &batch_->jobs[i], kind, reason, message);
+}
+
+static void forget_finished(slurm *self)
+{
+        for (batch **at = &self->batches; *at;) {
+                batch *batch_ = *at;
+                if (batch_->left < batch_->count || batch_->state == BATCH_SENT) {
+                        at = &batch_->next;
+                        continue;
+                }
+                *at = batch_->next;
+                batch_free(batch_);
+        }
+}
+
+static size_t slurm_room(void *instance, const xpm_shape *shape)
+{
+        const slurm *self = instance;
+        (void)shape;
+        return self->active < self->submitted ? self->submitted - self->active : 0;
+}
+
+static batch *find_collecting(slurm *self, const char *const *directives)
+{
+        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                if (batch_->state == BATCH_COLLECTS && batch_->count < self->array &&
+                    batch_is_alike(batch_, directives))
+                        return batch_;
+        batch *made = batch_create(self->core, directives);
+        if (!made)
+                return NULL;
+        made->due = slurm_now() + COLLECT;
+        made->next = self->batches;
+        self->batches = made;
+        return made;
+}
+
+static int slurm_submit(void *instance, const xpm_launch *const *launches, size_t count, xpm_error *err)
+{
+        slurm *self = instance;
+        if (!self->asked_partitions)
+                slurm_ask_limits(self);
+        for (size_t i = 0; i < count; i++) {
+                char handle[256], nonce[XPM_LAUNCH_NONCE];
+                batch *batch_ = find_collecting(self, launches[i]->directives);
+                if (!batch_)
+                        return slurm_fail(err, XPM_ENOMEM, "out of memory");
+                batch_handle(batch_, batch_->count, handle);
+                int rc = self->core->prepare(self->core, launches[i], self->name, handle, nonce, err);
+                if (rc == 1)
+                        continue;
+                if (rc != 0 || batch_add(batch_, launches[i]) != 0)
+                        return rc != 0 ? rc : slurm_fail(err, XPM_ENOMEM, "out of memory");
+                memcpy(batch_->jobs[batch_->count - 1].nonce, nonce, sizeof nonce);
+                self->active++;
+        }
+        forget_finished(self);
+        return 0;
+}
+
+static void quote(FILE *stream, const char *word)
+{
+        fputc('\'', stream);
+        for (; *word; word++)
+                if (*word == '\'')
+                        fputs("'\\''", stream);
+                else
+                        fputc(*word, stream);
+        fputc('\'', stream);
+}
+
+/* What Slurm runs for each job of the batch. The caller frees. */
+static char *make_script(const slurm *self, const batch *batch_)
+{
+        char *text = NULL;
+        size_t length = 0;
+        const char *setup = json_string_value(json_object_get(self->config, "setup"));
+        FILE *stream = open_memstream(&text, &length);
+        if (!stream)
+                return NULL;
+        fprintf(stream, "#!/bin/sh\n%s%s", setup ? setup : "",
+                setup && *setup && setup[strlen(setup) - 1] != '\n' ? "\n" : "");
+        fputs("exec ", stream);
+        quote(stream, self->core->executable);
+        fputs(" worker --batch ", stream);
+        quote(stream, batch_->manifest);
+        fputc('\n', stream);
+        if (fclose(stream) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+void slurm_comment(const slurm *self, const batch *batch_, char comment[COMMENT])
+{
+        snprintf(comment, COMMENT, "xpm:%.400s:%.400s", self->core->workspace, batch_->name);
+}
+
+static int send_batch(slurm *self, batch *batch_, xpm_error *err)
+{
+        char comment[COMMENT];
+        char *script = make_script(self, batch_), *output = NULL;
+        int rc = script && asprintf(&output, "%s%s.log", batch_->manifest, batch_->count > 1 ? ".%a" : "") > 0
+                         ? batch_write(batch_, err)
+                         : slurm_fail(err, XPM_ENOMEM, "out of memory");
+        slurm_comment(self, batch_, comment);
+        json_t *request =
+                rc == 0 ? json_pack("{s:s, s:O, s:s, s:I, s:s, s:s}", "do", "submit", "options", batch_->directives,
+                                    "script", script, "array", (json_int_t)(batch_->count > 1 ? batch_->count : 0),
+                                    "comment", comment, "output", output)
+                        : NULL;
+        if (rc == 0)
+                batch_->request = request ? helper_send(&self->helper, request, err) : 0;
+        if (rc == 0 && batch_->request == 0)
+                rc = slurm_fail(err, XPM_ELAUNCHER, "Slurm cannot be asked");
+        if (rc == 0) {
+                batch_->state = BATCH_SENT;
+                if (!self->asked_at)
+                        self->asked_at = slurm_now();
+        }
+        free(script);
+        free(output);
+        return rc;
+}
+
+/* Try again, later and later. */
+static void put_off(batch *batch_, enum batch_state state)
+{
+        batch_->state = state;
+        batch_->backoff = batch_->backoff ? 2 * batch_->backoff : BACKOFF;
+        if (batch_->backoff > BACKOFF_MOST)
+                batch_->backoff = BACKOFF_MOST;
+        batch_->due = slurm_now() + batch_->backoff;
+}
+
+int slurm_accepted(slurm *self, batch *batch_, long job, xpm_error *err)
+{
+        batch_->job_id = job;
+        batch_->state = BATCH_QUEUED;
+        batch_->accepted = slurm_now();
+        for (size_t i = 0; i < batch_->count; i++)
+                if (batch_->jobs[i].state == JOB_COLLECTED)
+                        batch_->jobs[i].state = JOB_QUEUED;
+        self->interval = LIST_OFTEN;
+        listing_find_out(self, LIST_OFTEN);
+        int rc = batch_write_id(batch_, err);
+        return rc == 0 && self->cancelled ? slurm_cancel(self, NULL, 0, err) : rc;
+}
+
+static int take_submission(slurm *self, batch *batch_, const json_t *answer, xpm_error *err)
+{
+        long job = (long)json_integer_value(json_object_get(answer, "job"));
+        const char *error = json_string_value(json_object_get(answer, "error"));
+        bool ambiguous;
+        if (job > 0)
+                return slurm_accepted(self, batch_, job, err);
+        if (!error)
+                error = "no answer";
+        if (refusal_passes(error, &ambiguous)) {
+                char words[600];
+                if (batch_->backoff == 0) {
+                        snprintf(words, sizeof words, "Slurm takes no jobs now, they are kept and tried again: %s",
+                                 error);
+                        slurm_note(self, words);
+                }
+                put_off(batch_, ambiguous ? BATCH_LOST_TRACK : BATCH_WAITS);
+                if (ambiguous)
+                        listing_find_out(self, batch_->backoff);
+                else if (self->withdrawn)
+                        slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
+                return 0;
+        }
+        char message[700];
+        snprintf(message, sizeof message, "Slurm refused it: %s", error);
+        slurm_leave_all(self, batch_, XPM_LAUNCH_REFUSED, NULL, message);
+        batch_->state = BATCH_QUEUED;
+        return 0;
+}
+
+/* The loop. */
+
+static bool has_queued(const slurm *self)
+{
+        for (const batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                if ((batch_->state == BATCH_QUEUED && batch_->left < batch_->count) ||
+                    batch_->state == BATCH_LOST_TRACK)
+                        return true;
+        return false;
+}
+
+static void take_cancelled(slurm *self, const json_t *answer)
+{
+        bool ambiguous;
+        const char *error = json_string_value(json_object_get(answer, "error"));
+        self->cancel_request = 0;
+        if (error && refusal_passes(error, &ambiguous)) {
+                listing_soon(self, LIST_OFTEN);
+                return;
+        }
+        json_decref(self->cancelling);
+        self->cancelling = NULL;
+}
+
+static int take_answer(slurm *self, const json_t *answer, xpm_error *err)
+{
+        json_int_t id = json_integer_value(json_object_get(answer, "id"));
+        int rc = 0;
+        self->core->requested(self->core, (size_t)json_integer_value(json_object_get(answer, "requests")));
+        if (id == self->listing) {
+                int64_t asked = self->asked_at;
+                self->listing = 0;
+                self->asked_at = 0;
+                rc = listing_take(self, answer, asked, err);
+                if (has_queued(self))
+                        listing_soon(self, self->interval);
+                return rc;
+        }
+        if (id == self->cancel_request) {
+                take_cancelled(self, answer);
+                return 0;
+        }
+        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                if (batch_->state == BATCH_SENT && batch_->request == id) {
+                        if (!self->listing)
+                                self->asked_at = 0;
+                        return take_submission(self, batch_, answer, err);
+                }
+        return 0;
+}
+
+/* What the helper had been asked has no answer: submissions may have arrived. */
+static void helper_died(slurm *self)
+{
+        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                if (batch_->state == BATCH_SENT) {
+                        put_off(batch_, BATCH_LOST_TRACK);
+                        listing_find_out(self, batch_->backoff);
+                }
+        if (self->listing || self->cancel_request)
+                listing_soon(self, self->helper.restarts > MANY ? LIST_SELDOM : LIST_OFTEN);
+        self->cancel_request = 0;
+        self->listing = 0;
+        self->asked_at = 0;
+}
+
+static int slurm_dispatch(void *instance, xpm_error *err)
+{
+        slurm *self = instance;
+        bool died = false;
+        int rc = 0;
+        json_t *answer;
+        while (rc == 0 && (answer = helper_receive(&self->helper, &died))) {
+                rc = take_answer(self, answer, err);
+                json_decref(answer);
+        }
+        int64_t now = slurm_now();
+        if (died)
+                helper_died(self);
+        else if (self->asked_at && now - self->asked_at > PATIENCE) {
+                slurm_note(self, "Slurm has not answered for two minutes: asking anew");
+                helper_stop(&self->helper);
+                helper_died(self);
+        }
+        for (batch *batch_ = self->batches; rc == 0 && batch_; batch_ = batch_->next)
+                if ((batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS) && batch_->due <= now)
+                        rc = send_batch(self, batch_, err);
+        if (rc == 0 && self->list_at && self->list_at <= now && !self->listing)
+                listing_ask(self);
+        forget_finished(self);
+        return rc;
+}
+
+static int slurm_fd(void *instance)
+{
+        return ((const slurm *)instance)->helper.fd;
+}
+
+static short slurm_events(void *instance)
+{
+        return (short)(POLLIN | (helper_wants_write(&((const slurm *)instance)->helper) ? POLLOUT : 0));
+}
+
+static int64_t slurm_deadline(void *instance)
+{
+        const slurm *self = instance;
+        int64_t first = self->list_at && !self->listing ? self->list_at : -1;
+        for (const batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                if ((batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS) &&
+                    (first < 0 || batch_->due < first))
+                        first = batch_->due;
+        if (self->asked_at && (first < 0 || self->asked_at + PATIENCE < first))
+                first = self->asked_at + PATIENCE + 1;
+        return first;
+}
+
+static int slurm_withdraw(void *instance, xpm_error *err)
+{
+        slurm *self = instance;
+        char *ids = NULL;
+        size_t length = 0, queued = 0;
+        FILE *stream = open_memstream(&ids, &length);
+        (void)err;
+        self->withdrawn = true;
+        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
+                if (batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS)
+                        slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
+                else if (batch_->left < batch_->count) {
+                        queued += batch_->count - batch_->left;
+                        if (stream && batch_->job_id)
+                                fprintf(stream, " %ld", batch_->job_id);
+                }
+        }
+        if (stream && fclose(stream) == 0 && queued > 0) {
+                char words[1024];
+                snprintf(words, sizeof words,
+                         "%zu job%s stay%s with Slurm, and the same command finds them again; this cancels them: "
+                         "scancel%.900s",
+                         queued, queued == 1 ? "" : "s", queued == 1 ? "s" : "", ids);
+                slurm_note(self, words);
+        }
+        free(ids);
+        forget_finished(self);
+        return 0;
+}
+
+static bool is_named(const slurm_job *job, const uint64_t *tags, size_t count)
+{
+        for (size_t i = 0; i < count; i++)
+                if (tags[i] == job->tag)
+                        return true;
+        return count == 0;
+}
+
+/* One request for each array; its elements are named where not all of them are meant. */
+static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *err)
+{
+        slurm *self = instance;
+        json_t *ids = json_array();
+        self->cancelled = self->withdrawn;
+        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
+                size_t named = 0, there = batch_->count - batch_->left;
+                char id[64];
+                for (size_t i = 0; i < batch_->count; i++)
+                        named += batch_->jobs[i].state != JOB_LEFT && batch_->jobs[i].ours &&
+                                 is_named(&batch_->jobs[i], tags, count);
+                if (named == 0 || batch_->job_id == 0)
+                        continue;
+                if (named == there) {
+                        snprintf(id, sizeof id, "%ld", batch_->job_id);
+                        json_array_append_new(ids, json_string(id));
+                        continue;
+                }
+                for (size_t i = 0; i < batch_->count; i++)
+                        if (batch_->jobs[i].state != JOB_LEFT && batch_->jobs[i].ours &&
+                            is_named(&batch_->jobs[i], tags, count)) {
+                                snprintf(id, sizeof id, "%ld_%zu", batch_->job_id, i);
+                                json_array_append_new(ids, json_string(id));
+                        }
+        }
+        json_t *request = json_array_size(ids) > 0 ? json_pack("{s:s, s:o}", "do", "cancel", "jobs", ids) : NULL;
+        if (!request) {
+                json_decref(ids);
+                return 0;
+        }
+        self->interval = LIST_OFTEN;
+        listing_soon(self, LIST_OFTEN);
+        json_decref(self->cancelling);
+        self->cancelling = request;
+        self->cancel_request = 0;
+        return listing_cancel(self, err);
+}
+
+/* The batch of an earlier engine that HANDLE names, known by its manifest. */
+static batch *find_again(slurm *self, const char *handle, size_t *index)
+{
+        const char *hash = strrchr(handle, '#');
+        if (!hash)
+                return NULL;
+        *index = (size_t)atol(hash + 1);
+        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                if (strlen(batch_->name) == (size_t)(hash - handle) &&
+                    strncmp(batch_->name, handle, strlen(batch_->name)) == 0)
+                        return batch_;
+        batch *batch_ = batch_create(self->core, NULL);
+        if (!batch_)
+                return NULL;
+        free(batch_->name);
+        free(batch_->manifest);
+        batch_->name = strndup(handle, (size_t)(hash - handle));
+        batch_->manifest = NULL;
+        if (!batch_->name || asprintf(&batch_->manifest, "%s/%s", self->core->workspace, batch_->name) < 0) {
+                batch_->manifest = NULL;
+                batch_free(batch_);
+                return NULL;
+        }
+        batch_->found = true;
+        batch_->job_id = batch_read_id(batch_->manifest);
+        /* Without a number it is looked for by its comment. */
+        batch_->state = batch_->job_id ? BATCH_QUEUED : BATCH_LOST_TRACK;
+        batch_->next = self->batches;
+        self->batches = batch_;
+        return batch_;
+}
+
+static int put_element(batch *batch_, size_t index, uint64_t tag)
+{
+        const xpm_launch nobody = {.path = ""};
+        while (batch_->count <= index) {
+                if (batch_add(batch_, &nobody) != 0)
+                        return XPM_ENOMEM;
+                batch_->jobs[batch_->count - 1].state = JOB_LEFT;
+                batch_->jobs[batch_->count - 1].ours = false;
+                batch_->left++;
+        }
+        slurm_job *job = &batch_->jobs[index];
+        batch_->left--;
+        job->tag = tag;
+        job->attempt = 1;
+        job->ours = true;
+        job->state = JOB_QUEUED;
+        return 0;
+}
+
+static int slurm_reattach(void *instance, const uint64_t *tags, const char *const *handles, size_t count,
+                          xpm_error *err)
+{
+        slurm *self = instance;
+        for (size_t i = 0; i < count; i++) {
+                size_t index;
+                batch *batch_ = find_again(self, handles[i], &index);
+                if (!batch_ || put_element(batch_, index, tags[i]) != 0)
+                        return slurm_fail(err, XPM_ENOMEM, "out of memory");
+                self->active++;
+        }
+        self->since = 0;
+        self->list_at = slurm_now();
+        return 0;
+}
+
+__attribute__((visibility("default"))) const xpm_launcher xpm_launcher_slurm = {
+        .abi = XPM_LAUNCHER_ABI,
+        .size = sizeof(xpm_launcher),
+        .name = "slurm",
+        .script = "slurm.sh",
+        .lasting = true,
+        .open = slurm_open,
+        .directives = slurm_directives,
+        .close = slurm_close,
+        .check = slurm_check,
+        .room = slurm_room,
+        .submit = slurm_submit,
+        .withdraw = slurm_withdraw,
+        .cancel = slurm_cancel,
+        .reattach = slurm_reattach,
+        .fd = slurm_fd,
+        .events = slurm_events,
+        .deadline = slurm_deadline,
+        .dispatch = slurm_dispatch,
+};

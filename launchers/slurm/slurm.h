@@ -1,0 +1,157 @@
+/* slurm.h: what the files of the Slurm launcher share
+ *
+ * Jobs whose directives are alike are collected into batches; a batch is one job array. Whatever blocks, Slurm's own
+ * commands and library, happens in a helper process, to which requests go as lines of JSON and which answers so.
+ *
+ * Exactly-once is not this module's affair: a batch's manifest names the attempt that may begin for each of its jobs,
+ * and a worker that Slurm starts twice, or too late, leaves (docs/reference/launchers.md). So when it is not known
+ * whether a submission has arrived, sending it again is a waste and no harm.
+ */
+#ifndef XPM_LAUNCHERS_SLURM_H
+#define XPM_LAUNCHERS_SLURM_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <experimaestro/launcher.h>
+
+/* The helper process. */
+typedef struct helper {
+        const xpm_core *core;
+        pid_t pid; /* 0: not started */
+        int fd;    /* -1 */
+        char *in, *out;
+        size_t in_length, in_capacity, out_length, out_capacity;
+        int64_t next_id;
+        size_t restarts; /* without an answer in between */
+        bool answered;   /* since its start */
+        bool library;    /* what runs is the one on libslurm */
+        bool commands;   /* which is not tried any more */
+} helper;
+
+/* Send REQUEST, which is taken, with an `id` that is returned; 0 and ERR when the helper cannot be started. */
+int64_t helper_send(helper *helper_, json_t *request, xpm_error *err);
+/* The next answer that has arrived, or NULL. *DIED: it is gone, and what it had been asked has no answer. */
+json_t *helper_receive(helper *helper_, bool *died);
+/* Wait for the answer to ID, at most TIMEOUT milliseconds, dropping others; NULL. */
+json_t *helper_wait(helper *helper_, int64_t id, int timeout);
+bool helper_wants_write(const helper *helper_);
+void helper_stop(helper *helper_);
+
+enum job_state { JOB_COLLECTED, JOB_QUEUED, JOB_RUNNING, JOB_LEFT };
+
+typedef struct slurm_job {
+        uint64_t tag;
+        uint32_t attempt;
+        enum job_state state;
+        bool ours; /* of this run; false: an element of a batch that nobody asks for */
+        bool seen; /* in the last listing */
+        char nonce[XPM_LAUNCH_NONCE];
+        char *path;
+} slurm_job;
+
+enum batch_state { BATCH_COLLECTS, BATCH_SENT, BATCH_WAITS, BATCH_LOST_TRACK, BATCH_QUEUED };
+
+typedef struct batch {
+        struct batch *next;
+        char *name;     /* of its manifest, relative to the workspace: what handles begin with, and comments end with */
+        char *manifest; /* absolute */
+        json_t *directives;
+        enum batch_state state;
+        slurm_job *jobs;
+        size_t count, capacity, left; /* left: jobs that have left */
+        int64_t due;                  /* when to send it, CLOCK_MONOTONIC milliseconds */
+        int backoff;                  /* milliseconds, 0: none */
+        int64_t request;              /* its submission's */
+        long job_id;                  /* Slurm's; 0: not known */
+        int64_t accepted;             /* when */
+        bool found;                   /* of an earlier engine: it cannot be sent again */
+} batch;
+
+batch *batch_create(const xpm_core *core, const char *const *directives);
+void batch_free(batch *batch_);
+bool batch_is_alike(const batch *batch_, const char *const *directives);
+/* One more job. 0 or XPM_ENOMEM. */
+int batch_add(batch *batch_, const xpm_launch *launch);
+/* Make the manifest: before the submission. */
+int batch_write(const batch *batch_, xpm_error *err);
+/* Keep Slurm's number beside the manifest, and read it again. */
+int batch_write_id(const batch *batch_, xpm_error *err);
+long batch_read_id(const char *manifest);
+/* `NAME#INDEX` */
+void batch_handle(const batch *batch_, size_t index, char handle[256]);
+
+/* One line of a listing: `123`, `123_4`, `123_[4-9,12%2]`. VISIT is called with each element's index (-1: no array). */
+typedef void (*element_visitor)(void *data, long index);
+/* The number before the underscore; 0: not understood. */
+long queue_elements(const char *id, element_visitor visit, void *data);
+
+/* What a state of Slurm's means. */
+enum fate { FATE_WAITS, FATE_RUNS, FATE_NEVER, FATE_ENDED };
+/* REASON: of Slurm. *WORD is the reason in ours for FATE_ENDED (NULL: look at the directory), and why it never runs for
+ * FATE_NEVER. */
+enum fate fate_of(const char *state, const char *reason, const char **word);
+/* A refusal that will pass: to be tried again later. *AMBIGUOUS: it may have been accepted all the same. */
+bool refusal_passes(const char *message, bool *ambiguous);
+
+/* Listings: at first as many as this at will, then one in so many milliseconds; 60 in ten minutes in all. */
+enum { LIST_BUDGET = 10, LIST_REFILL = 12000 };
+
+/* Milliseconds between listings, at least and at most. */
+enum { LIST_OFTEN = 1000, LIST_SELDOM = 30000 };
+
+enum { COMMENT = 900 };
+
+typedef struct slurm {
+        const xpm_core *core;
+        char *name;
+        json_t *config;
+        helper helper;
+        batch *batches;
+        size_t active; /* jobs with Slurm or on their way there */
+        size_t array, submitted;
+        int64_t list_at, last_refill, listing; /* next listing; request number of the one that is under way, 0 */
+        int64_t asked_at;                      /* when the oldest request was sent, 0: none is under way */
+        int64_t since;                         /* stamp of the last listing, when nothing is unknown since; 0 */
+        json_t *cancelling;                    /* a request to cancel that has no answer yet, and its number */
+        int64_t cancel_request;
+        bool withdrawn; /* nothing new is submitted */
+        bool cancelled; /* all is to end: what is accepted later too */
+        int interval, budget;
+        json_t *partitions; /* NULL: not known */
+        bool asked_partitions;
+        char trouble[512]; /* why partitions are not known */
+} slurm;
+
+int64_t slurm_now(void); /* CLOCK_MONOTONIC milliseconds */
+int slurm_fail(xpm_error *err, int code, const char *words);
+void slurm_note(const slurm *self, const char *words);
+/* JOB is Slurm's no more. */
+void slurm_leave(slurm *self, batch *batch_, slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
+                 const char *message);
+void slurm_leave_all(slurm *self, batch *batch_, enum xpm_launch_event_kind kind, const char *reason,
+                     const char *message);
+void slurm_tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
+                const char *message);
+/* BATCH is job JOB of Slurm's. */
+int slurm_accepted(slurm *self, batch *batch_, long job, xpm_error *err);
+void slurm_comment(const slurm *self, const batch *batch_, char comment[COMMENT]);
+
+/* directives.c: requirements as options of sbatch, and what partitions allow. */
+int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(void *data, const char *directive), void *data,
+                     xpm_error *err);
+int slurm_check(void *instance, const xpm_shape *shape, xpm_error *err);
+/* What the controller allows, once: waits for the answer a little. */
+void slurm_ask_limits(slurm *self);
+
+/* listing.c: what becomes of jobs. */
+void listing_soon(slurm *self, int in); /* milliseconds */
+/* A batch has lost track: the next listing has to be whole. */
+void listing_find_out(slurm *self, int in);
+void listing_ask(slurm *self);
+/* What is to be cancelled is kept until there is an answer: else jobs would run that nobody waits for. */
+int listing_cancel(slurm *self, xpm_error *err);
+int listing_take(slurm *self, const json_t *answer, int64_t asked, xpm_error *err);
+
+#endif

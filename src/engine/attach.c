@@ -1,0 +1,107 @@
+/* Jobs that a scheduler has, which goes on without an engine: found again by what their status says, left alone when
+ * the engine leaves, and judged by their directories when the scheduler has them no more. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/runner.h"
+#include "workspace/probe.h"
+
+static int remember(xpm_runner *runner, size_t job, const char *handle)
+{
+        if (runner->attached_count == runner->attached_capacity) {
+                size_t capacity = runner->attached_capacity ? 2 * runner->attached_capacity : 64;
+                xpm_attached *grown = realloc(runner->attached, capacity * sizeof *grown);
+                if (!grown)
+                        return -1;
+                runner->attached = grown;
+                runner->attached_capacity = capacity;
+        }
+        char *copy = strdup(handle);
+        if (!copy)
+                return -1;
+        runner->attached[runner->attached_count++] = (xpm_attached){job, copy};
+        return 0;
+}
+
+bool xpm_runner_attach(xpm_runner *runner, size_t job, const xpm_probe *found)
+{
+        xpm_tracked *tracked = &runner->jobs[job];
+        xpm_candidates *candidates = &runner->experiment->candidates;
+        size_t candidate;
+        uint8_t port;
+        /* A launcher that is not to be had any more: the next attempt takes the job from it. */
+        if (xpm_candidates_find(candidates, found->launcher, &candidate, NULL) != 0 ||
+            xpm_runner_open_port(runner, candidate, &port) != 0 || !runner->ports[port].ops->lasting ||
+            remember(runner, job, found->handle) != 0)
+                return false;
+        tracked->port = port;
+        tracked->state = XPM_JOB_SCHEDULED;
+        tracked->attempt = 1;
+        runner->handed_over++;
+        runner->ports[port].handed_over++;
+        return true;
+}
+
+static int reattach(xpm_runner *runner, const xpm_port *port, uint64_t *tags, const char **handles)
+{
+        size_t count = 0;
+        for (size_t i = 0; i < runner->attached_count; i++)
+                if (&runner->ports[runner->jobs[runner->attached[i].job].port] == port) {
+                        tags[count] = runner->attached[i].job;
+                        handles[count++] = runner->attached[i].handle;
+                }
+        return count == 0 ? 0 : port->ops->reattach(port->instance, tags, handles, count, runner->err);
+}
+
+int xpm_runner_reattach(xpm_runner *runner)
+{
+        uint64_t *tags = calloc(runner->attached_count + 1, sizeof *tags);
+        const char **handles = calloc(runner->attached_count + 1, sizeof *handles);
+        int rc = tags && handles ? 0 : xpm_fail_memory(runner->err);
+        for (size_t i = 0; rc == 0 && i < runner->port_count; i++)
+                rc = reattach(runner, &runner->ports[i], tags, handles);
+        free(tags);
+        free(handles);
+        for (size_t i = 0; i < runner->attached_count; i++)
+                free(runner->attached[i].handle);
+        free(runner->attached);
+        runner->attached = NULL;
+        runner->attached_count = runner->attached_capacity = 0;
+        return rc;
+}
+
+void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began)
+{
+        char id[XPM_JOB_ID_SIZE];
+        xpm_probe found;
+        const xpm_job *one = runner->plan->jobs[job];
+        xpm_job_identifier(one, id);
+        int rc = xpm_probe_job(runner->experiment->workspace, xpm_job_task(one), xpm_job_script(one), id, false, &found,
+                               runner->err);
+        xpm_claims_release(&runner->claims, job, true);
+        if (rc == 0 && found.state == XPM_JOB_DONE && !runner->jobs[job].again) {
+                xpm_runner_advance(runner, job, XPM_EVENT_DONE, &(xpm_job_end){0});
+        } else if (rc == 0 && found.state == XPM_JOB_RUNNING) {
+                xpm_runner_advance(runner, job, XPM_EVENT_ELSEWHERE, NULL);
+        } else if (rc == 0 && found.state == XPM_JOB_ERROR) {
+                /* The worker knows that it was told to end; the scheduler knows why. */
+                bool told = found.failure == XPM_FAILURE_CANCELLED || found.failure == XPM_FAILURE_TIMEOUT;
+                bool why = end->failure == XPM_FAILURE_TIMEOUT || end->failure == XPM_FAILURE_CANCELLED ||
+                           end->failure == XPM_FAILURE_PREEMPTED;
+                const xpm_job_end own = {.failure = told && why && began ? end->failure : found.failure,
+                                         .code = found.code,
+                                         .message = found.message};
+                xpm_runner_advance(runner, job, XPM_EVENT_FAILED, &own);
+        } else {
+                bool lost = began || found.failure == XPM_FAILURE_LOST;
+                xpm_runner_advance(runner, job, lost ? XPM_EVENT_FAILED : XPM_EVENT_RETURNED, end);
+        }
+}
+
+size_t xpm_runner_lasting(const xpm_runner *runner)
+{
+        size_t count = 0;
+        for (size_t i = 0; i < runner->port_count; i++)
+                count += runner->ports[i].ops->lasting ? runner->ports[i].handed_over : 0;
+        return count;
+}

@@ -1,0 +1,201 @@
+"""A Slurm cluster of its own for tests: munged, slurmctld and some slurmd, on loopback, in a directory that goes with it.
+
+Nodes are declared with more processors than the host may have; jobs of the tests need few. What is started here is ended
+here, and nothing else.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+PROGRAMS = ("munged", "munge", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
+PATIENCE = 60
+
+CONF = """\
+ClusterName=lab
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={top}/munge/sock
+CredType=cred/munge
+SlurmctldPort={port}
+SlurmdPort={first}
+StateSaveLocation={top}/state
+SlurmdSpoolDir={top}/spool.%n
+SlurmctldPidFile={top}/slurmctld.pid
+SlurmdPidFile={top}/slurmd.%n.pid
+SlurmctldLogFile={top}/slurmctld.log
+SlurmdLogFile={top}/slurmd.%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=50
+SchedulerType=sched/backfill
+SchedulerParameters=bf_interval=1,sched_interval=1,sched_min_interval=1,batch_sched_delay=0
+AccountingStorageType=accounting_storage/none
+MinJobAge=300
+ReturnToService=2
+MailProg=/bin/true
+MpiDefault=none
+KillWait=2
+MessageTimeout=10
+SlurmdTimeout=20
+PropagateResourceLimits=NONE
+SlurmdParameters=config_overrides
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+MaxArraySize={array}
+MaxJobCount={jobs}
+"""
+
+
+def find(name):
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    return shutil.which(name, path=path)
+
+
+def is_there():
+    return all(find(name) for name in PROGRAMS)
+
+
+def free_ports(count):
+    """As many free ports side by side."""
+    for _ in range(200):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            first = probe.getsockname()[1]
+        taken = []
+        try:
+            for port in range(first, first + count):
+                one = socket.socket()
+                taken.append(one)
+                one.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            pass
+        finally:
+            for one in taken:
+                one.close()
+    raise RuntimeError("no free ports")
+
+
+class Cluster:
+    def __init__(self, nodes=2, cpus=4, array=1001, jobs=10000, more="", gres="", licenses=""):
+        """MORE: lines of slurm.conf. GRES: `gpu:2,lab:4`, what each node pretends to have."""
+        self.top = pathlib.Path(tempfile.mkdtemp(prefix="xpm-slurm-"))
+        self.nodes, self.processes = nodes, {}
+        port = free_ports(nodes + 1)
+        for name in ["munge", "state", *(f"spool.n{i}" for i in range(1, nodes + 1))]:
+            (self.top / name).mkdir(mode=0o700)
+        (self.top / "munge" / "key").write_bytes(os.urandom(128))
+        (self.top / "munge" / "key").chmod(0o400)
+        host = socket.gethostname().split(".")[0]
+        lines = [CONF.format(host=host, user=subprocess.check_output(["id", "-un"], text=True).strip(), top=self.top,
+                             port=port, first=port + 1, array=array, jobs=jobs)]
+        lines += [more, f"Licenses={licenses}\n" if licenses else ""]
+        for i in range(1, nodes + 1):
+            lines.append(f"NodeName=n{i} NodeHostname={host} NodeAddr=127.0.0.1 Port={port + i} CPUs={cpus} Boards=1 "
+                         f"SocketsPerBoard=1 CoresPerSocket={cpus} ThreadsPerCore=1 RealMemory=4000 State=UNKNOWN"
+                         + (f" Gres={gres}" if gres else "") + "\n")
+        lines += ["PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=5 PreemptMode=OFF\n",
+                  "PartitionName=low Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=1 PreemptMode=CANCEL GraceTime=1\n",
+                  "PartitionName=high Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=10 PreemptMode=OFF\n",
+                  "PartitionName=short Nodes=n1 MaxTime=2 DefaultTime=1 State=UP\n"]
+        self.conf = self.top / "slurm.conf"
+        self.conf.write_text("".join(lines))
+        if gres:
+            # Each GPU has to have a file, which nobody opens.
+            devices = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
+            made = []
+            for name, count in (one.split(":") for one in gres.split(",")):
+                made += [f"Name={name} File={device}\n" for device in devices[:int(count)]] if name == "gpu" else [
+                    f"Name={name} Count={count}\n"]
+            (self.top / "gres.conf").write_text("".join(made))
+        self.env = {"SLURM_CONF": str(self.conf)}
+        try:
+            self.start_all()
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self, name, *command):
+        with open(self.top / f"{name}.out", "ab") as log:
+            self.processes[name] = subprocess.Popen([find(command[0]), *map(str, command[1:])], stdin=subprocess.DEVNULL,
+                                                    stdout=log, stderr=log, env={**os.environ, **self.env},
+                                                    start_new_session=True)
+
+    def start_all(self):
+        munge = self.top / "munge"
+        self.start("munged", "munged", "-F", "--force", f"--key-file={munge}/key", f"--socket={munge}/sock",
+                   f"--pid-file={munge}/pid", f"--log-file={munge}/log", f"--seed-file={munge}/seed", "--num-threads=2")
+        self.wait_for("munged", lambda: subprocess.run([find("munge"), "-n", "-S", munge / "sock"],
+                                                       capture_output=True).returncode == 0)
+        self.start_controller(fresh=True)
+        for i in range(1, self.nodes + 1):
+            self.start_node(i)
+        self.wait_for("the nodes", lambda: self.run("sinfo", "-h", "-N", "-p", "debug", "-t", "idle", "-o", "%N").count("n")
+                      == self.nodes)
+
+    def start_controller(self, fresh=False):
+        self.start("slurmctld", "slurmctld", "-D", *(["-c"] if fresh else []))
+        self.wait_for("slurmctld", lambda: "is UP" in self.run("scontrol", "ping"))
+
+    def start_node(self, i):
+        self.start(f"n{i}", "slurmd", "-D", "-N", f"n{i}")
+
+    def wait_for(self, what, condition):
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            if time.monotonic() > end:
+                logs = "".join(path.read_text(errors="replace")[-1500:] for path in self.top.glob("*.log"))
+                raise RuntimeError(f"{what} did not come up\n{logs}")
+            time.sleep(0.05)
+
+    def run(self, *command):
+        done = subprocess.run([find(command[0]), *map(str, command[1:])], env={**os.environ, **self.env},
+                              capture_output=True, text=True, timeout=PATIENCE)
+        return done.stdout
+
+    def send(self, name, number):
+        self.processes[name].send_signal(number)
+
+    def end(self, name, number=signal.SIGTERM):
+        process = self.processes.pop(name, None)
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def jobs(self):
+        """(id, state) of all that Slurm knows of."""
+        listed = self.run("squeue", "--noheader", "--states=all", "--array", "--format=%i %T")
+        return [tuple(line.split()) for line in listed.splitlines() if line.strip()]
+
+    def live(self):
+        return [one for one in self.jobs() if one[1] in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED")]
+
+    def stop(self):
+        # Steps outlive their slurmd: jobs first.
+        if "slurmctld" in self.processes:
+            subprocess.run([find("scancel"), "--full", "--signal=KILL", "--user", str(os.getuid())],
+                           env={**os.environ, **self.env}, capture_output=True, timeout=PATIENCE)
+            end = time.monotonic() + 15
+            while self.live() and time.monotonic() < end:
+                subprocess.run([find("scancel"), "--user", str(os.getuid())], env={**os.environ, **self.env},
+                               capture_output=True, timeout=PATIENCE)
+                time.sleep(0.2)
+        for name in list(reversed(self.processes)):
+            self.end(name)
+        shutil.rmtree(self.top, ignore_errors=True)

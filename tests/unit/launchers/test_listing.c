@@ -1,0 +1,52 @@
+#include "slurmed.h"
+
+#define LIMITS "{\"partitions\": [], \"array\": 1000, \"requests\": 2}\n{\"job\": 5, \"requests\": 1}\n"
+
+static void each_element_has_its_own_fate(void **state)
+{
+        static const struct {
+                enum xpm_launch_event_kind kind;
+                const char *reason;
+        } expected[] = {{XPM_LAUNCH_STARTED, ""}, {XPM_LAUNCH_LEFT, "timeout"}, {XPM_LAUNCH_LEFT, "memory"},
+                        {XPM_LAUNCH_REFUSED, ""}, {XPM_LAUNCH_LEFT, ""},        {XPM_LAUNCH_LEFT, "cancelled"}};
+        struct slurmed *slurmed = *state;
+        slurmed_answer(
+                slurmed, LIMITS
+                "{\"jobs\": [[\"5_0\", \"RUNNING\", \"None\", \"\"], [\"5_1\", \"TIMEOUT\", \"TimeLimit\", \"\"], "
+                "[\"5_2\", \"OUT_OF_MEMORY\", \"OutOfMemory\", \"\"], "
+                "[\"5_[3]\", \"PENDING\", \"PartitionTimeLimit\", \"\"]], \"requests\": 1}\n"
+                "{\"requests\": 1}\n"
+                "{\"jobs\": [[\"5_0\", \"CANCELLED\", \"None\", \"\"]], \"requests\": 1}\n");
+        for (uint64_t tag = 0; tag < 5; tag++)
+                slurmed_submit(slurmed, tag, "--x=1");
+        slurmed_serve(slurmed, 6);
+        for (size_t i = 0; i < 6; i++) {
+                assert_int_equal(slurmed->event[i].kind, expected[i].kind);
+                assert_int_equal(slurmed->event[i].tag, i < 5 ? i : 0);
+                assert_string_equal(slurmed->event[i].reason, expected[i].reason);
+        }
+        assert_non_null(strstr(slurmed->event[3].message, "PartitionTimeLimit"));
+}
+
+static void nothing_is_concluded_when_there_is_no_answer(void **state)
+{
+        struct slurmed *slurmed = *state;
+        slurmed_answer(slurmed,
+                       LIMITS "{\"error\": \"Unable to contact slurm controller\", \"requests\": 1}\ndie\n"
+                              "{\"jobs\": [[\"5\", \"FAILED\", \"NonZeroExitCode\", \"\"]], \"requests\": 1}\n");
+        slurmed_submit(slurmed, 3, "--x=1");
+        slurmed_serve(slurmed, 1);
+        assert_int_equal(slurmed->event[0].kind, XPM_LAUNCH_LEFT);
+        assert_string_equal(slurmed->event[0].reason, "failed");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, slurmed_enter, slurmed_leave)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(each_element_has_its_own_fate),
+                TEST(nothing_is_concluded_when_there_is_no_answer),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
