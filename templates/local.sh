@@ -28,6 +28,12 @@ module load {{modules}}
 {{{setup}}}
 {{/setup}}
 
+{{#program}}
+if ! command -v {{program}} >/dev/null 2>&1 && ! [ -e {{program}} ]; then
+        printf '%s\n' {{missing}} >&2
+        exit 127
+fi
+{{/program}}
 {{#text}}
 {{#ranks}}
 exec mpirun -n {{ranks}} {{shell}} -c {{text}}
@@ -37,11 +43,5 @@ exec mpirun -n {{ranks}} {{shell}} -c {{text}}
 {{/ranks}}
 {{/text}}
 {{^text}}
-{{#program}}
-if ! command -v {{program}} >/dev/null 2>&1 && ! [ -e {{program}} ]; then
-        printf '%s\n' {{missing}} >&2
-        exit 127
-fi
-{{/program}}
 exec {{#ranks}}mpirun -n {{ranks}} {{/ranks}}{{words}}
 {{/text}}

@@ -95,6 +95,14 @@ static int missing(void *data, const xpm_mustache_tag *tag, xpm_error *err)
         return xpm_fail(err, XPM_ELAUNCHER, "the template's '%s' stands outside of {{#env}}", tag->text);
 }
 
+/* What the shell becomes at the end of the run file; NULL: nothing, or no shell runs it. */
+static const char *program_of(const xpm_jobspec *spec)
+{
+        if (spec->need.ranks > 0)
+                return "mpirun";
+        return spec->argv && !xpm_order_is_direct(spec) ? spec->argv[0] : NULL;
+}
+
 static bool truth(void *data, const xpm_mustache_item *item)
 {
         const xpm_jobspec *spec = ((const context *)data)->spec;
@@ -105,7 +113,7 @@ static bool truth(void *data, const xpm_mustache_item *item)
         case MODULES: return spec->module_count > 0;
         case DIRECTIVES: return spec->directives && spec->directives[0];
         case PROGRAM:
-        case MISSING: return spec->argv && !xpm_order_is_direct(spec);
+        case MISSING: return program_of(spec) != NULL;
         default: return true;
         }
 }
@@ -158,13 +166,14 @@ int xpm_script_fail_missing(const char *command, xpm_error *err)
 bool xpm_script_says_missing(const xpm_jobspec *spec, int dir, xpm_error *words)
 {
         char name[NAME_MAX + 1], line[sizeof words->message + sizeof prefix], end[sizeof line];
-        if (!spec->argv || xpm_order_is_direct(spec))
+        const char *program = program_of(spec);
+        if (!program)
                 return false;
         snprintf(name, sizeof name, "%s.err", spec->script);
         int log = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (log < 0)
                 return false;
-        xpm_script_fail_missing(spec->argv[0], words);
+        xpm_script_fail_missing(program, words);
         ssize_t length = snprintf(line, sizeof line, "%s%s\n", prefix, words->message);
         off_t size = lseek(log, 0, SEEK_END);
         bool said = size >= length && pread(log, end, (size_t)length, size - length) == length &&
@@ -195,6 +204,7 @@ static int print(void *data, const xpm_mustache_tag *tag, const xpm_mustache_ite
 {
         const context *context_ = data;
         const xpm_jobspec *spec = context_->spec;
+        const char *program = program_of(spec);
         bool quoted = tag->kind == XPM_MUSTACHE_VARIABLE;
         (void)err;
         switch (item->kind) {
@@ -212,8 +222,8 @@ static int print(void *data, const xpm_mustache_tag *tag, const xpm_mustache_ite
         case RANKS: xpm_text_printf(out, "%" PRId64, spec->need.ranks); break;
         case MODULES: put_words(out, quoted, spec->modules, spec->module_count); break;
         case DIRECTIVES: put_directives(out, spec->directives); break;
-        case PROGRAM: put(out, quoted, spec->argv ? spec->argv[0] : ""); break;
-        case MISSING: put_missing(out, quoted, spec->argv ? spec->argv[0] : ""); break;
+        case PROGRAM: put(out, quoted, program ? program : ""); break;
+        case MISSING: put_missing(out, quoted, program ? program : ""); break;
         case NAME: put(out, quoted, spec->env[item->data[0]].name); break;
         case VALUE: put_value(out, spec, &spec->env[item->data[0]]); break;
         default: break;

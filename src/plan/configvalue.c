@@ -3,10 +3,16 @@
 
 #include <string.h>
 
+#include "plan/override.h"
 #include "plan/scalar.h"
 
 static const xpm_node *find(const xpm_node *root, const char *name, size_t length, const xpm_pair **first)
 {
+        if (root->kind == XPM_NODE_SEQUENCE) {
+                size_t taken;
+                xpm_node **item = xpm_address_step(root, name, length, &taken);
+                return item && taken < length ? find(*item, name + taken, length - taken, first) : item ? *item : NULL;
+        }
         for (size_t cut = length; cut > 0; cut--) {
                 if (cut < length && name[cut] != '.')
                         continue;

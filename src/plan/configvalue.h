@@ -9,8 +9,8 @@
 #include "model/value.h"
 #include "plan/node.h"
 
-/* The node at the dotted path NAME in ROOT, at each level by the longest key that exists; NULL when there is none.
- * *FIRST is the pair of its top-level key. */
+/* The node at the dotted path NAME in ROOT, at each level by the longest key that exists, in a list by its index;
+ * NULL when there is none. *FIRST is the pair of its top-level key. */
 const xpm_node *xpm_config_node(const xpm_node *root, const char *name, const xpm_pair **first);
 
 /* NODE as a value: null, bool, str, list, or dict of str. XPM_ENOMEM. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "plan/assemble.h"
 #include "plan/roster.h"
 
@@ -129,6 +130,23 @@ static int expand_tuple(xpm_roster *roster, xpm_assembly *assembly, const uint32
         return 0;
 }
 
+/* Each reference finds something, but nothing goes together: no error, since a filter may have left it so, but seldom
+ * meant. */
+static void warn_of_no_tuple(const xpm_step *step, const xpm_tuples *tuples, const xpm_log *log)
+{
+        const struct xpm_step_detail *detail = step->detail;
+        char where[256];
+        for (size_t i = 0; i < detail->choosing_count; i++)
+                if (detail->choosing[i]->count == 0)
+                        return;
+        if (tuples->count > 0)
+                return;
+        xpm_pos_print(detail->match ? detail->match->pos : step->node->pos, where, sizeof where);
+        xpm_warn(log, "%s: step '%s' has no job: no %s agree in %s", where, step->name,
+                 detail->match ? "jobs of its 'each'" : "lists of its 'all'",
+                 detail->match ? "what 'match' names" : "the tags that their 'by' share");
+}
+
 static int expand(xpm_plan *plan, xpm_step *step, xpm_roster *roster, const xpm_converter *converter, xpm_error *err)
 {
         struct xpm_step_detail *detail = step->detail;
@@ -144,6 +162,8 @@ static int expand(xpm_plan *plan, xpm_step *step, xpm_roster *roster, const xpm_
                 rc = xpm_reference_prepare(plan, detail->choosing[i], err);
         if (rc == 0)
                 rc = xpm_tuples_make(plan, step, detail->choosing, detail->choosing_count, &tuples, err);
+        if (rc == 0)
+                warn_of_no_tuple(step, &tuples, converter->log);
         if (rc == 0)
                 rc = xpm_assembly_create(plan, step, &own, &assembly, err);
         xpm_roster_begin(roster, step);

@@ -104,8 +104,11 @@ static void print_chain(xpm_text *text, const struct frame *frame, const xpm_nod
         print_place(text, frame->place);
 }
 
+/* A key may hold a NUL, where a message would end. */
 static int finish_message(struct interpolation *ip, xpm_text *text)
 {
+        for (char *at = text->data; at && (at = memchr(at, '\0', (size_t)(text->data + text->length - at)));)
+                *at = '?';
         int rc = text->failed ? xpm_fail_memory(ip->err)
                               : xpm_fail_at(ip->err, ip->frame->node->pos, "%s", xpm_text_string(text));
         xpm_text_release(text);
@@ -151,12 +154,17 @@ static bool is_variable_name(const char *name, size_t length)
         return length > 0;
 }
 
+/* Is NODE, or something in it, being resolved? */
 static bool is_being_resolved(const struct interpolation *ip, const xpm_node *node)
 {
-        for (const struct frame *frame = ip->frame; frame; frame = frame->outer)
-                if (frame->node == node)
-                        return true;
-        return false;
+        bool found = false;
+        for (const struct frame *frame = ip->frame; frame && !found; frame = frame->outer)
+                found = frame->node == node;
+        for (size_t i = 0; node->kind == XPM_NODE_SEQUENCE && i < node->item_count && !found; i++)
+                found = is_being_resolved(ip, node->items[i]);
+        for (size_t i = 0; node->kind == XPM_NODE_MAPPING && i < node->pair_count && !found; i++)
+                found = is_being_resolved(ip, node->pairs[i].value);
+        return found;
 }
 
 /* ADDRESS has no step at AT, from NODE on. */

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import unittest
 
 import xpmtest
@@ -24,6 +25,15 @@ class Tasks(xpmtest.Case):
 
     def test_setup_before_a_list_command(self):
         self.assertEqual(self.output("setup: export GREETING=hello\ncommand: [printenv, GREETING]"), "hello\n")
+
+    def test_an_mpi_starter_that_is_missing(self):
+        self.env["PATH"] = "/nowhere/at/all"
+        for command in ("[a, b]", "a | b"):
+            shutil.rmtree(self.workspace, ignore_errors=True)
+            job = self.job(f"mpi: {{ranks: 2}}\ncommand: {command}", status=1)
+            words = "the command 'mpirun' is missing (it is nowhere in PATH)"
+            self.expect_match(re.escape(words), (job / "t.err").read_text())
+            self.assertEqual(json.loads((job / "t.failed").read_text())["reason"], "launch")
 
     def test_a_list_command_that_is_missing_after_a_setup(self):
         job = self.job("setup: export PATH=$PATH:/opt/none\ncommand: [no-such it's, a]", status=1)

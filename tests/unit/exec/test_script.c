@@ -47,6 +47,9 @@ static void sections_stand_for_what_the_job_has(void **state)
         assert_renders(&job, template, "w");
         assert_renders(&job, "{{#program}}{{program}}{{/program}}", "");
         job.spec.setup = "y";
+        job.spec.need.ranks = 2;
+        assert_renders(&job, "{{#program}}{{program}}{{/program}}", "mpirun");
+        job.spec.need.ranks = 0;
         assert_renders(&job, "{{#program}}{{program}} {{missing}}{{/program}}",
                        "/bin/echo 'xpm: the command '\\''/bin/echo'\\'' is missing: no such file or directory'");
         job.spec.argv = NULL;

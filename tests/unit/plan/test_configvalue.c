@@ -12,6 +12,7 @@
 
 static const char text[] = "a: {b: {c: 1e-3}, b.c: both, d.e: [010, true, 'true', ~, '']}\n"
                            "a.x: {y: long}\n"
+                           "l: [1, {k: v}]\n"
                            "huge: 99999999999999999999\n";
 
 struct world {
@@ -56,6 +57,20 @@ static void number_keeps_its_spelling(void **state)
         assert_string_equal(first->key, "a");
 }
 
+static void item_of_a_list_is_named_by_its_index(void **state)
+{
+        static const char *const wrong[] = {"a.d.e.5", "a.d.e.x", "a.d.e.-1", "a.d.e.0.0", "a.d.e."};
+        const xpm_pair *first;
+        const struct world *world = *state;
+        assert_string_equal(print(world, "a.d.e.0"), "010");
+        assert_string_equal(print(world, "a.d.e.2"), "true");
+        assert_string_equal(print(world, "l.1.k"), "v");
+        assert_non_null(xpm_config_node(world->root, "l.1.k", &first));
+        assert_string_equal(first->key, "l");
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+                assert_null(xpm_config_node(world->root, wrong[i], &first));
+}
+
 static void longest_key_is_taken(void **state)
 {
         const struct world *world = *state;
@@ -89,7 +104,7 @@ static void mapping_is_a_dict_of_texts(void **state)
         xpm_value value;
         assert_int_equal(xpm_config_value(world->arena, world->root, &value, NULL), 0);
         assert_int_equal(value.kind, XPM_DICT);
-        assert_int_equal(value.dict->count, 3);
+        assert_int_equal(value.dict->count, 4);
         assert_string_equal(value.dict->items[1].key.string->data, "a.x");
         assert_int_equal(value.dict->items[1].value.kind, XPM_DICT);
 }
@@ -98,10 +113,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
-                T(number_keeps_its_spelling),
-                T(longest_key_is_taken),
-                T(list_has_texts_bools_and_null),
-                T(mapping_is_a_dict_of_texts),
+                T(number_keeps_its_spelling),     T(item_of_a_list_is_named_by_its_index), T(longest_key_is_taken),
+                T(list_has_texts_bools_and_null), T(mapping_is_a_dict_of_texts),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,6 +127,14 @@ static void what_cannot_be_is_said_with_the_path_of_keys(void **state)
                 {"model: {hidden: 1}\nplan: {s: {params: {n: '${model.hiden}'}}}",
                  "x.yaml:2:24: '${model.hiden}' at 'plan.s.params.n': there is no key 'hiden' in 'model': did you mean "
                  "'hidden'?"},
+                {"a: {\"k\\0\": '${x}'}",
+                 "x.yaml:1:12: '${x}' at 'a.k?': there is no key 'x' (a literal '${' is written '\\${')"},
+                /* what is being defined is not what was meant */
+                {"a1: ${b1}\nb: 1", "x.yaml:1:5: '${b1}' at 'a1': there is no key 'b1': did you mean 'b'?"},
+                {"m: {lr: '${m.l}'}", "x.yaml:1:9: '${m.l}' at 'm.lr': there is no key 'l' in 'm' (a literal '${' is "
+                                      "written '\\${')"},
+                {"a: ${b}\nb: {x1: '${b1}'}", "x.yaml:2:9: '${b1}' at 'a \xe2\x86\x92 b.x1': there is no key 'b1' (a "
+                                              "literal '${' is written '\\${')"},
                 {"a: ${bb}\nb: 1", "x.yaml:1:4: '${bb}' at 'a': there is no key 'bb': did you mean 'b'?"},
                 {"a1: ${b1}\nx: 1",
                  "x.yaml:1:5: '${b1}' at 'a1': there is no key 'b1' (a literal '${' is written '\\${')"},

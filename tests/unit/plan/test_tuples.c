@@ -111,6 +111,25 @@ static void list_without_partner_gives_no_job(void **state)
                       "a=[#2 #3] b=[#4]\n");
 }
 
+static void step_that_matches_nothing_gives_a_warning(void **state)
+{
+        expect_warning(*state,
+                       TYPES "  o: {task: on, params: {j: {each: m, where: {n: 1}}}}\n"
+                             "  p: {task: on, params: {j: {each: m, where: {n: 2}}}}\n"
+                             "  t: {task: two, params: {a: {each: o}, b: {each: p}}, match: [n]}\n",
+                       "e.yaml:14:63: step 't' has no job: no jobs of its 'each' agree in what 'match' names\n");
+        expect_warning(
+                *state,
+                TYPES "  t: {task: sum, params: {a: {all: m, by: [n], where: {n: 1}}, b: {all: m, by: [n], where: {n: "
+                      "2}}}}\n",
+                "e.yaml:12:6: step 't' has no job: no lists of its 'all' agree in the tags that their 'by' share\n");
+        expect_warning(*state,
+                       TYPES
+                       "  o: {task: on, params: {j: {each: m}}}\n"
+                       "  t: {task: two, params: {a: {each: o, where: {n: [9]}, allow_empty: true}, b: {each: o}}}\n",
+                       "");
+}
+
 static void values_match_by_value_and_null_matches_null(void **state)
 {
         expect_tuples(*state,
@@ -178,6 +197,7 @@ int main(void)
                 T(lists_by_a_shared_name_are_matched_on_it),
                 T(lists_multiply_over_the_names_that_only_one_has),
                 T(list_without_partner_gives_no_job),
+                T(step_that_matches_nothing_gives_a_warning),
                 T(values_match_by_value_and_null_matches_null),
                 T(matches_that_are_wrong),
                 T(product_of_references_is_refused_before_it_is_made),
