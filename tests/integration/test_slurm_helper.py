@@ -208,12 +208,32 @@ class Asked(xpmtest.Case):
         self.assertEqual({one["name"]: one["seconds"] for one in first["partitions"]},
                          {"debug": 0, "low": 0, "high": 0, "short": 120})
 
-    def test_a_configuration_that_is_not_there_ends_the_library(self):
-        library = Helper(LIBRARY, {**self.env, "SLURM_CONF": "/nowhere"}, self.here)
-        self.assertEqual(library.process.stdout.readline(), "")
-        self.assertNotEqual(library.process.wait(xpmtest.PATIENCE), 0)
-        library.process.stdin.close()
-        library.process.stdout.close()
+    PLAN = "id: e\ntasks: {t: {params: {n: int}, command: 'true'}}\nplan:\n  t: {task: t, sweep: {n: [1, 2]}}\n"
+
+    def run_plan(self, **env):
+        self.write("e.yaml", self.PLAN)
+        return self.command(xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "--launcher", "slurm", "e.yaml",
+                            env=env)
+
+    def test_where_the_library_does_not_live_the_commands_are_used(self):
+        self.write("slurm.conf", "Nonsense\n")
+        env = {"SLURM_CONF": str(self.here / "slurm.conf")}
+        result = self.run_plan(**env)
+        self.assertEqual(result.status, 1, result)
+        self.assertEqual(str(result).count("libslurm ends with status 1: Slurm is asked by its commands"), 1, result)
+        self.assertTrue(self.used_sbatch())
+        # Nobody wants it to be said by one who chose.
+        self.assertNotIn("libslurm", str(self.run_plan(XPM_SLURM="commands", **env)))
+
+    def test_jobs_go_by_the_library(self):
+        result = self.run_plan()
+        self.assertEqual(result.status, 0, result)
+        self.assertNotIn("libslurm", result.err)
+        self.assertFalse(self.used_sbatch())
+        self.workspace = self.here / "other"
+        result = self.run_plan(XPM_SLURM="commands")
+        self.assertEqual(result.status, 0, result)
+        self.assertTrue(self.used_sbatch())
 
 
 if __name__ == "__main__":

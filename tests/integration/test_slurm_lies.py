@@ -1,6 +1,5 @@
 """The Slurm launcher with a Slurm whose answers are lost, come late, or are wrong: nothing runs twice, nothing is forgotten."""
 import json
-import os
 import pathlib
 import signal
 import subprocess
@@ -48,9 +47,9 @@ class Lies(xpmtest.Case):
         return engine
 
     def end(self, engine):
-        if engine.poll() is None:
+        if not engine.stdout.closed:
             engine.kill()
-        engine.communicate()
+            engine.communicate()
 
     def diary(self):
         path = self.here / "diary"
@@ -65,7 +64,7 @@ class Lies(xpmtest.Case):
     def expect_all_once(self, engine, count=3):
         out, _ = engine.communicate(timeout=xpmtest.PATIENCE)
         self.assertEqual(engine.returncode, 0, f"{out}\n{self.asked()}")
-        self.assertIn(f"{count} done, 0 failed", out)
+        self.assertRegex(out, rf"{count} done( \(\d before\))?, 0 failed")
         # What runs late leaves, without having begun; this test waits for it.
         self.wait_for(lambda: not self.processes(), "the end of all")
         self.assertEqual(self.diary(), [f"run{n}" for n in range(count)])
@@ -110,10 +109,11 @@ class Lies(xpmtest.Case):
         self.assertEqual(self.asked().count("submit"), 1)
 
     def test_a_listing_without_jobs_that_run_is_no_end_of_theirs(self):
-        self.lie(list=["empty", "empty"])
-        engine = self.begin("until [ -e go ] || [ -e '%s/go' ]; do sleep 0.05; done" % self.here)
-        self.wait_for(lambda: len(self.diary()) == 3 and self.asked().count("list") >= 1, "the listing")
-        self.assertIsNone(engine.poll())
+        self.lie(list=["late-empty"])
+        engine = self.begin("until [ -e '%s/go' ]; do sleep 0.05; done" % self.here)
+        self.wait_for(lambda: len(self.diary()) == 3 and "list" in self.asked(), "the listing")
+        (self.liar / "release").touch()
+        self.wait_for((self.liar / "answered").exists, "the answer")
         (self.here / "go").touch()
         self.expect_all_once(engine)
         self.assertEqual(self.asked().count("submit"), 1)
@@ -145,31 +145,29 @@ class Lies(xpmtest.Case):
                 self.expect_all_once(self.begin())
 
     def test_what_is_cancelled_ends_though_the_request_is_lost(self):
-        for lies in ({"cancel": ["die"]}, {"cancel": ["fail", "fail"]}, {"submit": ["late"]}):
-            with self.subTest(**lies):
-                self.lie(**lies)
-                self.workspace = self.here / f"ws{len(list(self.here.iterdir()))}"
-                (self.here / "diary").unlink(missing_ok=True)
+        for lie in ("die", "fail"):
+            with self.subTest(lie):
+                self.lie(cancel=[lie, lie])
+                self.workspace = self.here / f"ws-{lie}"
+                for path in (self.here / "diary", self.liar / "asked"):
+                    path.unlink(missing_ok=True)
                 engine = self.begin("exec sleep 1000")
-                self.wait_for(lambda: len(self.diary()) == 3, "the jobs")
+                self.wait_for(lambda: len(self.diary()) == 3 and "list" in self.asked(), "the jobs")
                 engine.send_signal(signal.SIGINT)
-                engine.send_signal(signal.SIGINT)
-                self.wait_for(lambda: self.interrupted(engine, twice="cancel" in lies), "the request")
-                (self.liar / "release").touch()
+                self.wait_for(lambda: self.interrupt(engine), "the request")
                 out, _ = engine.communicate(timeout=xpmtest.PATIENCE)
                 self.assertEqual(engine.returncode, 130, out)
                 self.wait_for(lambda: not self.processes(), "the end of all")
-                for path in ("asked", "release"):
-                    (self.liar / path).unlink()
+                self.assertEqual(self.asked().count("cancel"), 3)
 
-    def interrupted(self, engine, twice):
-        """Two signals at once may be taken for one."""
-        if engine.poll() is None and "cancel" not in self.asked():
+    def interrupt(self, engine):
+        """Two signals at once are taken for one: as often as it takes."""
+        if "cancel" not in self.asked():
             engine.send_signal(signal.SIGINT)
-        return "cancel" in self.asked() or not twice
+        return "cancel" in self.asked() or engine.poll() is not None
 
     def test_an_engine_that_was_killed_finds_what_it_does_not_know_to_be_there(self):
-        for lie, submissions in (("late", 1), ("die", 2)):
+        for lie in ("late", "die"):
             with self.subTest(lie):
                 self.lie(submit=[lie])
                 self.workspace = self.here / f"ws-{lie}"
@@ -177,10 +175,12 @@ class Lies(xpmtest.Case):
                 (self.liar / "asked").unlink(missing_ok=True)
                 engine = self.begin("sleep 0.5")
                 self.wait_for(lambda: "submit" in self.asked() and (lie == "die" or len(self.diary()) == 3), "the submission")
+                engine.kill()
+                (self.liar / "release").touch()  # the helper leaves when it has answered
                 self.end(engine)
-                (self.liar / "release").touch()
                 self.expect_all_once(self.begin("sleep 0.5"))
-                self.assertEqual(self.asked().count("submit"), submissions)
+                if lie == "late":
+                    self.assertEqual(self.asked().count("submit"), 1)
                 (self.liar / "release").unlink()
 
 

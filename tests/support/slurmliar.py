@@ -2,14 +2,16 @@
 """In place of xpm-slurm: a Slurm that starts jobs at once, and lies by script.
 
 XPM_LIAR is a directory. `lies.json` there says, by request, what is to go wrong with the first, the second …; then all is
-well. What was asked stands in `asked`, a line for each, before it is answered; `jobs/N` is job N. Lies:
+well. What was asked stands in `asked`, a line for each, before it is answered; `jobs/N` is job N.
+`answered` is there when a late answer was given. Lies:
 
     die            no answer, and nothing done        there          done, and an answer that tells nothing
     die-there      no answer, and done                absent         not done, and the same answer
     fail           the controller is away             ghost          as absent; done when the next one is submitted
     garbage        lines before the answer that are none
     nonsense       an answer of another shape         late           done, and the answer when `release` is there
-    empty          a listing without any job          unchanged      a listing that says so
+    unchanged      a listing that says so             late-empty     likewise, a listing without any job
+    empty          a listing without any job
 """
 import json
 import os
@@ -45,7 +47,8 @@ def start(request):
     elements = range(request["array"]) if request["array"] else [None]
     pids = {}
     for element in elements:
-        env = {**os.environ, "SLURM_JOB_ID": str(job)}
+        # Each on a host of its own, as it were.
+        env = {**os.environ, "SLURM_JOB_ID": str(job), "XPM_STOCK": "private"}
         if element is not None:
             env.update(SLURM_ARRAY_JOB_ID=str(job), SLURM_ARRAY_TASK_ID=str(element))
         script = subprocess.Popen(["/bin/sh", "-c", request["script"]], stdin=subprocess.DEVNULL,
@@ -81,7 +84,7 @@ def listing(request, lie):
                 "stamp": "soon", "requests": -1}
     if lie == "unchanged":
         return {"unchanged": True, "stamp": 1, "requests": 1}
-    for path in sorted((HERE / "jobs").iterdir()) if (HERE / "jobs").exists() and lie != "empty" else []:
+    for path in sorted((HERE / "jobs").iterdir()) if (HERE / "jobs").exists() and lie not in ("empty", "late-empty") else []:
         job = json.loads(path.read_text())
         jobs += [[name, "RUNNING" if runs(pid) else "COMPLETED", "None", job["comment"]] for name, pid in job["pids"].items()]
     return {"jobs": jobs, "requests": 1}
@@ -108,13 +111,15 @@ def main():
         request = json.loads(line)
         lie = lie_about(request["do"])
         answer = obey[request["do"]](request, lie)
-        while lie == "late" and not (HERE / "release").exists():
+        while lie in ("late", "late-empty") and not (HERE / "release").exists():
             time.sleep(0.02)
         if lie in ("die", "die-there"):
             return 1
         if lie == "garbage":
             print("slurm: error: something\n\n{\n[1, 2]\n{\"id\": \"x\"}\n" + "\x00\xff" * 1000)
         print(json.dumps({"id": request["id"], **answer}), flush=True)
+        if lie in ("late", "late-empty"):
+            (HERE / "answered").touch()
     return 0
 
 
