@@ -1,4 +1,4 @@
-"""Jobs through Slurm, on a real cluster."""
+"""Jobs through Slurm, on a real cluster; XPM_SLURM says how it is asked."""
 import json
 import os
 import signal
@@ -41,6 +41,8 @@ class Slurm(xpmtest.Case):
     def setUp(self):
         super().setUp()
         self.env.update(CLUSTER.env)
+        if "XPM_SLURM" in os.environ:
+            self.env["XPM_SLURM"] = os.environ["XPM_SLURM"]
         self.addCleanup(self.drain)
 
     def drain(self):

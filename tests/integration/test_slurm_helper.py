@@ -139,7 +139,7 @@ class Asked(xpmtest.Case):
                                  output=str(output))
             self.assertIn("job", answer)
             CLUSTER.wait_for("the job", lambda: not CLUSTER.live())
-            text = re.sub(rf"\b{answer['job']}\b|job0*{answer['job']}\b", "JOB", output.read_text())
+            text = re.sub(rf"(?m)^(SLURM_JOB_?ID=){answer['job']}$", r"\1JOB", output.read_text())
             self.assertIn("end\n", text)
             seen[program] = [line for line in text.splitlines()
                              if not line.startswith(("SLURM_TASK_PID=", "SLURM_JOB_START_TIME=", "SLURM_JOB_END_TIME="))]
@@ -191,13 +191,15 @@ class Asked(xpmtest.Case):
         self.submit(helper, "--hold")
         first = helper.ask(do="list")
         self.assertEqual([one[1] for one in first["jobs"]][-1], "PENDING")
-        again = helper.ask(do="list", since=first["stamp"])
         # Slurm's clock has seconds: what it did within one is told once more.
-        end = 0
-        while "jobs" in again and end < 100:
-            CLUSTER.run("squeue")
-            again, end = helper.ask(do="list", since=again["stamp"]), end + 1
-        self.assertEqual((again.get("unchanged"), again["stamp"] > 0), (True, True))
+        answers = [first]
+
+        def is_unchanged():
+            answers.append(helper.ask(do="list", since=answers[-1]["stamp"]))
+            return answers[-1].get("unchanged")
+
+        CLUSTER.wait_for("a listing without a change", is_unchanged)
+        again = answers[-1]
         self.submit(helper, "--hold", comment="new")
         self.assertIn("new", [one[3] for one in helper.ask(do="list", since=again["stamp"])["jobs"]])
 
@@ -208,12 +210,32 @@ class Asked(xpmtest.Case):
         self.assertEqual({one["name"]: one["seconds"] for one in first["partitions"]},
                          {"debug": 0, "low": 0, "high": 0, "short": 120})
 
-    def test_a_configuration_that_is_not_there_ends_the_library(self):
-        library = Helper(LIBRARY, {**self.env, "SLURM_CONF": "/nowhere"}, self.here)
-        self.assertEqual(library.process.stdout.readline(), "")
-        self.assertNotEqual(library.process.wait(xpmtest.PATIENCE), 0)
-        library.process.stdin.close()
-        library.process.stdout.close()
+    PLAN = "id: e\ntasks: {t: {params: {n: int}, command: 'true'}}\nplan:\n  t: {task: t, sweep: {n: [1, 2]}}\n"
+
+    def run_plan(self, **env):
+        self.write("e.yaml", self.PLAN)
+        return self.command(xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "--launcher", "slurm", "e.yaml",
+                            env=env)
+
+    def test_where_the_library_does_not_live_the_commands_are_used(self):
+        self.write("slurm.conf", "Nonsense\n")
+        env = {"SLURM_CONF": str(self.here / "slurm.conf")}
+        result = self.run_plan(**env)
+        self.assertEqual(result.status, 1, result)
+        self.assertEqual(str(result).count("libslurm ends with status 1: Slurm is asked by its commands"), 1, result)
+        self.assertTrue(self.used_sbatch())
+        # Nobody wants it to be said by one who chose.
+        self.assertNotIn("libslurm", str(self.run_plan(XPM_SLURM="commands", **env)))
+
+    def test_jobs_go_by_the_library(self):
+        result = self.run_plan()
+        self.assertEqual(result.status, 0, result)
+        self.assertNotIn("libslurm", result.err)
+        self.assertFalse(self.used_sbatch())
+        self.workspace = self.here / "other"
+        result = self.run_plan(XPM_SLURM="commands")
+        self.assertEqual(result.status, 0, result)
+        self.assertTrue(self.used_sbatch())
 
 
 if __name__ == "__main__":

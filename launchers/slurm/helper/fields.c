@@ -117,8 +117,8 @@ static bool set_time(fields *fields_, const char *value)
                 return true;
         }
         if (dash) {
-                days = isdigit((unsigned char)*value) ? strtoul(value, &end, 10) : 0;
-                if (end != dash)
+                days = strtoul(value, &end, 10);
+                if (end != dash || dash == value)
                         return false;
                 value = dash + 1;
         }

@@ -29,6 +29,9 @@ static void elements_of_a_listing_are_told(void **state)
                 {"x_1", "", 0},
                 {"12+1", "", 0},
                 {"12_[", "", 0},
+                {"12_[0-99999999999999999]", "", 0},
+                {"12_[-5-3]", "", 0},
+                {"12_[0-9:0]", "", 0},
         };
         (void)state;
         for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -56,6 +59,7 @@ static void states_have_a_fate(void **state)
                 {"CANCELLED", "None", FATE_ENDED, "cancelled"},
                 {"PREEMPTED", "None", FATE_ENDED, "preempted"},
                 {"SOMETHING_NEW", "None", FATE_ENDED, NULL},
+                {"PENDING", NULL, FATE_WAITS, NULL},
         };
         (void)state;
         for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -80,6 +84,14 @@ static void refusals_pass_or_do_not(void **state)
                 {"Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size)",
                  true, false},
                 {"Batch job submission failed: Socket timed out on send/recv operation", true, true},
+                {"Unable to contact slurm controller (receive failure)", true, true},
+                {"Batch job submission failed: Received zero length message", true, true},
+                {"Batch job submission failed: Requested partition configuration not available now", true, false},
+                {"Batch job submission failed: Resource temporarily unavailable", true, false},
+                {"Batch job submission failed: Protocol authentication error", true, false},
+                {"Batch job submission failed: Requested node configuration is not available", false, false},
+                {"'sbatch' was killed by signal 9", true, true},
+                {"no answer", true, true},
         };
         (void)state;
         for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
