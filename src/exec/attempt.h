@@ -31,6 +31,7 @@ typedef struct xpm_site {
         xpm_environ environment;
         mode_t directory_mode, file_mode;
         bool durable;       /* what is reported survives the loss of power */
+        bool told_together; /* who ends a worker sends its SIGTERM to the jobs, too: a scheduler */
         xpm_cgroup *cgroup; /* where jobs with a memory limit get groups of their own; NULL: nowhere */
         bool cgroup_tried;
         xpm_heartbeat *heartbeat; /* NULL: an engine on this host looks after this worker */

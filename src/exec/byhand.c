@@ -250,6 +250,7 @@ static int serve(by_hand *hand, xpm_order *order)
                 rc = check_dependencies(hand->spec, hand->err);
         if (rc == 0)
                 rc = xpm_site_init(&hand->site, environ, hand->err);
+        hand->site.told_together = hand->scheduled;
         if (rc == 0)
                 rc = share(hand, hand->err);
         if (rc == 0)
@@ -276,6 +277,7 @@ static int work(by_hand *hand, const char *job_dir, xpm_order *order)
                 rc = serve(hand, order);
         else
                 xpm_order_destroy(order);
+        xpm_heartbeat_stop(hand->site.heartbeat);
         xpm_site_release(&hand->site);
         if (rc == XPM_ELOCKED && hand->scheduled) {
                 *hand->err = XPM_ERROR_NONE;

@@ -112,6 +112,24 @@ static void watch(xpm_pool *pool, task *task_)
         }
 }
 
+/* A command that ends by a SIGTERM that a scheduler sent to us, too: ours may be on its way yet, and says why. */
+static void await_reason(xpm_pool *pool, const task *task_, pid_t pid)
+{
+        enum { PAUSE = 10, TRIES = 50 };
+        siginfo_t end = {0};
+        if (!pool->site->told_together || waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT) != 0 ||
+            (end.si_status != SIGTERM && end.si_status != 128 + SIGTERM))
+                return;
+        for (int i = 0; i < TRIES; i++) {
+                pthread_mutex_lock(&pool->mutex);
+                bool told = task_->reason != XPM_FAILURE_NONE;
+                pthread_mutex_unlock(&pool->mutex);
+                if (told)
+                        return;
+                poll(NULL, 0, PAUSE);
+        }
+}
+
 static void run_to_the_end(xpm_pool *pool, task *task_)
 {
         struct rusage usage;
@@ -126,6 +144,7 @@ static void run_to_the_end(xpm_pool *pool, task *task_)
                 say_that_it_lasts(pool, task_);
                 watch(pool, task_);
         }
+        await_reason(pool, task_, pid);
         pthread_mutex_lock(&pool->mutex);
         task_->pid = 0;
         task_->attempt.asked = task_->reason;
