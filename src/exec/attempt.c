@@ -329,7 +329,7 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         child.keep_fd = attempt->dir.lock;
         child.keep_as = XPM_LOCK_FD;
         child.session = true;
-        if (attempt->seat && attempt->seat->this_system) {
+        if (attempt->seat && attempt->seat->this_system && !attempt->on_seat) {
                 child.cpus = attempt->seat->cpus.words;
                 child.cpu_words = XPM_BITS_WORDS;
         }

@@ -59,6 +59,7 @@ typedef struct xpm_outcome {
 typedef struct xpm_attempt {
         xpm_order *order; /* owned */
         xpm_seat *seat;   /* that the command is bound to, or NULL; strings are in the order's arena */
+        bool on_seat;     /* the thread that starts it is bound to the seat already, and so is its child */
         const char *seen; /* the processors that it runs on, when those are not of its seat */
         xpm_jobdir dir;
         xpm_child child;

@@ -339,7 +339,7 @@ static void drop_empty_log(void)
 
 int xpm_worker_run_batch(const char *file, size_t index, int stock, xpm_error *err)
 {
-        const char *job_dir;
+        const char *job_dir = NULL;
         xpm_order *order = xpm_order_create();
         if (!order)
                 return xpm_error_exit_status(xpm_fail_memory(err));

