@@ -300,6 +300,19 @@ class Others(Engine):
         self.assertEqual(engine.returncode, 1, out + err)
         self.assertNotIn(left, self.processes())
 
+    def test_what_a_failed_job_had_started_is_not_beside_its_next_attempt(self):
+        file = self.plan("setsid sleep 600 & echo $! >> {{experiment.dir}}/left; exit 1", "retry: {on: [failed]}")
+        self.run_experiment(file, status=1)
+        left = [int(line) for line in (self.here / "left").read_text().split()]
+        self.assertGreater(len(left), 1)
+        self.assertFalse(set(left) & set(self.processes()))
+
+    def test_a_shell_that_looks_into_a_job_outlives_it(self):
+        file = self.plan("kill -KILL $$")
+        self.run_experiment(file, status=1)
+        (job,) = self.job_directories("t")
+        self.run_experiment(file, status=1, env={"XPM_JOB_DIR": str(job)})
+
 
 if __name__ == "__main__":
     unittest.main()
