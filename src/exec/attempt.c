@@ -526,8 +526,9 @@ static void judge(xpm_attempt *attempt, int status)
         }
         /* Who was told to end has not finished, whatever he says. */
         outcome->done = outcome->done && !attempt->asked;
-        if (attempt->why[0])
-                snprintf(outcome->message, sizeof outcome->message, "%s", attempt->why);
+        if (attempt->why[0] || attempt->asked == XPM_FAILURE_LOST)
+                snprintf(outcome->message, sizeof outcome->message, "%s",
+                         attempt->why[0] ? attempt->why : "the guardian of its worker was killed");
         if (outcome->done)
                 judge_outputs(attempt);
         else

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "base/file.h"
+#include "exec/guardian.h"
 #include "exec/pool.h"
 #include "exec/runfile.h"
 #include "exec/worker.h"
@@ -70,7 +71,10 @@ static void on_signal(uv_signal_t *handle, int number)
         by_hand *hand = handle->data;
         (void)number;
         hand->interrupted = true;
-        xpm_pool_kill(hand->pool, NULL, 0);
+        if (xpm_guardian_is_gone())
+                xpm_pool_lose(hand->pool);
+        else
+                xpm_pool_kill(hand->pool, NULL, 0);
 }
 
 /* Everything that a command needs from elsewhere. */

@@ -384,13 +384,23 @@ void xpm_pool_withdraw(xpm_pool *pool)
         send_back(pool, NULL, 0);
 }
 
-void xpm_pool_kill(xpm_pool *pool, const uint64_t *tags, size_t count)
+static void end_named(xpm_pool *pool, const uint64_t *tags, size_t count, enum xpm_failure reason)
 {
         send_back(pool, tags, count);
         pthread_mutex_lock(&pool->mutex);
         for (task *task_ = pool->running.head.next; task_ != &pool->running.head; task_ = task_->next) {
                 if (named(task_, tags, count))
-                        xpm_slot_end(pool, task_, XPM_FAILURE_CANCELLED);
+                        xpm_slot_end(pool, task_, reason);
         }
         pthread_mutex_unlock(&pool->mutex);
+}
+
+void xpm_pool_kill(xpm_pool *pool, const uint64_t *tags, size_t count)
+{
+        end_named(pool, tags, count, XPM_FAILURE_CANCELLED);
+}
+
+void xpm_pool_lose(xpm_pool *pool)
+{
+        end_named(pool, NULL, 0, XPM_FAILURE_LOST);
 }

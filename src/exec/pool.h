@@ -53,6 +53,9 @@ void xpm_pool_withdraw(xpm_pool *pool);
  * call; what has not begun is sent back. They end as `cancelled`. */
 void xpm_pool_kill(xpm_pool *pool, const uint64_t *tags, size_t count);
 
+/* SIGKILL for everything that runs, since the guardian is gone; what has not begun is sent back. They end as `lost`. */
+void xpm_pool_lose(xpm_pool *pool);
+
 /* Jobs that have been added and not been reported as ended or returned. */
 size_t xpm_pool_count(const xpm_pool *pool);
 
