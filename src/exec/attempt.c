@@ -341,6 +341,7 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         if (memory > 0 && site->cgroup && xpm_cgroup_begin(site->cgroup, memory, &attempt->group))
                 child.cgroup_fd = attempt->group.procs;
         attempt->begun = monotonic();
+        attempt->command_start = xpm_process_clock();
         return xpm_spawn_start(&child, &attempt->child, step, err);
 }
 
@@ -529,8 +530,9 @@ static void judge(xpm_attempt *attempt, int status)
         }
         /* Who was told to end has not finished, whatever he says. */
         outcome->done = outcome->done && !attempt->asked;
-        if (attempt->why[0])
-                snprintf(outcome->message, sizeof outcome->message, "%s", attempt->why);
+        if (attempt->why[0] || attempt->asked == XPM_FAILURE_LOST)
+                snprintf(outcome->message, sizeof outcome->message, "%s",
+                         attempt->why[0] ? attempt->why : "the guardian of its worker was killed");
         if (outcome->done)
                 judge_outputs(attempt);
         else
@@ -572,25 +574,27 @@ static double seconds(struct timeval time)
         return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
+/* Who was killed could not end what he had started, and who failed may be run again: not beside the rest of himself. */
+static void end_rest(const xpm_site *site, xpm_attempt *attempt)
+{
+        xpm_job_past here = {.command = attempt->child.pid, .command_start = attempt->command_start};
+        snprintf(here.host, sizeof here.host, "%s", site->host);
+        snprintf(here.boot, sizeof here.boot, "%s", xpm_boot_id());
+        xpm_cgroup_kill(&attempt->group);
+        sweep(site, attempt, &here);
+}
+
 void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, const struct rusage *usage)
 {
         /* Microseconds: more digits are noise, and cost in every reader. */
         attempt->outcome.wall = (double)((monotonic() - attempt->begun) / 1000) / 1e6;
         xpm_job_usage used = {seconds(usage->ru_utime), seconds(usage->ru_stime), attempt->outcome.wall,
                               (int64_t)usage->ru_maxrss * 1024};
-        /* Who was killed could not end what he had started. */
-        if (WIFSIGNALED(status) || attempt->asked) {
-                xpm_job_past here = XPM_JOB_PAST_INIT;
-                snprintf(here.host, sizeof here.host, "%s", site->host);
-                snprintf(here.boot, sizeof here.boot, "%s", xpm_boot_id());
-                here.command = attempt->child.pid;
-                here.command_start = attempt->command_start;
-                xpm_cgroup_kill(&attempt->group);
-                sweep(site, attempt, &here);
-        }
-        attempt->child.pid = -1;
         judge(attempt, status);
         judge_memory(attempt, used.max_rss);
+        if (!attempt->outcome.done)
+                end_rest(site, attempt);
+        attempt->child.pid = -1;
         xpm_cgroup_end(site->cgroup, &attempt->group);
         xpm_attempt_doubt(site, attempt, 0);
         if (attempt->doubtful && !xpm_attempt_is_ours(attempt))

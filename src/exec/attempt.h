@@ -69,10 +69,10 @@ typedef struct xpm_attempt {
         char launcher[64], handle[XPM_HANDLE_SIZE]; /* of the scheduler that was given it; "": none */
         uint32_t number;                            /* counted on from the attempts of earlier runs */
         char nonce[XPM_NONCE_SIZE];
-        xpm_text before; /* those, for status.json */
-        int64_t started; /* microseconds since the epoch */
-        int64_t begun;   /* CLOCK_MONOTONIC, nanoseconds */
-        uint64_t command_start;
+        xpm_text before;        /* those, for status.json */
+        int64_t started;        /* microseconds since the epoch */
+        int64_t begun;          /* CLOCK_MONOTONIC, nanoseconds */
+        uint64_t command_start; /* clock ticks since boot; until it is announced, just before */
         struct {
                 bool looked, failed; /* at the status of whoever held the lock; which said that it had failed */
                 uint32_t attempt;

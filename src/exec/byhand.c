@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "base/file.h"
+#include "exec/guardian.h"
 #include "exec/pool.h"
 #include "exec/runfile.h"
 #include "exec/worker.h"
@@ -86,7 +87,8 @@ static void on_signal(uv_signal_t *handle, int number)
         by_hand *hand = handle->data;
         (void)number;
         hand->interrupted = true;
-        xpm_pool_end(hand->pool, is_near_the_limit(hand) ? XPM_FAILURE_TIMEOUT : XPM_FAILURE_CANCELLED);
+        enum xpm_failure reason = is_near_the_limit(hand) ? XPM_FAILURE_TIMEOUT : XPM_FAILURE_CANCELLED;
+        xpm_pool_end(hand->pool, xpm_guardian_is_gone() ? XPM_FAILURE_LOST : reason);
 }
 
 /* Everything that a command needs from elsewhere. */

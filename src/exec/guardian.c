@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t worker;
+static pid_t guardian; /* in the worker; 0: there is none */
 
 /* What a terminal sends reaches the worker too, and must not arrive twice. */
 static void pass_on(int number, siginfo_t *info, void *context)
@@ -92,17 +93,23 @@ int xpm_guardian_split(int fd, int *status, xpm_error *err)
 {
         if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
                 return xpm_fail_errno(err, "cannot adopt the processes of jobs");
-        pid_t guardian = getpid(), pid = fork();
+        pid_t self = getpid(), pid = fork();
         if (pid < 0)
                 return xpm_fail_errno(err, "cannot start a worker");
         if (pid > 0) {
                 *status = guard(pid, fd);
                 return 1;
         }
-        /* Without a guardian its jobs are not safe: it ends them as it would at a time limit. */
-        if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != guardian)
+        /* Without a guardian its jobs are not safe: it ends them, and itself. */
+        guardian = self;
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || xpm_guardian_is_gone())
                 return xpm_fail(err, XPM_EIO, "the worker's guardian is gone");
         return 0;
+}
+
+bool xpm_guardian_is_gone(void)
+{
+        return guardian != 0 && getppid() != guardian;
 }
 
 int xpm_guardian_exit_status(int status)

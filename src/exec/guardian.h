@@ -11,12 +11,17 @@
 #ifndef XPM_EXEC_GUARDIAN_H
 #define XPM_EXEC_GUARDIAN_H
 
+#include <stdbool.h>
+
 #include "experimaestro/error.h"
 
 /* Returns 0 in the worker, at once. Returns 1 in the guardian, when the worker is gone and nothing that it orphaned is
  * left: *STATUS is what waitpid() said of the worker. FD (-1: none) is closed in the guardian. To be called by a
  * process with one thread and no children. XPM_EIO. */
 int xpm_guardian_split(int fd, int *status, xpm_error *err);
+
+/* Whether the guardian of this process, a worker, is dead: then it was that which sent SIGTERM. */
+bool xpm_guardian_is_gone(void);
 
 /* End this process as STATUS says that another one has ended: by the same signal, or with the exit status that is
  * returned. */

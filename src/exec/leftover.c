@@ -1,8 +1,9 @@
 /* A pid alone says nothing: it may be another's by now. A process is one of the job's when its session is that of the
  * command, and the command itself, if it still exists, is the one that was recorded (while a session has members the
- * number is not given away); or when its environment names the job's directory; or when it has the job's lock open
- * where commands inherit it. What has left its session, emptied its environment and closed its descriptors is found by
- * the guardian alone.
+ * number is not given away); or when its environment names the job's directory and it began no earlier than the command
+ * (a shell in which somebody looks into the job may have that variable, too, and xpm below it); or when it has the
+ * job's lock open where commands inherit it. What has left its session, emptied its environment and closed its
+ * descriptors is found by the guardian alone.
  *
  * Killing is repeated until a pass finds nothing, since a process may start others while we look. */
 #include "exec/leftover.h"
@@ -21,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -67,6 +69,15 @@ uint64_t xpm_process_start_time(pid_t pid)
         return known ? found.start : 0;
 }
 
+uint64_t xpm_process_clock(void)
+{
+        struct timespec now;
+        long ticks = sysconf(_SC_CLK_TCK);
+        if (ticks <= 0 || clock_gettime(CLOCK_BOOTTIME, &now) != 0)
+                return 0;
+        return (uint64_t)now.tv_sec * (uint64_t)ticks + (uint64_t)now.tv_nsec / (1000000000u / (uint64_t)ticks);
+}
+
 /* Whether PID's environment has the variable XPM_JOB_DIR=PATH. */
 static bool names_the_job(int proc, const char *pid, const char *path)
 {
@@ -92,6 +103,16 @@ static bool has_the_lock(int proc, const char *pid, const char *lock)
                ours.st_ino == theirs.st_ino;
 }
 
+/* Whether the environment of PROCESS says anything: ours may be that of a shell which has the variable, and then so
+ * have the engine and whoever else was started there. */
+static bool can_be_of(const xpm_leftover *leftover, const process *process_)
+{
+        const char *ours = getenv("XPM_JOB_DIR");
+        if (leftover->start)
+                return process_->start >= leftover->start;
+        return !ours || strcmp(ours, leftover->path) != 0;
+}
+
 static bool belongs(int proc, const char *pid, const xpm_leftover *leftover, bool session_is_known)
 {
         process found;
@@ -101,7 +122,8 @@ static bool belongs(int proc, const char *pid, const xpm_leftover *leftover, boo
                 return false;
         if (session_is_known && found.session == leftover->session)
                 return true;
-        return names_the_job(proc, pid, leftover->path) || has_the_lock(proc, pid, leftover->lock);
+        return (can_be_of(leftover, &found) && names_the_job(proc, pid, leftover->path)) ||
+               has_the_lock(proc, pid, leftover->lock);
 }
 
 /* The number of the command may be another process's by now, and then so is the session. */

@@ -15,7 +15,7 @@ typedef struct xpm_leftover {
         const char *path; /* the job's directory, absolute: XPM_JOB_DIR of its processes */
         const char *lock; /* path of SCRIPT.lock, which they may hold as XPM_LOCK_FD */
         pid_t session;    /* pid of the command, 0: unknown */
-        uint64_t start;   /* when that was started, clock ticks since boot; 0: unknown */
+        uint64_t start;   /* when that was started, clock ticks since boot, or a little before; 0: unknown */
 } xpm_leftover;
 
 /* Whether the lock file LOCK is held on this host on behalf of a process that is dead: by what it left. False when its
@@ -32,5 +32,8 @@ bool xpm_sweep_job(const char *path, const char *script);
 
 /* The 22nd field of /proc/PID/stat, 0 when it cannot be read. */
 uint64_t xpm_process_start_time(pid_t pid);
+
+/* What that field would be of a process that is started now; 0 when it cannot be told. */
+uint64_t xpm_process_clock(void);
 
 #endif

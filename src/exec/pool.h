@@ -53,7 +53,7 @@ void xpm_pool_withdraw(xpm_pool *pool);
  * call; what has not begun is sent back. They end as `cancelled`. */
 void xpm_pool_kill(xpm_pool *pool, const uint64_t *tags, size_t count);
 
-/* The same for all of them, and with REASON as their end's. */
+/* The same for all of them, and with REASON as their end's. LOST (the guardian is gone): SIGKILL at once. */
 void xpm_pool_end(xpm_pool *pool, enum xpm_failure reason);
 
 /* Jobs that have been added and not been reported as ended or returned. */

@@ -25,11 +25,13 @@ static void signal_task(const task *task_, int number)
 
 void xpm_slot_end(const xpm_pool *pool, task *task_, enum xpm_failure reason)
 {
-        signal_task(task_, task_->reason ? SIGKILL : SIGTERM);
+        /* There is no asking for memory that is not there, nor for the time of somebody else. */
+        bool at_once = task_->reason || reason == XPM_FAILURE_MEMORY || reason == XPM_FAILURE_LOST;
+        signal_task(task_, at_once ? SIGKILL : SIGTERM);
         if (task_->reason)
                 return;
         task_->reason = reason;
-        task_->kill_at = xpm_now_ms(CLOCK_MONOTONIC) + (int64_t)pool->site->grace * 1000;
+        task_->kill_at = xpm_now_ms(CLOCK_MONOTONIC) + (at_once ? 0 : (int64_t)pool->site->grace * 1000);
 }
 
 /* The command has ended, or DEADLINE milliseconds (-1: none) have passed: then false. */
@@ -90,9 +92,6 @@ static void look_after(xpm_pool *pool, task *task_, int64_t running)
         else if (fault && !task_->reason) {
                 xpm_slot_end(pool, task_, fault);
                 memcpy(task_->attempt.why, why, sizeof why);
-                /* There is no asking for memory that is not there, nor for the time of somebody else. */
-                if (fault == XPM_FAILURE_MEMORY || fault == XPM_FAILURE_LOST)
-                        signal_task(task_, SIGKILL);
         }
         pthread_mutex_unlock(&pool->mutex);
 }
@@ -140,7 +139,7 @@ static void run_to_the_end(xpm_pool *pool, task *task_)
         pthread_mutex_lock(&pool->mutex);
         task_->pid = pid;
         if (task_->reason) /* while it was being started */
-                signal_task(task_, SIGTERM);
+                signal_task(task_, task_->reason == XPM_FAILURE_LOST ? SIGKILL : SIGTERM);
         pthread_mutex_unlock(&pool->mutex);
         if (!wait_for(task_, LASTS)) {
                 say_that_it_lasts(pool, task_);

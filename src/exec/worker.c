@@ -1,7 +1,8 @@
 /* Orders come in, events go out, many to a write.
  *
  * When the engine's end closes, what runs is finished and recorded, and what was queued is dropped: nobody has begun
- * it, so whoever comes next will. SIGINT and SIGHUP are the engine's business; SIGTERM is passed to the jobs. */
+ * it, so whoever comes next will. SIGINT and SIGHUP are the engine's business; SIGTERM is passed to the jobs. When the
+ * guardian is dead, what runs ends as lost, the engine is told, and the worker leaves: the next one has a guardian. */
 #include "exec/worker.h"
 
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "exec/guardian.h"
 #include "exec/pool.h"
 
 extern char **environ;
@@ -23,8 +25,9 @@ typedef struct server {
         xpm_pool *pool;
         int fd, slots, stock; /* stock: -1 when it is the pool's */
         bool greeted;
-        bool writing; /* on_socket is called when OUT can be written */
-        bool leaving; /* no engine any more */
+        bool writing;  /* on_socket is called when OUT can be written */
+        bool leaving;  /* no engine any more */
+        bool deserted; /* no guardian any more */
         xpm_text in, out;
         xpm_error err;
         int rc;
@@ -57,6 +60,25 @@ static void leave(server *server_)
         leave_when_idle(server_);
 }
 
+static void leave_when_deserted(server *server_)
+{
+        bool busy = server_->pool && xpm_pool_count(server_->pool) > 0;
+        if (server_->deserted && !busy && server_->out.length == 0)
+                leave(server_);
+}
+
+/* No guardian any more: what runs here is not safe, and the engine starts another worker when this one has left. What
+ * it hands over until then is not read: it has not begun. */
+static void desert(server *server_)
+{
+        server_->deserted = true;
+        if (!server_->leaving)
+                uv_poll_start(&server_->socket, server_->writing ? UV_WRITABLE : 0, on_socket);
+        if (server_->pool)
+                xpm_pool_end(server_->pool, XPM_FAILURE_LOST);
+        leave_when_deserted(server_);
+}
+
 /* A closed end is noticed by on_socket, which is woken by it; so are other errors. */
 static void send_out(server *server_)
 {
@@ -66,10 +88,13 @@ static void send_out(server *server_)
         int rc = xpm_frame_send(server_->fd, &server_->out, &closed, &server_->err);
         if (rc < 0)
                 fail(server_, rc);
+        if (closed && server_->deserted)
+                xpm_text_clear(&server_->out);
         bool wake = server_->out.length > 0 || server_->rc != 0;
         if (wake != server_->writing) {
                 server_->writing = wake;
-                uv_poll_start(&server_->socket, UV_READABLE | (wake ? UV_WRITABLE : 0), on_socket);
+                uv_poll_start(&server_->socket, (server_->deserted ? 0 : UV_READABLE) | (wake ? UV_WRITABLE : 0),
+                              on_socket);
         }
 }
 
@@ -105,6 +130,7 @@ static void on_flush(void *data)
         server *server_ = data;
         if (!server_->leaving)
                 send_out(server_);
+        leave_when_deserted(server_);
         leave_when_idle(server_);
 }
 
@@ -204,15 +230,18 @@ static void on_socket(uv_poll_t *handle, int status, int events)
                 fail(server_, rc);
         if (server_->rc != 0 || closed)
                 leave(server_);
-        else if (events & UV_WRITABLE)
+        else if (!server_->leaving && (events & UV_WRITABLE))
                 send_out(server_);
+        leave_when_deserted(server_);
 }
 
 static void on_term(uv_signal_t *handle, int signal)
 {
         server *server_ = handle->data;
         (void)signal;
-        if (server_->pool)
+        if (xpm_guardian_is_gone())
+                desert(server_);
+        else if (server_->pool)
                 xpm_pool_kill(server_->pool, NULL, 0);
 }
 

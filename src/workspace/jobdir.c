@@ -447,7 +447,9 @@ uint32_t xpm_jobdir_lost_attempt(xpm_jobdir *job)
         xpm_job_past past = XPM_JOB_PAST_INIT;
         uint32_t last = 0;
         bool known = xpm_jobdir_open(job, false, NULL) == 0 && xpm_job_past_read(job->dir, &past, NULL) == 0;
-        if (known && past.state != XPM_JOB_DONE && past.state != XPM_JOB_ERROR && past.state != XPM_JOB_SCHEDULED)
+        bool ended = past.state == XPM_JOB_DONE || past.state == XPM_JOB_SCHEDULED ||
+                     (past.state == XPM_JOB_ERROR && past.failure != XPM_FAILURE_LOST);
+        if (known && !ended)
                 last = past.attempt ? past.attempt : xpm_jobdir_has_begun(job);
         xpm_job_past_release(&past);
         xpm_jobdir_release(job);

@@ -76,8 +76,8 @@ int xpm_jobdir_announce(const xpm_jobdir *job, const xpm_job_status *status, xpm
 
 /* Whether an attempt has begun here, ever. */
 bool xpm_jobdir_has_begun(const xpm_jobdir *job);
-/* The number of the attempt that began last in the directory job->path, when it has no end; 0: there is none. Opens and
- * releases JOB. */
+/* The number of the attempt that began last in the directory job->path, when it has no end or was lost; 0: there is
+ * none. Opens and releases JOB. */
 uint32_t xpm_jobdir_lost_attempt(xpm_jobdir *job);
 /* Whether somebody asked for the end of what runs (`xpm jobs kill`): .experimaestro/kill, which begin removes. */
 bool xpm_jobdir_is_to_be_killed(const xpm_jobdir *job);

@@ -34,6 +34,10 @@ class Engine(xpmtest.Case):
     def status(self, number=0):
         return json.loads((self.job_directories("t")[number] / ".experimaestro" / "status.json").read_text())
 
+    def parent(self, pid):
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+            return int(stat.read().rsplit(")", 1)[1].split()[1])
+
     def diary(self):
         """The most that were between `start` and `end` at once, and the lines."""
         lines, now, most = self.read("diary").split(), 0, 0
@@ -271,8 +275,7 @@ class Others(Engine):
         engine = self.start("run-experiment", "--workdir", self.workspace, file)
         with open(self.here / "begun") as begun:
             worker, left = map(int, begun.read().split())
-        with open(f"/proc/{worker}/stat", encoding="utf-8") as stat:
-            guardian = int(stat.read().rsplit(")", 1)[1].split()[1])
+        guardian = self.parent(worker)
         os.kill(guardian, signal.SIGSTOP)
         os.kill(worker, signal.SIGKILL)
         os.kill(guardian, signal.SIGKILL)
@@ -282,6 +285,20 @@ class Others(Engine):
         out, err = engine.communicate(timeout=xpmtest.PATIENCE)
         self.assertEqual(engine.returncode, 0, out + err)
         os.kill(last, signal.SIGKILL)
+
+    def test_a_killed_guardian_takes_its_worker_with_it_and_the_next_one_has_a_guardian(self):
+        file = self.plan("lasts=0; mkdir first && lasts=1000; echo $PPID > begun; sleep $lasts", jobs=3)
+        os.mkfifo(self.here / "begun")
+        engine = self.start("run-experiment", "--workdir", self.workspace, "-j", 1, file)
+        with open(self.here / "begun") as begun:
+            worker = int(begun.read())
+        os.kill(self.parent(worker), signal.SIGKILL)
+        for _ in range(3):
+            with open(self.here / "begun") as begun:
+                self.assertNotEqual(int(begun.read()), worker)
+        out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(engine.returncode, 0, out + err)
+        self.assertIn("lost: the guardian of its worker was killed; it is run again", err)
 
     def test_a_job_that_deletes_its_directory_fails_alone(self):
         file = self.plan("test {{n}} -gt 0 || rm -rf {{job.path}}", "", "", 3)
@@ -299,6 +316,19 @@ class Others(Engine):
         out, err = engine.communicate(timeout=xpmtest.PATIENCE)
         self.assertEqual(engine.returncode, 1, out + err)
         self.assertNotIn(left, self.processes())
+
+    def test_what_a_failed_job_had_started_is_not_beside_its_next_attempt(self):
+        file = self.plan("setsid sleep 600 & echo $! >> {{experiment.dir}}/left; exit 1", "retry: {on: [failed]}")
+        self.run_experiment(file, status=1)
+        left = [int(line) for line in (self.here / "left").read_text().split()]
+        self.assertGreater(len(left), 1)
+        self.assertFalse(set(left) & set(self.processes()))
+
+    def test_a_shell_that_looks_into_a_job_outlives_it(self):
+        file = self.plan("kill -KILL $$")
+        self.run_experiment(file, status=1)
+        (job,) = self.job_directories("t")
+        self.run_experiment(file, status=1, env={"XPM_JOB_DIR": str(job)})
 
 
 if __name__ == "__main__":

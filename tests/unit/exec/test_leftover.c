@@ -128,12 +128,40 @@ static void session_and_environment_tell(void **state)
         }
 }
 
+/* A shell in which somebody looks into the job has its variables, and what is started there has them, too. */
+static void what_is_older_is_none_of_the_job(void **state)
+{
+        struct place *place = *state;
+        char path[256];
+        int status;
+        path_of(place, path);
+        pid_t pid = fork();
+        if (pid == 0) {
+                execve("/bin/sleep", (char *const[]){"sleep", "1000", NULL},
+                       (char *const[]){"XPM_JOB_DIR=/some where", NULL});
+                _exit(1);
+        }
+        uint64_t begun = xpm_process_start_time(pid);
+        assert_in_range(xpm_process_clock(), begun, begun + 1000);
+        const xpm_leftover younger = {"/some where", path, 0, begun + 1}, unknown = {"/some where", path, 0, 0};
+        setenv("XPM_JOB_DIR", "/some where", 1);
+        for (int i = 0; i < 100; i++)
+                assert_int_equal(xpm_sweep(&younger) + xpm_sweep(&unknown), 0);
+        unsetenv("XPM_JOB_DIR");
+        int killed = 0;
+        for (int i = 0; i < 1000 && killed == 0; i++) /* until it has become the program */
+                killed = xpm_sweep(&unknown);
+        assert_int_equal(killed, 1);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(lock_of_a_living_process_is_no_orphan, place_enter, place_leave),
                 cmocka_unit_test_setup_teardown(whoever_has_the_lock_is_killed, place_enter, place_leave),
                 cmocka_unit_test_setup_teardown(session_and_environment_tell, place_enter, place_leave),
+                cmocka_unit_test_setup_teardown(what_is_older_is_none_of_the_job, place_enter, place_leave),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
