@@ -462,12 +462,6 @@ enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attem
         return step;
 }
 
-int64_t xpm_attempt_limit(const xpm_attempt *attempt)
-{
-        int64_t seconds = attempt->order->spec.need.duration;
-        return seconds > 0 && seconds < INT64_MAX / 1000 ? seconds * 1000 : -1;
-}
-
 void xpm_attempt_doubt(const xpm_site *site, xpm_attempt *attempt, int64_t gap)
 {
         attempt->doubtful |= gap > xpm_doubt() || xpm_heartbeat_gaps(site->heartbeat) != attempt->gaps;

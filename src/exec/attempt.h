@@ -104,7 +104,11 @@ int xpm_attempt_schedule(const xpm_site *site, xpm_attempt *attempt, const char 
 enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attempt, bool waited);
 
 /* The duration that the job may take, in milliseconds; -1: no limit. */
-int64_t xpm_attempt_limit(const xpm_attempt *attempt);
+static inline int64_t xpm_attempt_limit(const xpm_attempt *attempt)
+{
+        int64_t seconds = attempt->order->spec.need.duration;
+        return seconds > 0 && seconds < INT64_MAX / 1000 ? seconds * 1000 : -1;
+}
 
 /* The memory that it may use, all ranks together, in bytes; 0: no limit. */
 static inline uint64_t xpm_attempt_memory(const xpm_attempt *attempt)
