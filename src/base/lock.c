@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,9 +151,12 @@ int xpm_lock_share(int dir, const char *name, mode_t mode, int *fd, xpm_error *e
 
 void xpm_lock_sign(int fd, const char *note)
 {
-        char host[128] = "?", since[64], user[32], text[SIGNATURE];
+        char host[128] = "?", since[64], user[32], text[SIGNATURE], buffer[4096];
+        struct passwd entry, *found = NULL;
         gethostname(host, sizeof host - 1);
         const char *name = getenv("LOGNAME");
+        if ((!name || !*name) && getpwuid_r(geteuid(), &entry, buffer, sizeof buffer, &found) == 0 && found)
+                name = entry.pw_name;
         if (!name || !*name || strpbrk(name, " \t\n")) {
                 snprintf(user, sizeof user, "%ld", (long)geteuid());
                 name = user;

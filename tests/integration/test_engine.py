@@ -2,6 +2,7 @@
 import fcntl
 import json
 import os
+import pwd
 import signal
 import unittest
 
@@ -251,7 +252,8 @@ class Others(Engine):
         with open(self.here / "begun") as begun:
             begun.read()
         told = self.xpm("run-experiment", "--workdir", self.workspace, "--no-wait", file, status=3)
-        self.assertRegex(told.err, r"held by process %d of \S+ on \S+ since 2" % first.pid)
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        self.assertRegex(told.err, r"held by process %d of %s on \S+ since 2" % (first.pid, user))
         with open(self.here / "go", "w") as go:
             go.write("go\n")
         out, err = first.communicate(timeout=xpmtest.PATIENCE)
