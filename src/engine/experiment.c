@@ -13,6 +13,7 @@
 #include "base/sha256.h"
 #include "engine/planprogram.h"
 #include "exec/installed.h"
+#include "exec/leftover.h"
 #include "plan/scalar.h"
 #include "workspace/git.h"
 
@@ -89,6 +90,13 @@ static int read_plan(xpm_experiment *experiment, xpm_error *err)
         return rc;
 }
 
+/* What the workspace cannot know by itself. */
+static void lend_workspace(xpm_experiment *experiment)
+{
+        experiment->workspace->folders = experiment->choice.folders;
+        experiment->workspace->sweep = xpm_sweep_job;
+}
+
 static int find_workspace(xpm_experiment *experiment, xpm_error *err)
 {
         const xpm_experiment_options *options = &experiment->options;
@@ -99,7 +107,7 @@ static int find_workspace(xpm_experiment *experiment, xpm_error *err)
         rc = xpm_workspace_open(experiment->choice.path, false, experiment->choice.group_sharing,
                                 &experiment->workspace, err);
         if (rc == 0)
-                experiment->workspace->folders = experiment->choice.folders;
+                lend_workspace(experiment);
         return rc;
 }
 
@@ -246,8 +254,8 @@ int xpm_experiment_prepare(xpm_experiment *experiment, xpm_error *err)
         if (rc != 0)
                 return rc;
         xpm_workspace_close(experiment->workspace);
-        workspace->folders = experiment->choice.folders;
         experiment->workspace = workspace;
+        lend_workspace(experiment);
         experiment->render.workspace = workspace->path;
         experiment->core.workspace = workspace->path;
         return 0;

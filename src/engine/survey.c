@@ -194,7 +194,12 @@ static bool is_silent(const xpm_runner *runner, size_t job)
 void xpm_runner_look(xpm_runner *runner, size_t job)
 {
         xpm_probe found;
-        if (probe(runner, job, false, &found, runner->err) != 0)
+        int rc = probe(runner, job, false, &found, runner->err);
+        /* What is left of a worker that died with its guardian and its engine keeps the lock, and nobody waits for it.
+         */
+        if (rc == 0 && found.state == XPM_JOB_RUNNING && sweep(runner, job))
+                rc = probe(runner, job, false, &found, runner->err);
+        if (rc != 0)
                 found.state = XPM_JOB_UNSCHEDULED; /* the worker that gets it will say what is wrong */
         if (found.state == XPM_JOB_RUNNING && is_silent(runner, job))
                 found.state = XPM_JOB_UNSCHEDULED;

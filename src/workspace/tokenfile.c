@@ -438,6 +438,18 @@ static bool is_current_run(const xpm_workspace *workspace, const char *experimen
         return xpm_lock_is_held(workspace->dir, path, NULL) != 0;
 }
 
+/* The lock is held: by more than what a dead worker left? DIR is the job's directory, relative to the workspace. */
+static bool is_held_by_the_living(const xpm_token_entry *entry, const xpm_workspace *workspace, const char *dir)
+{
+        char path[PATH_MAX], script[NAME_MAX + 1];
+        const char *name = entry->lock + strlen(dir) + 1;
+        bool fits = (size_t)snprintf(path, sizeof path, "%s/%s", workspace->path, dir) < sizeof path;
+        snprintf(script, sizeof script, "%.*s", (int)(strlen(name) - strlen(".lock")), name);
+        if (workspace->sweep && fits && workspace->sweep(path, script))
+                return xpm_lock_is_held(workspace->dir, entry->lock, NULL) != 0;
+        return true;
+}
+
 /* The job's lock tells, but for a worker on another host: that may give signs of life all the same, or none for too
  * long. */
 static bool does_job_run(const xpm_token_list *list, const xpm_token_entry *entry, const xpm_workspace *workspace)
@@ -452,8 +464,10 @@ static bool does_job_run(const xpm_token_list *list, const xpm_token_entry *entr
                 life = xpm_heartbeat_of_job(workspace->dir, job);
                 close(job);
         }
-        return life == XPM_LIFE_UNKNOWN ? xpm_lock_is_held(workspace->dir, entry->lock, NULL) != 0
-                                        : life == XPM_LIFE_BEATS;
+        if (life != XPM_LIFE_UNKNOWN)
+                return life == XPM_LIFE_BEATS;
+        return xpm_lock_is_held(workspace->dir, entry->lock, NULL) != 0 &&
+               is_held_by_the_living(entry, workspace, path);
 }
 
 bool xpm_token_list_is_alive(const xpm_token_list *list, const xpm_token_entry *entry, const xpm_workspace *workspace)

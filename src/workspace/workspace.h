@@ -15,7 +15,10 @@ typedef struct xpm_workspace {
         mode_t directory_mode, file_mode; /* by `sharing` */
         const char *const *folders;       /* set by whoever opened it: other folders with finished jobs, absolute paths,
                                            * NULL-terminated and borrowed; or NULL */
-        mode_t old_umask;                 /* to be put back, when umask_changed */
+        /* Set likewise, or NULL: end what is left of the job in the directory PATH whose worker is dead, and which
+         * holds its lock. true when there was something. */
+        bool (*sweep)(const char *path, const char *script);
+        mode_t old_umask; /* to be put back, when umask_changed */
         bool umask_changed;
 } xpm_workspace;
 

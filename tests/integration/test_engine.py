@@ -4,6 +4,8 @@ import json
 import os
 import pwd
 import signal
+import subprocess
+import time
 import unittest
 
 import xpmtest
@@ -21,6 +23,11 @@ tasks:
 plan:
   s: {task: t, sweep: {n: {range: [0, JOBS]}}}
 """
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as listed:
+        return [int(child) for child in listed.read().split()]
 
 
 class Engine(xpmtest.Case):
@@ -147,6 +154,34 @@ class Claims(Engine):
         for engine in engines:
             out, err = engine.communicate(timeout=xpmtest.PATIENCE)
             self.assertEqual(engine.returncode, 0, out + err)
+
+    def leave_orphans(self, file):
+        """Engine, guardian and worker are killed at once, and what the job started lives on, with its lock."""
+        engine = subprocess.Popen([xpmtest.XPM, "run-experiment", "--workdir", self.workspace, file], cwd=self.here,
+                                  env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + xpmtest.PATIENCE
+        while not (self.here / "left").exists():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        (guardian,) = children(engine.pid)
+        (worker,) = children(guardian)
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in (engine.pid, guardian, worker):
+                os.kill(pid, number)
+        engine.wait()
+
+    LEAVES = "[ ! -e left ] || exit 0; setsid sh -c 'touch left; exec sleep 1000' & sleep 1000"
+
+    def test_what_a_dead_worker_left_does_not_keep_tokens_from_another_engine(self):
+        self.leave_orphans(self.plan(self.LEAVES, "tokens: {seat: 1}", "tokens: {seat: 1}", 1, "a"))
+        other = self.plan("true", "tokens: {seat: 1}", "tokens: {seat: 1}", 1, "b")
+        self.write(other, self.read(other).replace("[0, 1]", "[5, 6]"))
+        self.run_experiment(other)
+        self.run_experiment("a.yaml")
+
+    def test_what_a_dead_worker_left_is_not_waited_for(self):
+        self.leave_orphans(self.plan(self.LEAVES))
+        self.run_experiment("e.yaml")
 
     def test_a_run_file_takes_its_tokens_itself(self):
         file = self.plan("ls ../here/ws/tokens/seat.counter/jobs > holders", "tokens: {seat: 1}", "tokens: {seat: 1}")
