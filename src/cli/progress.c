@@ -240,5 +240,8 @@ void xpm_progress_end(xpm_progress *progress, const xpm_counts *counts, enum xpm
                 snprintf(more, sizeof more, " --filter '@state = \"ERROR\"' %s", id);
                 print_next(progress->experiment, "jobs list", more);
         }
-        printf("the same command again continues\n");
+        if (left == 0 && counts->failed == 0 && counts->kept_failed > 0)
+                printf("the same command without --keep-failed runs them again\n");
+        else
+                printf("the same command again continues\n");
 }

@@ -14,7 +14,7 @@ int xpm_command_remaining_time(int argc, char **argv)
         const xpm_option options[] = {{0}};
         const xpm_usage usage = {
                 .command = "remaining-time",
-                .synopsis = "",
+                .synopsis = "[OPTIONS]",
                 .summary = "Print how many seconds the job that runs this has left, in whole seconds: 0 when its time "
                            "is over,\n'inf' when it has no limit.",
                 .options = options,

@@ -301,24 +301,29 @@ static int visit_path(void *data, const xpm_word *word)
         return file < 0 ? file : 0;
 }
 
-/* The command as it should be written: its first line, with the directory put before the path. */
+/* The command as it should be written: the line with the path, and the directory before it. */
 static int fail_relative(const paths *p, xpm_error *err)
 {
         const xpm_template *command = &p->templates->command[0];
         const char *line = command->node->text, *path = xpm_text_string(&p->relative);
         const char *at = strstr(line, path);
-        line = at ? at : line;
+        for (const char *start = at; at && start > line; start--)
+                if (start[-1] == '\n')
+                        line = start;
         size_t shown = at ? (size_t)(at - line) : 0, skip = strncmp(path, "./", 2) == 0 ? 2 : 0;
+        int opening = shown > 0 && strchr("\"'", line[shown - 1]) != NULL; /* no template stands in quotes */
         size_t length = strcspn(line + shown + skip, "\n");
         bool more = p->templates->list ? p->templates->command_count > 1
                                        : line[shown + skip + length] == '\n' && line[shown + skip + length + 1] != '\0';
-        const char *quote = memchr(line, '"', shown + skip + length) ? "'" : "\"";
+        bool twice = memchr(line, '"', shown + skip + length), once = memchr(line, '\'', shown + skip + length);
+        const char *quote = !twice ? "\"" : once ? "" : "'"; /* with both it is to stand in a block */
         return xpm_fail_at(
                 err, command->node->pos,
                 "the command begins with the relative path '%s', and a job runs in its own directory: write %s%s%.*s"
-                "{{experiment.dir}}/%.*s%s%s%s, or set 'cwd'",
-                path, p->templates->list ? "[" : "", quote, (int)shown, line, (int)length, line + shown + skip,
-                more && !p->templates->list ? " …" : "", quote, p->templates->list ? more ? ", …]" : "]" : "");
+                "{{experiment.dir}}/%.*s%.*s%s%s%s%s, or set 'cwd'",
+                path, p->templates->list ? "[" : "", quote, (int)shown - opening, line, opening, line + shown - opening,
+                (int)length, line + shown + skip, more && !p->templates->list ? " …" : "", quote,
+                *quote ? "" : " below a '|'", p->templates->list ? more ? ", …]" : "]" : "");
 }
 
 static void warn_beside(const paths *p, const xpm_log *log)

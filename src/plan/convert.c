@@ -44,6 +44,12 @@ static void describe(const xpm_node *node, xpm_text *text)
 static int refuse(const struct site *site, const xpm_node *node, const xpm_type *type, const char *remedy)
 {
         xpm_text wanted = XPM_TEXT_INIT, found = XPM_TEXT_INIT;
+        const char *slip = xpm_node_slip(node);
+        char meant[SHOWN];
+        if (slip && *remedy == '\0') {
+                snprintf(meant, sizeof meant, "did you mean '%s'?", slip);
+                remedy = meant;
+        }
         xpm_type_print(type, &wanted);
         describe(node, &found);
         const char *name = site->param ? site->param->name : "";
@@ -457,6 +463,8 @@ static int refuse_param(const struct site *site, const xpm_pair *pair, const xpm
                 names[count++] = param->name;
         }
         const char *near = xpm_words_nearest(pair->key, names, count);
+        if (!near)
+                near = xpm_key_slip(pair->key);
         int rc;
         if (near)
                 rc = xpm_fail_at(site->err, pair->key_pos, "'%s' has no parameter '%.*s': did you mean '%s'?",

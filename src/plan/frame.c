@@ -51,7 +51,7 @@ static int check_sweepable(const xpm_param *param, const xpm_trail *trail, xpm_p
                 return xpm_fail_at(
                         err, pos,
                         "'%s' cannot be swept: '%s' is meta, no part of the identifier, so all these jobs would be "
-                        "one",
+                        "one: take its 'meta: true' away",
                         trail->text, param->name);
         if (param->constant)
                 return xpm_fail_at(err, pos, "'%s' cannot be swept: '%s' is a constant", trail->text, param->name);

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/words.h"
+
 enum { INDEXED = 16 };
 
 xpm_node *xpm_node_scalar(xpm_arena *arena, xpm_pos pos, const char *text, size_t length, bool quoted)
@@ -188,6 +190,25 @@ bool xpm_node_is_range(const xpm_node *node)
         static const char *const ranges[] = {"range", "linspace", "logspace", "range_mult", NULL};
         return node && node->kind == XPM_NODE_MAPPING && node->pair_count == 1 &&
                is_one_of(node->pairs[0].key, node->pairs[0].key_length, ranges);
+}
+
+const char *xpm_key_slip(const char *key)
+{
+        static const char *const keys[] = {"each",     "from",     "where",      "allow_empty", "range",
+                                           "linspace", "logspace", "range_mult", "one_of"};
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+                if (xpm_words_slip(key, keys[i]))
+                        return keys[i];
+        return NULL;
+}
+
+const char *xpm_node_slip(const xpm_node *node)
+{
+        const char *slip = NULL;
+        if (node->kind == XPM_NODE_MAPPING)
+                for (size_t i = 0; i < node->pair_count && !slip; i++)
+                        slip = xpm_key_slip(node->pairs[i].key);
+        return slip;
 }
 
 static xpm_node *copy_items(xpm_arena *arena, xpm_node *copy, const xpm_node *node)

@@ -86,6 +86,11 @@ bool xpm_node_is_null(const xpm_node *node);
 bool xpm_node_is_reference(const xpm_node *node);
 bool xpm_node_is_range(const xpm_node *node);
 
+/* The key of a reference or a range, or `one_of`, that KEY, or a key of NODE, is one slip from; NULL when there is
+ * none, or NODE is no mapping. */
+const char *xpm_key_slip(const char *key);
+const char *xpm_node_slip(const xpm_node *node);
+
 /* A deep copy; NULL when out of memory. */
 xpm_node *xpm_node_copy(xpm_arena *arena, const xpm_node *node);
 

@@ -83,12 +83,13 @@ static int read_values(reader *r, xpm_node *node, xpm_swept *swept)
                 swept->numbers = numbers;
         } else if (node->pair_count == 1 && xpm_node_find(node, "one_of")) {
                 rc = read_one_of(r, node->pairs[0].value, swept);
-        } else
-                rc = xpm_fail_at(
-                        r->err, node->pos,
-                        "the sweep of '%s' takes a list, a range or {one_of: {name: value, …}}: write [ ] around a "
-                        "single mapping",
-                        swept->trail.text);
+        } else {
+                const char *slip = xpm_node_slip(node);
+                rc = xpm_fail_at(r->err, node->pos,
+                                 "the sweep of '%s' takes a list, a range or {one_of: {name: value, …}}: %s%s%s",
+                                 swept->trail.text, slip ? "did you mean '" : "write [ ] around a single mapping",
+                                 slip ? slip : "", slip ? "'?" : "");
+        }
         if (rc == 0 && swept->count == 0)
                 rc = xpm_fail_at(r->err, node->pos, "the sweep of '%s' is empty: no job would be left",
                                  swept->trail.text);

@@ -171,7 +171,7 @@ static int ask_run(xpm_underway *underway, experiment *one, int run, bool held, 
 static int ask_experiment(xpm_underway *underway, const char *path, int dir, const char *job_id, const char **run,
                           xpm_error *err)
 {
-        experiment *one;
+        experiment *one = NULL;
         xpm_error inner = XPM_ERROR_NONE;
         int held = xpm_lock_is_held(dir, "lock", &inner), current = -1;
         if (held < 0)

@@ -32,6 +32,17 @@ WRONG = {
         "5:22",
         ["did you mean 'default'"],
     ),
+    "a slip in a key of a reference": (
+        START + "plan:\n  s: {task: t, params: {n: {eahc: s}}}\n",
+        "7:28",
+        ["did you mean 'each'"],
+    ),
+    "a slip in a key of a reference to a job": (
+        START + "  u: {params: {o: t}, command: 'echo'}\nplan:\n  s: {task: t, params: {n: 1}}\n  z: {task: u, params: {o: {ech: s}}}\n",
+        "9:29",
+        ["'ech'", "did you mean 'each'"],
+    ),
+    "a slip in a range": (START + "plan: {s: {task: t, sweep: {n: {rnage: [0, 3]}}}}\n", "6:32", ["did you mean 'range'"]),
     "an unknown type": (HEAD + "configs:\n  c:\n    params:\n      x: strr\n", "5:10", ["'strr'", "did you mean 'str'"]),
     "an unknown type in a list": (
         HEAD + "configs:\n  Model: {params: {x: int}}\n  c:\n    params:\n      x: list[Modle]\n",
@@ -198,6 +209,11 @@ plan:
         HEAD + "tasks:\n  t:\n    params: {n: int}\n    command: ./train {{n}}\n",
         "5:14",
         ["./train", "{{experiment.dir}}/train"],
+    ),
+    "a quoted command that starts with a relative path": (
+        HEAD + "tasks:\n  t:\n    params: {n: int}\n    command: |\n      './my train' {{n}}\n",
+        "5:14",
+        ["write \"{{experiment.dir}}/'my train' {{n}}\""],
     ),
     "a list command that starts with a relative path": (
         HEAD + "tasks:\n  t:\n    params: {n: int}\n    command: [bin/train, '{{n}}']\n",

@@ -174,6 +174,10 @@ static void the_end_says_what_was_done_and_what_to_type_next(void **state)
         assert_non_null(strstr(text, "2 warnings above"));
         assert_non_null(strstr(text, "xpm jobs list --workdir"));
         assert_non_null(strstr(text, "the same command again continues"));
+        const xpm_counts kept = {.total = 3, .done_before = 2, .kept_failed = 1};
+        end_of(&progress, &kept, XPM_VERDICT_FAILED);
+        assert_non_null(strstr(text, "the same command without --keep-failed runs them again\n"));
+        assert_null(strstr(text, "the same command again"));
         end_of(&progress, &(xpm_counts){.total = 1, .done = 1}, XPM_VERDICT_DONE);
         assert_non_null(strstr(text, "e: 1 job: 1 done, 0 failed, in "));
         assert_null(strstr(text, "again"));

@@ -78,7 +78,10 @@ static void command_with_a_relative_path_is_an_error(void **state)
                  "directory: write '{{experiment.dir}}/bin/train \"a\"', or set 'cwd'"},
                 {"    command: |\n      # first\n      A=1 ../train {{n}}\n      next\n",
                  "e.yaml:8:14: the command begins with the relative path '../train', and a job runs in its own "
-                 "directory: write \"{{experiment.dir}}/../train {{n}} …\", or set 'cwd'"},
+                 "directory: write \"A=1 {{experiment.dir}}/../train {{n}} …\", or set 'cwd'"},
+                {"    command: |\n      \"./my train\" 'a b'\n",
+                 "e.yaml:8:14: the command begins with the relative path './my train', and a job runs in its own "
+                 "directory: write {{experiment.dir}}/\"my train\" 'a b' below a '|', or set 'cwd'"},
                 {"    command: [./train, '{{n}}']\n",
                  "e.yaml:8:15: the command begins with the relative path './train', and a job runs in its own "
                  "directory: write [\"{{experiment.dir}}/train\", …], or set 'cwd'"},

@@ -148,22 +148,22 @@ static void paths_that_are_wrong(void **state)
                 {"    sweep: {n.x: [1]}\n", "e.yaml:13:13: 'n.x': 'n' is int and has no 'x'"},
                 {"    sweep: {mm: [{}]}\n",
                  "e.yaml:13:13: 'mm' cannot be swept: 'mm' is meta, no part of the identifier, so all "
-                 "these jobs would be one"},
+                 "these jobs would be one: take its 'meta: true' away"},
                 {"    sweep: {mm.x: [1]}\n",
                  "e.yaml:13:13: 'mm.x' cannot be swept: 'mm' is meta, no part of the identifier, so all "
-                 "these jobs would be one"},
+                 "these jobs would be one: take its 'meta: true' away"},
                 {"    sweep: {m.in.v: [1]}\n",
                  "e.yaml:13:13: 'm.in.v' cannot be swept: 'v' is meta, no part of the identifier, so "
-                 "all these jobs would be one"},
+                 "all these jobs would be one: take its 'meta: true' away"},
                 {"    params: {m: {type: deep, l: 1}}\n    sweep: {m.log: [1]}\n",
                  "e.yaml:14:13: 'm.log' cannot be swept: 'log' is meta, no part of the identifier, so all these jobs "
-                 "would be one"},
+                 "would be one: take its 'meta: true' away"},
                 {"    sweep: {m: [{type: deep, l: 1}], m.log: [1]}\n",
                  "e.yaml:13:38: 'm.log' cannot be swept: 'log' is meta, no part of the identifier, so all these jobs "
-                 "would be one"},
+                 "would be one: take its 'meta: true' away"},
                 {"    include: [{mm: {}}]\n",
                  "e.yaml:13:16: 'mm' cannot be swept: 'mm' is meta, no part of the identifier, so all "
-                 "these jobs would be one"},
+                 "these jobs would be one: take its 'meta: true' away"},
                 {"    sweep: {k: [1]}\n", "e.yaml:13:13: 'k' cannot be swept: 'k' is a constant"},
                 {"    sweep: {m.c: [1]}\n", "e.yaml:13:13: 'm.c' cannot be swept: 'c' is a constant"},
                 {"    sweep: {g: [a]}\n", "e.yaml:13:13: 'g' cannot be swept: 'g' is generated"},

@@ -187,6 +187,22 @@ static void cost_counts_texts_and_levels_and_stops_at_its_limit(void **state)
         xpm_arena_destroy(arena);
 }
 
+static void a_slip_in_the_key_of_a_reference_or_a_range_is_known(void **state)
+{
+        (void)state;
+        xpm_arena *arena = xpm_arena_create();
+        xpm_node *mapping = numbered(arena, 2);
+        assert_null(xpm_node_slip(mapping));
+        assert_int_equal(xpm_node_put(arena, mapping, "eahc", 4, somewhere, mapping->pairs[0].value), 0);
+        assert_string_equal(xpm_node_slip(mapping), "each");
+        assert_null(xpm_node_slip(mapping->pairs[0].value));
+        assert_string_equal(xpm_key_slip("oneof"), "one_of");
+        assert_string_equal(xpm_key_slip("lispace"), "linspace");
+        assert_null(xpm_key_slip("each"));
+        assert_null(xpm_key_slip("other"));
+        xpm_arena_destroy(arena);
+}
+
 static void errors_have_the_position_in_front(void **state)
 {
         (void)state;
@@ -218,6 +234,7 @@ int main(void)
                 cmocka_unit_test(references_and_ranges_are_known_by_their_keys),
                 cmocka_unit_test(a_copy_is_equal_and_its_own),
                 cmocka_unit_test(cost_counts_texts_and_levels_and_stops_at_its_limit),
+                cmocka_unit_test(a_slip_in_the_key_of_a_reference_or_a_range_is_known),
                 cmocka_unit_test(errors_have_the_position_in_front),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
