@@ -463,8 +463,7 @@ static int refuse_param(const struct site *site, const xpm_pair *pair, const xpm
                 names[count++] = param->name;
         }
         const char *near = xpm_words_nearest(pair->key, names, count);
-        if (!near)
-                near = xpm_key_slip(pair->key);
+        const char *slip = xpm_key_slip(pair->key);
         int rc;
         if (near)
                 rc = xpm_fail_at(site->err, pair->key_pos, "'%s' has no parameter '%.*s': did you mean '%s'?",
@@ -473,8 +472,9 @@ static int refuse_param(const struct site *site, const xpm_pair *pair, const xpm
                 rc = xpm_fail_at(site->err, pair->key_pos, "'%s' has no parameter '%.*s': none can be set", type->name,
                                  SHOWN, pair->key);
         else
-                rc = xpm_fail_at(site->err, pair->key_pos, "'%s' has no parameter '%.*s': it has %s%s", type->name,
-                                 SHOWN, pair->key, xpm_text_string(&list), count > NAMES ? ", …" : "");
+                rc = xpm_fail_at(site->err, pair->key_pos, "'%s' has no parameter '%.*s': it has %s%s%s%s%s",
+                                 type->name, SHOWN, pair->key, xpm_text_string(&list), count > NAMES ? ", …" : "",
+                                 slip ? "; or did you mean '" : "", slip ? slip : "", slip ? "'?" : "");
         xpm_text_release(&list);
         return rc;
 }

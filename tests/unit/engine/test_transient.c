@@ -140,6 +140,18 @@ static void directories_go_when_all_that_needed_them_is_done(void **state)
         assert_true(scene_job_has(scene, C, "third.done"));
 }
 
+static void directories_go_when_what_needed_them_is_spared(void **state)
+{
+        struct scene *scene = *state;
+        open_chain(scene, "remove");
+        put(scene, A, "first.done");
+        put(scene, C, "third.done");
+        run(scene, false);
+        assert_int_equal(scene->verdict, XPM_VERDICT_DONE);
+        assert_false(scene_job_has(scene, B, "second.done"));
+        assert_false(scene_job_has(scene, A, "."));
+}
+
 static void directories_stay_while_something_needs_them_yet(void **state)
 {
         struct scene *scene = *state;
@@ -191,6 +203,7 @@ int main(void)
                 T(plan_without_transient_jobs_spares_none),
                 T(run_does_without_what_nobody_needs),
                 T(directories_go_when_all_that_needed_them_is_done),
+                T(directories_go_when_what_needed_them_is_spared),
                 T(directories_stay_while_something_needs_them_yet),
                 T(directories_are_kept_where_that_was_not_asked_for),
                 T(directory_that_somebody_holds_stays),

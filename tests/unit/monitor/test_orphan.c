@@ -83,6 +83,20 @@ static void a_run_that_cannot_be_read_is_an_error(void **state)
         assert_string_equal(found, "");
 }
 
+static void a_link_that_leads_nowhere_is_an_error_unless_it_is_the_current_run(void **state)
+{
+        char found[16];
+        const struct place *place = *state;
+        put_run(place, "one", "20260101_000000", "demo.task", ids[0]);
+        assert_int_equal(unlinkat(place->dir, "experiments/one/current", 0), 0);
+        assert_int_equal(symlinkat("gone", place->dir, "experiments/one/current"), 0);
+        assert_int_equal(orphans(place, found), 0);
+        assert_string_equal(found, "bcde");
+        assert_int_equal(symlinkat("/not/there", place->dir, "experiments/one/20260101_000001"), 0);
+        assert_int_equal(orphans(place, found), XPM_EFORMAT);
+        assert_string_equal(found, "");
+}
+
 /* Each could have named any of the jobs. */
 static void a_damaged_list_is_an_error(void **state)
 {
@@ -133,6 +147,7 @@ int main(void)
                 T(a_link_of_a_run_names_its_job),
                 T(copies_under_way_are_passed_over),
                 T(a_run_that_cannot_be_read_is_an_error),
+                T(a_link_that_leads_nowhere_is_an_error_unless_it_is_the_current_run),
                 T(a_damaged_list_is_an_error),
                 T(lack_of_memory_is_an_error),
 #undef T

@@ -15,12 +15,12 @@
         "tasks:\n"                                                                                             \
         "  t: {params: {a: {type: int, default: 0}, e: e?, f: {type: float, default: 0.5}, l: 'list[int]?'}, " \
         "command: 'true'}\n"                                                                                   \
-        "  u: {params: {j: t, n: {type: int, default: 0}}, command: 'true'}\n"                                 \
+        "  U: {params: {j: t, n: {type: int, default: 0}}, command: 'true'}\n"                                 \
         "plan:\n"                                                                                              \
         "  a: {task: t, sweep: {a: [1, 2, 3], e: [red, green]}}\n"                                             \
-        "  b: {task: u, params: {j: {each: a}}}\n"                                                             \
+        "  b: {task: U, params: {j: {each: a}}}\n"                                                             \
         "  c: {task: t, params: {f: 1.5}, sweep: {l: [[1, 2], []]}, after: [b]}\n"                             \
-        "  d: {task: u, params: {j: {each: a, where: {a: 3}}, n: 5}}\n"
+        "  d: {task: U, params: {j: {each: a, where: {a: 3}}, n: 5}}\n"
 
 /* The names of the jobs that are left: their step and what they are in it. */
 static void expect_selection(void *place, xpm_plan_options options, const char *expected)

@@ -44,8 +44,8 @@ static int clean(const struct place *place, const char *keep, size_t max_done, s
         return rc;
 }
 
-/* Each case: runs from the oldest to the latest as `d`one, `f`ailed, `r`unning, the last one the present; and which of
- * them stay. */
+/* Each case: runs from the oldest to the latest as `d`one (`c`ompleted is the same), `f`ailed, `r`unning, the last one
+ * the present; and which of them stay. */
 static void rules(void **state)
 {
         static const struct {
@@ -55,7 +55,7 @@ static void rules(void **state)
                 {"dddd", "-ddd", 2, 1}, {"dddd", "dddd", 5, 1},   {"dfd", "d-d", 5, 1},   {"dff", "dff", 5, 1},
                 {"dfff", "d-ff", 5, 1}, {"fdff", "-dff", 5, 1},   {"frfd", "-r-d", 5, 9}, {"rrrd", "rrrd", 0, 0},
                 {"ddd", "--d", 0, 0},   {"fff", "--f", 0, 0},     {"d", "d", 0, 0},       {"dxf", "dxf", 1, 1},
-                {"fffr", "--fr", 1, 1}, {"fffff", "--fff", 0, 2},
+                {"fffr", "--fr", 1, 1}, {"fffff", "--fff", 0, 2}, {"ccd", "-cd", 1, 1},
         };
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
                 char name[64] = "", kept[16] = "";
@@ -63,7 +63,12 @@ static void rules(void **state)
                 for (size_t j = 0; j < count; j++) {
                         char c = cases[i].runs[j];
                         snprintf(name, sizeof name, "20260101_0000%02zu", j);
-                        put_run(*state, name, c == 'd' ? "done" : c == 'f' ? "failed" : c == 'r' ? "running" : "odd");
+                        put_run(*state, name,
+                                c == 'd'   ? "done"
+                                : c == 'c' ? "completed"
+                                : c == 'f' ? "failed"
+                                : c == 'r' ? "running"
+                                           : "odd");
                 }
                 int gone = clean(*state, name, cases[i].max_done, cases[i].max_failed), expected = 0;
                 for (size_t j = 0; j < count; j++) {
