@@ -218,8 +218,25 @@ int xpm_experiment_describe(const xpm_experiment *experiment, const xpm_job *job
         return xpm_fail_memory(err);
 }
 
-static int append_job(const xpm_experiment *experiment, const xpm_job *job, xpm_text *text, xpm_text *command,
-                      xpm_error *err)
+/* What the table shows of its launcher, and the lines below it of a job that fits nowhere. */
+static int append_launcher(xpm_experiment *experiment, const xpm_job *job, xpm_text *text, xpm_error *err)
+{
+        char *why = NULL;
+        int rc = xpm_job_outlook(experiment, job) == XPM_OUTLOOK_UNFIT
+                         ? xpm_experiment_unfit(experiment, job, &why, err)
+                         : 0;
+        xpm_text_puts(text, ", \"launcher\": ");
+        xpm_json_cstring(text, xpm_experiment_launcher(experiment, job));
+        xpm_text_puts(text, ", \"why_not\": ");
+        if (why)
+                xpm_json_cstring(text, why);
+        else
+                xpm_text_puts(text, "null");
+        free(why);
+        return rc;
+}
+
+static int append_job(xpm_experiment *experiment, const xpm_job *job, xpm_text *text, xpm_text *command, xpm_error *err)
 {
         char id[XPM_JOB_ID_SIZE];
         xpm_render_context context = experiment->render;
@@ -235,6 +252,8 @@ static int append_job(const xpm_experiment *experiment, const xpm_job *job, xpm_
         xpm_json_cstring(text, job->step->name);
         xpm_text_puts(text, ", \"state\": ");
         xpm_json_cstring(text, xpm_outlook_word(xpm_job_outlook(experiment, job)));
+        if (rc == 0)
+                rc = append_launcher(experiment, job, text, err);
         xpm_text_puts(text, ", \"params\": ");
         if (rc == 0)
                 rc = xpm_render_params(&context, job, text, err);

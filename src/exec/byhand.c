@@ -54,6 +54,9 @@ static void on_event(void *data, const xpm_launch_event *event, bool broken)
         } else if (hand->scheduled && event->reason && strcmp(event->reason, "lost") == 0) {
                 hand->status = DONE;
                 say("not run: it was given to somebody else, or has ended:", hand->spec->path);
+        } else if (event->kind == XPM_LAUNCH_RETURNED && hand->interrupted) {
+                hand->status = INTERRUPTED;
+                say("interrupted before it began:", hand->spec->path);
         } else {
                 hand->status = hand->interrupted ? INTERRUPTED : FAILED;
                 fprintf(stderr, "xpm: %s: %s; see '%s/%s.err'\n", event->reason ? event->reason : "not run",

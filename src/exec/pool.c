@@ -26,21 +26,41 @@
  * until that is told. */
 enum { TICK = 5, PATIENCE = 200, SHARE = 20, TELL = 2000 };
 
+/* `, for 2 GPUs and has 0`; ` asked for …` at first. */
+static void put_lack(char *line, size_t size, size_t wanted, size_t has, const char *what)
+{
+        size_t length = strlen(line);
+        if (has < wanted)
+                snprintf(line + length, size - length, "%s for %zu %s and has %zu", *line ? "," : " asked", wanted,
+                         what, has);
+}
+
+/* What it asked for and did not get, since this host has no more of it: nothing, mostly. */
+static void describe_lack(const xpm_attempt *attempt, char *line, size_t size)
+{
+        const xpm_portion *has = &attempt->seat->portion;
+        const xpm_demand wanted = xpm_demand_of(&attempt->order->spec.need);
+        *line = '\0';
+        put_lack(line, size, wanted.cores, attempt->seat->cores, "cores");
+        put_lack(line, size, wanted.memory >> 20, has->memory >> 20, "MiB of memory");
+        put_lack(line, size, wanted.gpu_count, xpm_bits_count(&has->gpus), "GPUs");
+}
+
 /* What it got is not what it asked for, or not what it has. */
 static void warn(const xpm_pool *pool, task *task_)
 {
         const xpm_attempt *attempt = &task_->attempt;
         const xpm_jobspec *spec = &attempt->order->spec;
-        size_t wanted = xpm_demand_of(&spec->need).cores;
-        char line[512];
-        if (task_->warned)
+        char line[512], lack[256];
+        if (task_->warned || !attempt->seat)
                 return;
+        describe_lack(attempt, lack, sizeof lack);
         if (attempt->seen)
                 snprintf(line, sizeof line, "job '%s/%.8s' was given the processors %s and runs on %s", spec->task_id,
                          spec->job_id, attempt->seat->cpuset, attempt->seen);
-        else if (attempt->seat && attempt->seat->cores < wanted)
-                snprintf(line, sizeof line, "job '%s/%.8s' asked for %zu cores and has %zu: there are no more here",
-                         spec->task_id, spec->job_id, wanted, attempt->seat->cores);
+        else if (*lack)
+                snprintf(line, sizeof line, "job '%s/%.8s'%s: there is no more here", spec->task_id, spec->job_id,
+                         lack);
         else
                 return;
         task_->warned = true;

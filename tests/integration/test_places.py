@@ -1,6 +1,7 @@
 """Jobs have cores and devices for themselves, are bound to them, and say so."""
 import json
 import os
+import signal
 import subprocess
 import sys
 import unittest
@@ -157,6 +158,8 @@ plan:
         self.assertRegex(dry.out, r"fits nowhere +huge")
         self.assertRegex(dry.out, r"blocked +after")
         self.assertIn(said, dry.out)
+        shown = {job["task_id"]: job["why_not"] for job in self.run_plan("--run-mode", "dry-run", "--json").objects()}
+        self.assertEqual(shown, {"huge": f"local: {said}", "after": None, "small": None})
         self.assertFalse(self.workspace.exists())
         result = self.run_plan(status=1)
         self.assertIn(said, result.err)
@@ -213,6 +216,69 @@ plan:
         by_hand = self.command("sh", self.jobs("t")[0] / "t.sh")
         self.assertEqual(by_hand.status, 0, by_hand)
         self.assertRegex(by_hand.err, rf"asked for 100000 cores and has {len(CORES)}")
+
+    def test_a_run_file_that_waits_for_its_place_can_be_interrupted(self):
+        self.write("e.yaml", """\
+id: e
+tasks:
+  t: {params: {n: int}, command: "true"}
+  all:
+    params: {n: int}
+    requirements: cpu(cores=%d)
+    command: "echo begun > '%s'/begun; until [ -e '%s'/end ]; do sleep 0.02; done"
+plan:
+  t: {task: t, params: {n: 1}}
+  all: {task: all, params: {n: 1}}
+""" % (len(CORES), self.here, self.here))
+        self.run_plan("--run-mode", "generate")
+        os.mkfifo(self.here / "begun")
+        engine = self.start("run-experiment", "--workdir", self.workspace, "--only", "all", "e.yaml")
+        self.addCleanup((self.here / "end").touch)
+        self.assertEqual(self.read("begun"), "begun\n")
+        by_hand = subprocess.Popen(["sh", self.jobs("t")[0] / "t.sh"], env=self.env, stderr=subprocess.PIPE, text=True)
+        said = ""
+        while "it waits for them" not in said:
+            line = by_hand.stderr.readline()
+            self.assertTrue(line, said)
+            said += line
+        by_hand.send_signal(signal.SIGINT)
+        rest = by_hand.communicate(timeout=xpmtest.PATIENCE)[1]
+        (self.here / "end").touch()
+        engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(engine.returncode, 0)
+        self.assertEqual((by_hand.returncode, rest), (130, f"xpm: interrupted before it began: '{self.jobs('t')[0]}'\n"))
+
+    def test_a_lack_of_memory_and_devices_is_told_too(self):
+        self.env["HWLOC_SYNTHETIC"] = "numa:1(memory=1GiB) core:1 pu:1"
+        self.write("e.yaml", """\
+id: e
+tasks:
+  t: {params: {n: int}, requirements: "cpu(mem=5G) & gpu()*2", command: "true"}
+plan:
+  t: {task: t, params: {n: 1}}
+""")
+        self.run_plan("--run-mode", "generate")
+        by_hand = self.command("sh", self.jobs("t")[0] / "t.sh")
+        self.assertEqual(by_hand.status, 0, by_hand)
+        self.assertIn(" asked for 5120 MiB of memory and has 1024, for 2 GPUs and has 0: there is no more here",
+                      by_hand.err)
+
+    def test_more_memory_at_a_retry_than_there_is_is_told(self):
+        self.env["HWLOC_SYNTHETIC"] = "numa:1(memory=100MiB) core:1 pu:1"
+        self.write("e.yaml", """\
+id: e
+tasks:
+  t:
+    params: {n: int}
+    requirements: cpu(mem=60M)
+    retry: {on: [memory], scale: {mem: 3}}
+    command: ['%s', '-c', 'import os, time; x = b"a" * (100 << 20); os.path.exists("t.err.1") or time.sleep(100)']
+plan:
+  t: {task: t, params: {n: 1}}
+""" % sys.executable)
+        result = self.run_plan()
+        self.assertIn("asked for 180 MiB of memory and has 100", result.err)
+        self.assertIn("1 warning above", result.out)
 
 
 if __name__ == "__main__":

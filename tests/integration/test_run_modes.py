@@ -50,8 +50,11 @@ class DryRun(xpmtest.Case):
         self.assertEqual([job["tags"] for job in jobs[:3]], [{"n": 1}, {"n": 2}, {"n": 3}])
         for job in jobs:
             self.assertEqual(
-                set(job), {"task_id", "job_id", "step", "state", "params", "partials", "tags", "dependencies", "command", "path"}
+                set(job),
+                {"task_id", "job_id", "step", "state", "launcher", "why_not", "params", "partials", "tags", "dependencies",
+                 "command", "path"},
             )
+            self.assertEqual((job["launcher"], job["why_not"]), ("local", None))
             self.expect_match(r"^[0-9a-f]{64}$", job["job_id"])
             self.assertEqual(job["state"], "will run")
             self.assertEqual(job["path"], f"{self.workspace}/jobs/{job['task_id']}/{job['job_id']}")
