@@ -27,17 +27,20 @@ static size_t array_index(void)
 
 /* The process that was started guards, its child works. Both have the stock open, so that cores are free only when what
  * a killed worker left is dead. */
-static int work(int fd, int slots, const struct places *places, xpm_error *err)
+static int work(int fd, int slots, const struct places *places, xpm_text *text, xpm_error *err)
 {
-        int status = 0, stock = xpm_stock_file(NULL);
+        int status = 0, stock = xpm_stock_file(text);
+        const char *note = text->length > 0 ? xpm_text_string(text) : NULL;
         int rc = xpm_guardian_split(fd > 0 ? fd : -1, &status, err);
         if (rc < 0)
                 return xpm_error_exit_status(rc);
         if (rc > 0)
                 return xpm_guardian_exit_status(status);
+        /* A scheduler has seen to it that cores are not shared. */
         if (places->batch)
                 return xpm_worker_run_batch(places->batch, array_index(), stock, err);
-        return places->job ? xpm_worker_run_job(places->job, stock, err) : xpm_worker_serve(fd, slots, stock, err);
+        return places->job ? xpm_worker_run_job(places->job, stock, note, err)
+                           : xpm_worker_serve(fd, slots, stock, note, err);
 }
 
 int xpm_command_worker(int argc, char **argv)
@@ -53,6 +56,7 @@ int xpm_command_worker(int argc, char **argv)
                 {0}};
         const xpm_usage usage = {"worker", "--job DIR", "Run a job; its run file calls this.", options, 0, 0, false};
         xpm_strings words = {0};
+        xpm_text note = XPM_TEXT_INIT;
         int status = xpm_options_parse(&usage, argc, argv, &words);
         xpm_strings_release(&words);
         if (status != XPM_OPTIONS_GO)
@@ -63,7 +67,8 @@ int xpm_command_worker(int argc, char **argv)
         if (err.code)
                 status = USAGE;
         else
-                status = work((int)fd, (int)slots, &places, &err);
+                status = work((int)fd, (int)slots, &places, &note, &err);
+        xpm_text_release(&note);
         if (err.code)
                 xpm_report(&err);
         return status;

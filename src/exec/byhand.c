@@ -30,6 +30,7 @@ typedef struct by_hand {
         const xpm_jobspec *spec;
         xpm_error *err;
         int stock, status;
+        const char *note; /* of the stock, or NULL */
         bool interrupted;
         int64_t begun;  /* microseconds since the epoch */
         bool scheduled; /* by a scheduler: what is not ours to run is no error */
@@ -212,6 +213,7 @@ static int run(by_hand *hand, xpm_order *order)
         const xpm_pool_sink sink = {hand, on_event, on_note, on_note, on_flush};
         const xpm_pool_options options = {.slots = 1,
                                           .stock = hand->stock,
+                                          .note = hand->note,
                                           .devices = hand->spec->need.gpu_count > 0,
                                           .label = hand->spec->task_id};
         int rc = xpm_pool_create(&hand->loop, &hand->site, &options, &sink, &hand->pool, hand->err);
@@ -291,12 +293,12 @@ static int work(by_hand *hand, const char *job_dir, xpm_order *order)
         return rc == 0 ? hand->status : xpm_error_exit_status(rc);
 }
 
-int xpm_worker_run_job(const char *job_dir, int stock, xpm_error *err)
+int xpm_worker_run_job(const char *job_dir, int stock, const char *note, xpm_error *err)
 {
         xpm_order *order = xpm_order_create();
         if (!order)
                 return xpm_error_exit_status(xpm_fail_memory(err));
-        by_hand hand = {.spec = &order->spec, .stock = stock, .err = err};
+        by_hand hand = {.spec = &order->spec, .stock = stock, .note = note, .err = err};
         order->by_hand = true;
         return work(&hand, job_dir, order);
 }

@@ -256,6 +256,8 @@ static int open_estate(xpm_pool *pool, const xpm_pool_options *options, xpm_erro
         };
         xpm_text note = XPM_TEXT_INIT;
         int rc = xpm_estate_open(&wanted, &pool->estate, &note, err);
+        if (rc == 0 && options->note)
+                pool->sink.note(pool->sink.data, options->note);
         if (rc == 0 && note.length > 0)
                 pool->sink.note(pool->sink.data, xpm_text_string(&note));
         xpm_text_release(&note);

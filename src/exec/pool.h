@@ -31,6 +31,7 @@ typedef struct xpm_pool_options {
         uint64_t memory;   /* bytes, likewise */
         bool devices;      /* some job wants one: look for them */
         int stock;         /* of xpm_stock_file, taken; -1: what this host has is shared with nobody */
+        const char *note;  /* what was said when it was opened, or NULL */
         const char *label; /* for whom, in `xpm resources` */
 } xpm_pool_options;
 

@@ -24,6 +24,7 @@ typedef struct server {
         xpm_site site;
         xpm_pool *pool;
         int fd, slots, stock; /* stock: -1 when it is the pool's */
+        const char *note;     /* of that, or NULL */
         bool greeted;
         bool writing;  /* on_socket is called when OUT can be written */
         bool leaving;  /* no engine any more */
@@ -140,7 +141,7 @@ static int greet(server *server_, const xpm_frame *frame)
         uint32_t protocol = xpm_frame_u32(&reader);
         mode_t directory_mode = xpm_frame_u32(&reader), file_mode = xpm_frame_u32(&reader);
         server_->site.durable = xpm_frame_u32(&reader) != 0;
-        xpm_pool_options options = {.slots = server_->slots, .stock = server_->stock};
+        xpm_pool_options options = {.slots = server_->slots, .stock = server_->stock, .note = server_->note};
         options.cores = xpm_frame_u64(&reader);
         options.memory = xpm_frame_u64(&reader);
         options.devices = xpm_frame_u32(&reader) != 0;
@@ -280,9 +281,9 @@ static int open_loop(server *server_, xpm_error *err)
         return fail_uv(err, "watch for SIGTERM", rc);
 }
 
-int xpm_worker_serve(int fd, int slots, int stock, xpm_error *err)
+int xpm_worker_serve(int fd, int slots, int stock, const char *note, xpm_error *err)
 {
-        server server_ = {.fd = fd, .slots = slots > 0 ? slots : 1, .stock = stock};
+        server server_ = {.fd = fd, .slots = slots > 0 ? slots : 1, .stock = stock, .note = note};
         int rc = xpm_site_init(&server_.site, environ, err);
         if (rc != 0)
                 return xpm_error_exit_status(rc);

@@ -217,6 +217,22 @@ plan:
         self.assertEqual(by_hand.status, 0, by_hand)
         self.assertRegex(by_hand.err, rf"asked for 100000 cores and has {len(CORES)}")
 
+    def test_what_cannot_be_shared_is_told(self):
+        self.env["XPM_STOCK"] = str(self.here / "none" / "such")
+        self.write("e.yaml", """\
+id: e
+tasks:
+  t: {params: {n: int}, command: "true"}
+plan:
+  t: {task: t, params: {n: 1}}
+""")
+        said = "cores are not shared with other runs on this host: cannot make '%s'" % self.env["XPM_STOCK"]
+        self.run_plan("--run-mode", "generate")
+        self.assertIn(said, self.command("sh", self.jobs("t")[0] / "t.sh").err)
+        self.assertIn(said, self.run_plan("--rerun", "all").err)
+        self.env["XPM_STOCK"] = "private"
+        self.assertEqual(self.run_plan("--rerun", "all").err, "")
+
     def test_a_run_file_that_waits_for_its_place_can_be_interrupted(self):
         self.write("e.yaml", """\
 id: e

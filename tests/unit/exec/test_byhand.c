@@ -156,7 +156,7 @@ static void what_is_no_job_directory_is_refused(void **state)
 {
         const struct place *place = *state;
         xpm_error err = XPM_ERROR_NONE;
-        assert_int_equal(xpm_worker_run_job(place->path, -1, &err), 2);
+        assert_int_equal(xpm_worker_run_job(place->path, -1, NULL, &err), 2);
         assert_non_null(strstr(err.message, "params.json"));
 }
 
@@ -255,7 +255,7 @@ int main(int argc, char **argv)
 {
         if (argc == 4 && strcmp(argv[1], "worker") == 0) {
                 xpm_error err = XPM_ERROR_NONE;
-                int status = xpm_worker_run_job(argv[3], -1, &err);
+                int status = xpm_worker_run_job(argv[3], -1, NULL, &err);
                 if (err.code)
                         fprintf(stderr, "xpm: %s\n", err.message);
                 return status;

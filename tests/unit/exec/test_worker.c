@@ -177,7 +177,7 @@ static void worker_without_a_socket_says_so(void **state)
         (void)state;
         xpm_error err = XPM_ERROR_NONE;
         int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        assert_int_equal(xpm_worker_serve(fd, 1, -1, &err), 3);
+        assert_int_equal(xpm_worker_serve(fd, 1, -1, NULL, &err), 3);
         assert_non_null(strstr(err.message, "--fd"));
         signal(SIGINT, SIG_DFL);
         signal(SIGHUP, SIG_DFL);
@@ -192,7 +192,7 @@ static void worker_without_descriptors_says_so_and_keeps_nothing(void **state)
         assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
         none = (struct rlimit){0, before.rlim_max};
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-        int status = xpm_worker_serve(-1, 1, -1, &err);
+        int status = xpm_worker_serve(-1, 1, -1, NULL, &err);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
         assert_int_equal(status, 3);
         assert_non_null(strstr(err.message, "too many open files"));
@@ -201,7 +201,7 @@ static void worker_without_descriptors_says_so_and_keeps_nothing(void **state)
 int main(int argc, char **argv)
 {
         if (argc == 6 && strcmp(argv[1], "worker") == 0)
-                return xpm_worker_serve(atoi(argv[3]), atoi(argv[5]), -1, NULL);
+                return xpm_worker_serve(atoi(argv[3]), atoi(argv[5]), -1, NULL, NULL);
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(job_arrives_in_pieces_and_is_run),      T(engine_of_another_version_is_refused),
@@ -211,6 +211,6 @@ int main(int argc, char **argv)
         };
         /* The first loop of a process opens what stays. */
         int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        xpm_worker_serve(fd, 1, -1, NULL);
+        xpm_worker_serve(fd, 1, -1, NULL, NULL);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

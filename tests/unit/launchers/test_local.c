@@ -297,7 +297,7 @@ int main(int argc, char **argv)
         /* A host with room for all, whatever this one has: nothing is bound then. */
         setenv("HWLOC_SYNTHETIC", "core:16 pu:1", 1);
         if (argc == 6 && strcmp(argv[1], "worker") == 0)
-                return xpm_worker_serve(atoi(argv[3]), atoi(argv[5]), -1, NULL);
+                return xpm_worker_serve(atoi(argv[3]), atoi(argv[5]), -1, NULL, NULL);
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(nothing_is_started_before_there_is_a_job),
