@@ -18,7 +18,7 @@ class Resources(xpmtest.Case):
 
     def test_the_picture_is_as_wide_as_columns_says(self):
         self.env["HWLOC_SYNTHETIC"] = "pack:2 numa:1(memory=256GiB) l3:16 core:8 pu:2"
-        for columns, width, rows in ((None, 80, 8), ("0", 80, 8), ("x", 80, 8), ("80", 80, 8), ("200", 200, 2), ("62", 62, 8), ("40", 40, 32)):
+        for columns, width, rows in ((None, 80, 8), ("0", 80, 8), ("x", 80, 8), ("80", 80, 8), ("200", 200, 2), ("62", 62, 8), ("40", 40, 32), ("20", 40, 32)):
             self.env.pop("COLUMNS", None)
             if columns is not None:
                 self.env["COLUMNS"] = columns
