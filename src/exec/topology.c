@@ -76,12 +76,14 @@ static void choose(hwloc_topology_t hw, bool with_gpus)
 }
 
 /* To what the process is bound to: of all its threads, since ours may be bound to the cores of a job just now. A tree
- * that has nothing of it stays whole. */
+ * that has nothing of it stays whole. Devices stay where they are far from those cores, too: they are as free as
+ * before.
+ */
 static void restrict_to_binding(hwloc_topology_t hw)
 {
         hwloc_bitmap_t bound = hwloc_bitmap_alloc();
         if (bound && hwloc_get_cpubind(hw, bound, HWLOC_CPUBIND_PROCESS) == 0 && !hwloc_bitmap_iszero(bound))
-                hwloc_topology_restrict(hw, bound, HWLOC_RESTRICT_FLAG_REMOVE_CPULESS);
+                hwloc_topology_restrict(hw, bound, HWLOC_RESTRICT_FLAG_REMOVE_CPULESS | HWLOC_RESTRICT_FLAG_ADAPT_IO);
         hwloc_bitmap_free(bound);
 }
 

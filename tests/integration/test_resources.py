@@ -33,6 +33,15 @@ class Resources(xpmtest.Case):
         self.assertEqual([len(document[key]) for key in ("packages", "numa", "cores", "gpus", "holders")], [2, 8, 128, 4, 0])
         self.assertEqual(document["gpus"][3]["kind"], "rocm")
 
+    def test_devices_far_from_the_cores_that_we_may_use_are_there(self):
+        first = min(os.sched_getaffinity(0))
+        if first >= 128:
+            self.skipTest("the recorded host has no such core")
+        self.env.update(HWLOC_XMLFILE=str(TOPOLOGIES / "node128.xml"), HWLOC_THISSYSTEM="1")
+        (document,) = self.command("taskset", "-c", str(first), xpmtest.XPM, "resources", "--json").objects()
+        self.assertEqual((len(document["cores"]), len(document["numa"])), (1, 1))
+        self.assertEqual({gpu["name"] for gpu in document["gpus"]}, {f"cuda{i}" for i in range(8)})
+
     def test_this_host_has_what_we_may_use(self):
         first = min(os.sched_getaffinity(0))
         (document,) = self.command("taskset", "-c", str(first), xpmtest.XPM, "resources", "--json").objects()
