@@ -63,6 +63,8 @@ int xpm_experiment_begin(xpm_experiment *experiment, const xpm_survey *survey, s
 int xpm_experiment_choose(xpm_experiment *experiment, xpm_error *err);
 /* The name of JOB's launcher. */
 const char *xpm_experiment_launcher(const xpm_experiment *experiment, const xpm_job *job);
+/* Its entry in launchers.yaml, or NULL. */
+const xpm_launcher_entry *xpm_experiment_entry(const xpm_experiment *experiment, const xpm_job *job);
 /* Why no launcher can ever run JOB; appended to WHY. */
 int xpm_experiment_explain_unfit(xpm_experiment *experiment, const xpm_job *job, xpm_text *why, xpm_error *err);
 

@@ -88,8 +88,11 @@ int xpm_rendered_init_scaled(xpm_rendered *rendered, xpm_experiment *experiment,
 {
         xpm_render_context context = experiment->render;
         context.alternative = experiment->choices[job->index].alternative;
-        context.scale_memory = memory;
-        context.scale_duration = duration;
+        const xpm_launcher_entry *entry = xpm_experiment_entry(experiment, job);
+        context.growth = (xpm_growth){.memory = memory,
+                                      .duration = duration,
+                                      .most_memory = entry ? entry->host.memory : 0,
+                                      .most_duration = entry ? entry->max_duration : 0};
         *rendered = (xpm_rendered){.arena = xpm_arena_create()};
         if (!rendered->arena)
                 return xpm_fail_memory(err);

@@ -78,6 +78,11 @@ const char *xpm_experiment_launcher(const xpm_experiment *experiment, const xpm_
         return experiment->candidates.list[experiment->choices[job->index].candidate].name;
 }
 
+const xpm_launcher_entry *xpm_experiment_entry(const xpm_experiment *experiment, const xpm_job *job)
+{
+        return experiment->candidates.list[experiment->choices[job->index].candidate].entry;
+}
+
 int xpm_experiment_explain_unfit(xpm_experiment *experiment, const xpm_job *job, xpm_text *why, xpm_error *err)
 {
         xpm_choice choice;

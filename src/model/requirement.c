@@ -479,3 +479,18 @@ const char *xpm_gpu_kind_word(enum xpm_gpu_kind kind)
         static const char *const words[] = {[XPM_GPU_ANY] = "gpu", [XPM_GPU_CUDA] = "cuda", [XPM_GPU_ROCM] = "rocm"};
         return words[kind];
 }
+
+static double grown(double from, double factor, double most)
+{
+        double to = fmin(from * factor, 0x1p62);
+        return most > 0 ? fmin(to, fmax(most, from)) : to;
+}
+
+void xpm_need_grow(xpm_need *need, const xpm_growth *growth)
+{
+        double memory = (double)need->memory, duration = (double)need->duration;
+        if (growth->memory > 1)
+                need->memory = (uint64_t)grown(memory, growth->memory, (double)growth->most_memory);
+        if (growth->duration > 1)
+                need->duration = (int64_t)ceil(grown(duration, growth->duration, (double)growth->most_duration));
+}

@@ -50,4 +50,13 @@ xpm_quantity xpm_quantity_size(uint64_t bytes);        /* `64G`, `1.5T` */
 xpm_quantity xpm_quantity_duration(int64_t seconds);   /* `4d`, `90m`, in the largest unit that has no fraction */
 const char *xpm_gpu_kind_word(enum xpm_gpu_kind kind); /* `cuda` */
 
+/* What a need is multiplied by when it was not enough, and how far; 0: as it is, without a bound. */
+typedef struct xpm_growth {
+        double memory, duration;
+        uint64_t most_memory;
+        int64_t most_duration;
+} xpm_growth;
+
+void xpm_need_grow(xpm_need *need, const xpm_growth *growth);
+
 #endif

@@ -6,7 +6,6 @@
  * job that was rendered can be run. */
 #include "plan/render.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -481,15 +480,6 @@ static int begin(job_renderer *r)
         return r->out->job_id && r->out->path && r->out->results ? 0 : xpm_fail_memory(r->err);
 }
 
-/* Of one that had too little before. */
-static void scale(const xpm_render_context *context, xpm_need *need)
-{
-        if (context->scale_memory > 1)
-                need->memory = (uint64_t)fmin((double)need->memory * context->scale_memory, 0x1p62);
-        if (context->scale_duration > 1)
-                need->duration = (int64_t)fmin(ceil((double)need->duration * context->scale_duration), 0x1p62);
-}
-
 static int render_all(job_renderer *r)
 {
         const xpm_templates *t = r->templates;
@@ -501,7 +491,7 @@ static int render_all(job_renderer *r)
                 return rc;
         size_t chosen = r->rendering.context->alternative;
         out->need = out->requirement.alternatives[chosen < out->requirement.count ? chosen : 0];
-        scale(r->rendering.context, &out->need);
+        xpm_need_grow(&out->need, &r->rendering.context->growth);
         r->rendering.need = &out->need;
         rc = render_command(r);
         if (rc == 0)

@@ -17,8 +17,8 @@ typedef struct xpm_render_context {
         size_t extra_env_count;
         int (*hash_file)(void *data, const char *path, char hex[65], xpm_error *err); /* for the recipe */
         void *hash_data;
-        size_t alternative;                  /* of the requirement, the one that applies */
-        double scale_memory, scale_duration; /* what is asked for is multiplied by it; 0: as it is */
+        size_t alternative; /* of the requirement, the one that applies */
+        xpm_growth growth;  /* of what is asked for */
 } xpm_render_context;
 
 /* The whole specification of JOB, strings in ARENA (a scratch one, cleared by its owner) or borrowed from the plan.

@@ -217,6 +217,31 @@ plan:
         self.assertEqual(by_hand.status, 0, by_hand)
         self.assertRegex(by_hand.err, rf"asked for 100000 cores and has {len(CORES)}")
 
+    def test_a_retry_asks_for_no_more_than_its_launcher_has(self):
+        self.write("launchers.yaml", "launchers: {small: {type: local, memory: 100M, host: {max_duration: 3s}}}\n")
+        self.write("e.yaml", """\
+id: e
+tasks:
+  t:
+    params: {n: int}
+    requirements: cpu(mem=60M) & duration=1s
+    retry: {on: [memory, timeout], scale: {mem: 3, duration: 100}}
+    command:
+      - '%s'
+      - -c
+      - |
+        import os, time
+        x = b"a" * (100 << 20) if not os.path.exists("t.err.1") else ""
+        os.path.exists("t.err.2") or time.sleep(100)
+plan:
+  t: {task: t, params: {n: 1}}
+""" % sys.executable)
+        self.run_plan("--xpm-config-dir", self.here)
+        job = self.jobs("t")[0]
+        self.assertEqual([attempt["reason"] for attempt in self.status(job)["attempts"]], ["memory", "timeout"])
+        self.assertEqual(self.status(job)["resources"]["memory"], 100 << 20)
+        self.assertEqual(json.loads((job / "params.json").read_text())["run"]["resources"]["duration"], 3)
+
     def test_what_cannot_be_shared_is_told(self):
         self.env["XPM_STOCK"] = str(self.here / "none" / "such")
         self.write("e.yaml", """\

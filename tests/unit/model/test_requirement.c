@@ -381,6 +381,30 @@ static void memory_that_runs_out_is_an_error(void **state)
         }
 }
 
+static void need_grows_up_to_a_bound_and_never_shrinks(void **state)
+{
+        static const struct {
+                xpm_growth growth;
+                uint64_t memory;
+                int64_t duration;
+        } cases[] = {
+                {{0}, 100, 10},
+                {{.memory = 0.5, .duration = 1, .most_memory = 50, .most_duration = 5}, 100, 10},
+                {{.memory = 2, .duration = 1.55}, 200, 16},
+                {{.memory = 2, .duration = 3, .most_memory = 150, .most_duration = 20}, 150, 20},
+                {{.memory = 2, .duration = 3, .most_memory = 300, .most_duration = 40}, 200, 30},
+                {{.memory = 2, .duration = 3, .most_memory = 50, .most_duration = 5}, 100, 10},
+                {{.memory = 1e300, .duration = 1e300}, UINT64_C(1) << 62, INT64_C(1) << 62},
+        };
+        (void)state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                xpm_need need = {.memory = 100, .duration = 10};
+                xpm_need_grow(&need, &cases[i].growth);
+                assert_int_equal(need.memory, cases[i].memory);
+                assert_int_equal(need.duration, cases[i].duration);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -400,6 +424,7 @@ int main(void)
                 T(quantities_are_written_as_they_are_read),
                 T(long_text_is_cut_in_the_message),
                 T(memory_that_runs_out_is_an_error),
+                T(need_grows_up_to_a_bound_and_never_shrinks),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
