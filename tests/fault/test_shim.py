@@ -107,18 +107,20 @@ class Shim(xpmtest.Case):
         self.env["HWLOC_SYNTHETIC"] = "core:2 pu:1"
 
     def every_call(self, attempt, stride=STRIDE, least=20):
-        """attempt(place) at every call, until one is not struck; how often it was, and what it returned."""
+        """attempt(place) at every call, until a few in a row are not struck; how often one was, and what was returned then.
+
+        One is not enough: a run that takes longer makes a few calls more, since it looks more often at what its jobs use.
+        """
         at_once, results, number = 4, [], 1
         self.sweeps += 1
         with concurrent.futures.ThreadPoolExecutor(at_once) as executor:
-            while None not in results:
+            while not results or any(results[-at_once:]):
                 places = [Place(self, number + i * stride) for i in range(at_once)]
                 results += executor.map(attempt, places)
                 number += at_once * stride
-        struck = results.index(None)
-        self.assertGreater(struck * stride, least, "it makes no such calls?")
-        self.assertEqual(set(results[struck:]), {None}, "one call was not reached, and a later one was")
-        return struck, results[:struck]
+        struck = [result for result in results if result]
+        self.assertGreater(len(struck) * stride, least, "it makes no such calls?")
+        return len(struck), struck
 
     def deaths(self, role):
         def attempt(place):
