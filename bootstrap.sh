@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 build_packages=(build-essential cmake ninja-build pkg-config libyaml-dev libjansson-dev libssl-dev libuv1-dev libpcre2-dev libhwloc-dev)
-test_packages=(libcmocka-dev git python3 clang libclang-rt-14-dev clang-format valgrind user-mode-linux
+test_packages=(libcmocka-dev git python3 openmpi-bin libopenmpi-dev clang libclang-rt-14-dev clang-format valgrind user-mode-linux
                slurmctld slurmd slurm-client munge libslurm-dev)
 
 say()

@@ -1,5 +1,4 @@
-/* Requirements as options of sbatch; what stands in `options` of launchers.yaml wins. And what the controller allows.
- */
+/* Requirements as options of sbatch; what stands in `options` of launchers.yaml wins. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +6,8 @@
 
 #include "slurm.h"
 
-/* Seconds before the limit at which the worker is told; milliseconds in which the controller should answer. */
-enum { WARN = 30, CHECK = 5000 };
+/* Seconds before the limit at which the worker is told. */
+enum { WARN = 30 };
 
 typedef struct options {
         int (*add)(void *data, const char *directive);
@@ -51,25 +50,46 @@ static void put_own(options *options_)
         }
 }
 
+slurm_share slurm_share_of(const xpm_shape *shape)
+{
+        slurm_share share = {.ranks = shape->ranks > 0 ? shape->ranks : 1, .nodes = shape->nodes};
+        if (share.nodes <= 0 && shape->per_node > 0)
+                share.nodes = (share.ranks + shape->per_node - 1) / shape->per_node;
+        if (share.nodes <= 0 && share.ranks == 1)
+                share.nodes = 1;
+        /* How Slurm deals out ranks that are many is its own affair: at least one to a node. */
+        int64_t nodes = share.nodes > 0 ? share.nodes : 1;
+        int64_t even = share.nodes > 0 ? (share.ranks + nodes - 1) / nodes : 1;
+        int64_t here = shape->per_node > 0 && shape->per_node < share.ranks ? shape->per_node : even;
+        share.cores = shape->cores / share.ranks * here;
+        share.memory = (shape->memory / (uint64_t)share.ranks * (uint64_t)here + (1 << 20) - 1) >> 20;
+        share.gpus = (shape->gpus + nodes - 1) / nodes;
+        return share;
+}
+
 int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(void *data, const char *directive), void *data,
                      xpm_error *err)
 {
         const slurm *self = instance;
-        int64_t ranks = shape->ranks > 0 ? shape->ranks : 1, nodes = shape->nodes > 0 ? shape->nodes : 0;
+        const slurm_share share = slurm_share_of(shape);
+        int64_t cores = shape->cores / share.ranks;
         options options_ = {add, data, json_object_get(self->config, "options"), 0};
         (void)err;
         put_own(&options_);
         put(&options_, "job-name", "%s", self->core->label);
-        if (nodes > 0 || ranks == 1)
-                put(&options_, "nodes", "%lld", (long long)(nodes > 0 ? nodes : 1));
-        put(&options_, "ntasks", "%lld", (long long)ranks);
-        put(&options_, "cpus-per-task", "%lld", (long long)(shape->cores / ranks));
-        if (shape->memory > 0) {
-                uint64_t share = shape->memory / (uint64_t)(nodes > 0 ? nodes : 1);
-                put(&options_, "mem", "%lluM", (unsigned long long)((share + (1 << 20) - 1) >> 20));
-        }
-        if (shape->gpus > 0)
-                put(&options_, "gres", "gpu:%lld", (long long)(shape->gpus / (nodes > 0 ? nodes : 1)));
+        if (share.nodes > 0)
+                put(&options_, "nodes", "%lld", (long long)share.nodes);
+        put(&options_, "ntasks", "%lld", (long long)share.ranks);
+        if (shape->per_node > 0)
+                put(&options_, "ntasks-per-node", "%lld", (long long)shape->per_node);
+        put(&options_, "cpus-per-task", "%lld", (long long)cores);
+        if (share.memory > 0 && share.nodes > 0)
+                put(&options_, "mem", "%lluM", (unsigned long long)share.memory);
+        else if (share.memory > 0 && !json_object_get(options_.own, "mem"))
+                put(&options_, "mem-per-cpu", "%lluM",
+                    (unsigned long long)((share.memory + (uint64_t)cores - 1) / (uint64_t)cores));
+        if (share.gpus > 0)
+                put(&options_, "gres", "gpu:%lld", (long long)share.gpus);
         /* Before the limit the worker is told, which ends the job in order, and may let it save its state. */
         if (shape->duration > WARN)
                 put(&options_, "signal", "B:TERM@%d", WARN);
@@ -77,77 +97,4 @@ int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(void *da
                 put(&options_, "time", "%lld:%02lld", (long long)(shape->duration / 60),
                     (long long)(shape->duration % 60));
         return options_.rc;
-}
-
-/* Can Slurm run it? */
-
-void slurm_ask_limits(slurm *self)
-{
-        json_t *answer = NULL;
-        self->asked_partitions = true;
-        /* Again when the helper has died of it: another one may live. */
-        for (int tries = 0; tries == 0 || (tries == 1 && !answer && self->helper.fd < 0); tries++) {
-                json_t *request = json_pack("{s:s}", "do", "partitions");
-                int64_t id = request ? helper_send(&self->helper, request, NULL) : 0;
-                answer = id ? helper_wait(&self->helper, id, CHECK) : NULL;
-        }
-        if (self->listing) { /* its answer was passed over */
-                self->listing = 0;
-                self->asked_at = 0;
-                self->list_at = slurm_now() + LIST_OFTEN;
-        }
-        self->core->requested(self->core, (size_t)json_integer_value(json_object_get(answer, "requests")));
-        self->partitions = json_incref(json_object_get(answer, "partitions"));
-        json_int_t largest = json_integer_value(json_object_get(answer, "array"));
-        if (largest > 0 && (size_t)largest < self->array)
-                self->array = (size_t)largest;
-        const char *error = json_string_value(json_object_get(answer, "error"));
-        snprintf(self->trouble, sizeof self->trouble, "Slurm does not answer: %s", error ? error : "nothing was heard");
-        json_decref(answer);
-}
-
-static const json_t *find_partition(const slurm *self, const char *name)
-{
-        size_t i;
-        json_t *one;
-        json_array_foreach(self->partitions, i, one)
-        {
-                bool standard = json_is_true(json_object_get(one, "default"));
-                if (name ? strcmp(json_string_value(json_object_get(one, "name")), name) == 0 : standard)
-                        return one;
-        }
-        return NULL;
-}
-
-int slurm_check(void *instance, const xpm_shape *shape, xpm_error *err)
-{
-        slurm *self = instance;
-        char words[512];
-        if (!self->asked_partitions)
-                slurm_ask_limits(self);
-        const char *name = json_string_value(json_object_get(json_object_get(self->config, "options"), "partition"));
-        /* Not known for now: who named this launcher will wait for it, others take another one. */
-        if (!self->partitions)
-                return slurm_fail(err, XPM_EIO, self->trouble);
-        if (name && strchr(name, ','))
-                return 0; /* the submission will tell */
-        const json_t *partition = find_partition(self, name);
-        if (!partition && name) {
-                snprintf(words, sizeof words, "Slurm has no partition '%s'", name);
-                return slurm_fail(err, XPM_ELAUNCHER, words);
-        }
-        long long seconds = json_integer_value(json_object_get(partition, "seconds"));
-        long long nodes = json_integer_value(json_object_get(partition, "nodes"));
-        name = json_string_value(json_object_get(partition, "name"));
-        if (partition && seconds > 0 && shape->duration > seconds) {
-                snprintf(words, sizeof words, "it wants %lld s, and partition '%s' allows %lld",
-                         (long long)shape->duration, name, seconds);
-                return slurm_fail(err, XPM_ELAUNCHER, words);
-        }
-        if (partition && nodes > 0 && shape->nodes > nodes) {
-                snprintf(words, sizeof words, "it wants %lld nodes, and partition '%s' has %lld",
-                         (long long)shape->nodes, name, nodes);
-                return slurm_fail(err, XPM_ELAUNCHER, words);
-        }
-        return 0;
 }

@@ -86,6 +86,7 @@ static void slurm_close(void *instance)
         }
         json_decref(self->cancelling);
         json_decref(self->partitions);
+        json_decref(self->nodes);
         json_decref(self->config);
         free(self->name);
         free(self);

@@ -119,8 +119,8 @@ typedef struct slurm {
         bool withdrawn; /* nothing new is submitted */
         bool cancelled; /* all is to end: what is accepted later too */
         int interval, budget;
-        json_t *partitions; /* NULL: not known */
-        bool asked_partitions;
+        json_t *partitions, *nodes; /* NULL: not known */
+        bool asked_partitions, asked_nodes;
         char trouble[512]; /* why partitions are not known */
 } slurm;
 
@@ -138,9 +138,19 @@ void slurm_tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_k
 int slurm_accepted(slurm *self, batch *batch_, long job, xpm_error *err);
 void slurm_comment(const slurm *self, const batch *batch_, char comment[COMMENT]);
 
-/* directives.c: requirements as options of sbatch, and what partitions allow. */
+/* What a job wants of each node. */
+typedef struct slurm_share {
+        int64_t ranks, nodes; /* in all; nodes 0: not said */
+        int64_t cores, gpus;
+        uint64_t memory; /* MiB */
+} slurm_share;
+
+/* directives.c: requirements as options of sbatch. */
+slurm_share slurm_share_of(const xpm_shape *shape);
 int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(void *data, const char *directive), void *data,
                      xpm_error *err);
+
+/* partitions.c: what the controller has and allows. */
 int slurm_check(void *instance, const xpm_shape *shape, xpm_error *err);
 /* What the controller allows, once: waits for the answer a little. */
 void slurm_ask_limits(slurm *self);

@@ -209,6 +209,7 @@ xpm_shape xpm_shape_of(const xpm_need *need)
         return (xpm_shape){.cores = (int64_t)demand.cores,
                            .duration = need->duration,
                            .ranks = need->ranks,
+                           .per_node = need->per_node,
                            .nodes = need->nodes,
                            .memory = demand.memory,
                            .gpus = (int64_t)demand.gpu_count,

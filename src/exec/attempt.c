@@ -312,7 +312,7 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         const char *const *env;
         attempt->started = xpm_time_now();
         int64_t deadline = spec->need.duration > 0 ? attempt->started / MICRO + spec->need.duration : 0;
-        const xpm_environ_attempt own = {attempt->seat, attempt->nonce, deadline};
+        const xpm_environ_attempt own = {attempt->seat, attempt->nonce, deadline, !xpm_order_is_alone(attempt->order)};
         int rc = xpm_environ_make(&site->environment, attempt->order->arena, spec, !xpm_order_is_direct(spec), &own,
                                   &env, err);
         if (rc != 0)

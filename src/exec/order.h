@@ -33,6 +33,12 @@ int xpm_order_take(const xpm_frame *frame, xpm_order **out, xpm_error *err);
 xpm_order *xpm_order_create(void);
 void xpm_order_destroy(xpm_order *order);
 
+/* Whether it is for a worker of its own, by hand or in an allocation of a scheduler, which is then the job's. */
+static inline bool xpm_order_is_alone(const xpm_order *order)
+{
+        return order->by_hand || order->nonce;
+}
+
 /* Whether the command is started without a shell and without the run file. */
 bool xpm_order_is_direct(const xpm_jobspec *spec);
 

@@ -210,6 +210,13 @@ class Asked(xpmtest.Case):
         self.assertEqual({one["name"]: one["seconds"] for one in first["partitions"]},
                          {"debug": 0, "low": 0, "high": 0, "short": 120})
 
+    def test_nodes_are_told_alike(self):
+        first, second = self.helper().ask(do="nodes"), self.helper("xpm-slurm").ask(do="nodes")
+        order = lambda answer: sorted(answer["nodes"], key=lambda one: one["partition"])
+        self.assertEqual(order(first), order(second))
+        self.assertEqual([one["partition"] for one in order(first)], ["debug", "high", "low", "short"])
+        self.assertEqual({(one["cpus"], one["memory"], one["gpus"]) for one in first["nodes"]}, {(8, 4000, 2)})
+
     PLAN = "id: e\ntasks: {t: {params: {n: int}, command: 'true'}}\nplan:\n  t: {task: t, sweep: {n: [1, 2]}}\n"
 
     def run_plan(self, **env):

@@ -31,10 +31,10 @@ static void add(words *words_, const char *word)
 
 bool commands_keep(const char *variable)
 {
-        static const char *const dropped[] = {"SQUEUE_",      "SCANCEL_",         "SLURM_TIME_FORMAT=", "SLURM_JOB_",
-                                              "SLURM_JOBID=", "SLURM_ARRAY_",     "SLURM_STEP",         "SLURM_NTASKS",
-                                              "SLURM_CPUS",   "SLURM_MEM",        "SLURM_NNODES=",      "SLURM_NODE",
-                                              "SLURM_TASKS",  "SLURM_BITSTR_LEN="};
+        static const char *const dropped[] = {
+                "SQUEUE_",      "SINFO_",        "SCANCEL_",   "SLURM_TIME_FORMAT=", "SLURM_JOB_",
+                "SLURM_JOBID=", "SLURM_ARRAY_",  "SLURM_STEP", "SLURM_NTASKS",       "SLURM_CPUS",
+                "SLURM_MEM",    "SLURM_NNODES=", "SLURM_NODE", "SLURM_TASKS",        "SLURM_BITSTR_LEN="};
         for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
                 if (strncmp(variable, dropped[i], strlen(dropped[i])) == 0)
                         return false;
@@ -215,6 +215,65 @@ static json_int_t largest_array(void)
         return largest;
 }
 
+json_int_t commands_memory(const char *tres)
+{
+        static const char units[] = "MGTP";
+        const char *at = tres ? strstr(tres, "mem=") : NULL;
+        char *end;
+        double size = at ? strtod(at + strlen("mem="), &end) : 0;
+        if (!at)
+                return 0;
+        if (*end == 'K')
+                return (json_int_t)(size / 1024);
+        for (const char *unit = units; *unit && *end && *unit != *end; unit++)
+                size *= 1024;
+        return (json_int_t)size;
+}
+
+json_int_t commands_gpus(const char *gres)
+{
+        json_int_t count = 0;
+        for (const char *at = gres; at && *at;) {
+                size_t length = strcspn(at, ",("), last = length;
+                while (last > 0 && at[last - 1] != ':')
+                        last--;
+                if (strncmp(at, "gpu", 3) == 0 && (at[3] == ':' || length == 3))
+                        count += last > 0 && isdigit((unsigned char)at[last]) ? atoll(at + last) : 1;
+                at += length;
+                if (*at == '(')
+                        at += strcspn(at, ")") + (strchr(at, ')') != NULL);
+                at += *at == ',';
+        }
+        return count;
+}
+
+json_t *commands_nodes(const json_t *request)
+{
+        words argv = {0};
+        xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
+        json_t *answer, *nodes = json_array();
+        (void)request;
+        const char *const all[] = {"sinfo", "--noheader", "--all", "--exact", "--format=%R|%c|%m|%G"};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+                add(&argv, all[i]);
+        if (run(&argv, NULL, &out, &said)) {
+                char *rest = out.data, *line;
+                while (rest && (line = strsep(&rest, "\n")) && *line) {
+                        const char *name = strsep(&line, "|"), *cpus = strsep(&line, "|"), *size = strsep(&line, "|");
+                        json_array_append_new(nodes, json_pack("{s:s, s:I, s:I, s:I}", "partition", name, "cpus",
+                                                               (json_int_t)(cpus ? atoll(cpus) : 0), "memory",
+                                                               (json_int_t)(size ? atoll(size) : 0), "gpus",
+                                                               commands_gpus(line)));
+                }
+                answer = json_pack("{s:O, s:i}", "nodes", nodes, "requests", 2);
+        } else
+                answer = refuse(&said);
+        json_decref(nodes);
+        xpm_text_release(&out);
+        xpm_text_release(&said);
+        return answer;
+}
+
 json_t *commands_partitions(const json_t *request)
 {
         words argv = {0};
@@ -231,19 +290,24 @@ json_t *commands_partitions(const json_t *request)
                         char *name = value_of(line, "PartitionName"), *time = value_of(line, "MaxTime");
                         char *nodes = value_of(line, "MaxNodes"), *state = value_of(line, "State");
                         char *standard = value_of(line, "Default"), *total = value_of(line, "TotalNodes");
+                        char *cpus = value_of(line, "TotalCPUs"), *tres = value_of(line, "TRES");
                         json_int_t most = nodes && isdigit((unsigned char)*nodes) ? atoll(nodes) : 0;
                         json_int_t there = total ? atoll(total) : 0;
-                        json_array_append_new(list,
-                                              json_pack("{s:s, s:b, s:b, s:I, s:I}", "name", name ? name : "",
-                                                        "default", standard && strcmp(standard, "YES") == 0, "up",
-                                                        !state || strcmp(state, "UP") == 0, "seconds", seconds_of(time),
-                                                        "nodes", most > 0 && most < there ? most : there));
+                        json_array_append_new(
+                                list,
+                                json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "name", name ? name : "",
+                                          "default", standard && strcmp(standard, "YES") == 0, "up",
+                                          !state || strcmp(state, "UP") == 0, "seconds", seconds_of(time), "nodes",
+                                          most > 0 && most < there ? most : there, "total", there, "cpus",
+                                          (json_int_t)(cpus ? atoll(cpus) : 0), "memory", commands_memory(tres)));
                         free(name);
                         free(time);
                         free(nodes);
                         free(state);
                         free(standard);
                         free(total);
+                        free(cpus);
+                        free(tres);
                 }
                 answer = json_pack("{s:O, s:I, s:i}", "partitions", list, "array", largest_array(), "requests", 2);
         } else

@@ -40,8 +40,9 @@ typedef struct xpm_launch {
 
 /* What jobs that may be submitted as one have in common. */
 typedef struct xpm_shape {
-        int64_t cores, duration, ranks, nodes; /* of all ranks; duration in seconds, 0: no limit */
-        uint64_t memory;                       /* bytes, 0: no limit */
+        int64_t cores, duration;        /* of all ranks; seconds, 0: no limit */
+        int64_t ranks, per_node, nodes; /* of an MPI job, and how many of them on a node; 0: not said */
+        uint64_t memory;                /* of all ranks, bytes, 0: no limit */
         int64_t gpus;
         const struct xpm_need *need; /* all of it, opaque to modules; NULL: not known */
         bool at_once;                /* it holds what others wait for, so it must start at once, or not be taken */

@@ -66,6 +66,29 @@ static void what_leaks_from_outside_is_scrubbed(void **state)
         xpm_arena_destroy(arena);
 }
 
+static void ranks_beside_other_jobs_know_of_no_allocation(void **state)
+{
+        static const xpm_environ_attempt guest = {.nonce = "0123456789abcdef", .guest = true};
+        struct job job;
+        xpm_environ environ_;
+        const char *const *env = NULL;
+        xpm_arena *arena = xpm_arena_create();
+        job_init(&job, *state, NULL);
+        assert_int_equal(xpm_environ_init(&environ_, outer, NULL), 0);
+        assert_int_equal(xpm_environ_make(&environ_, arena, &job.spec, false, &guest, &env, NULL), 0);
+        assert_string_equal(look(env, "SLURM_JOB_ID"), "5");
+        job.spec.need.ranks = 2;
+        assert_int_equal(xpm_environ_make(&environ_, arena, &job.spec, false, &guest, &env, NULL), 0);
+        assert_string_equal(look(env, "SLURM_JOB_ID"), "(unset)");
+        assert_string_equal(look(env, "SLURM_NODELIST"), "(unset)");
+        assert_string_equal(look(env, "HOME"), "/home/u");
+        /* Its own allocation is for its ranks. */
+        assert_int_equal(xpm_environ_make(&environ_, arena, &job.spec, false, &own, &env, NULL), 0);
+        assert_string_equal(look(env, "SLURM_NODELIST"), "n");
+        xpm_environ_release(&environ_);
+        xpm_arena_destroy(arena);
+}
+
 static void job_is_told_about_itself(void **state)
 {
         struct job job;
@@ -215,6 +238,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(what_leaks_from_outside_is_scrubbed),
+                T(ranks_beside_other_jobs_know_of_no_allocation),
                 T(job_is_told_about_itself),
                 T(values_name_variables),
                 T(shell_makes_the_same_of_a_quoted_value),
