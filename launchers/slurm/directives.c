@@ -70,12 +70,15 @@ slurm_share slurm_share_of(const xpm_shape *shape)
 int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(void *data, const char *directive), void *data,
                      xpm_error *err)
 {
-        const slurm *self = instance;
+        slurm *self = instance;
         const slurm_share share = slurm_share_of(shape);
         int64_t cores = shape->cores / share.ranks;
+        const char *partition = slurm_partition(self, shape);
         options options_ = {add, data, json_object_get(self->config, "options"), 0};
         (void)err;
         put_own(&options_);
+        if (partition)
+                put(&options_, "partition", "%s", partition);
         put(&options_, "job-name", "%s", self->core->label);
         if (share.nodes > 0)
                 put(&options_, "nodes", "%lld", (long long)share.nodes);

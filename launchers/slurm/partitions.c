@@ -133,6 +133,41 @@ static int check_nodes(slurm *self, const json_t *partition, const xpm_shape *sh
         return slurm_fail(err, XPM_ELAUNCHER, words);
 }
 
+static int check_partition(slurm *self, const json_t *partition, const xpm_shape *shape, xpm_error *err)
+{
+        long long seconds = number(partition, "seconds");
+        if (seconds > 0 && shape->duration > seconds) {
+                char words[512];
+                snprintf(words, sizeof words, "it wants %lld s, and partition '%s' allows %lld",
+                         (long long)shape->duration, name_of(partition), seconds);
+                return slurm_fail(err, XPM_ELAUNCHER, words);
+        }
+        return check_nodes(self, partition, shape, err);
+}
+
+/* One that is open to everybody and takes what the default one, USUAL, does not; NULL. */
+static const json_t *find_other(slurm *self, const json_t *usual, const xpm_shape *shape)
+{
+        size_t i;
+        json_t *one;
+        json_array_foreach(self->partitions, i, one)
+        {
+                bool open = json_is_true(json_object_get(one, "open")) && json_is_true(json_object_get(one, "up"));
+                if (one != usual && open && check_partition(self, one, shape, NULL) == 0)
+                        return one;
+        }
+        return NULL;
+}
+
+const char *slurm_partition(slurm *self, const xpm_shape *shape)
+{
+        const json_t *usual = find_partition(self, NULL);
+        if (!usual || check_partition(self, usual, shape, NULL) == 0)
+                return NULL;
+        const json_t *other = find_other(self, usual, shape);
+        return other ? name_of(other) : NULL;
+}
+
 int slurm_check(void *instance, const xpm_shape *shape, xpm_error *err)
 {
         slurm *self = instance;
@@ -150,11 +185,7 @@ int slurm_check(void *instance, const xpm_shape *shape, xpm_error *err)
                 snprintf(words, sizeof words, "Slurm has no partition '%s'", name);
                 return slurm_fail(err, XPM_ELAUNCHER, words);
         }
-        long long seconds = number(partition, "seconds");
-        if (partition && seconds > 0 && shape->duration > seconds) {
-                snprintf(words, sizeof words, "it wants %lld s, and partition '%s' allows %lld",
-                         (long long)shape->duration, name_of(partition), seconds);
-                return slurm_fail(err, XPM_ELAUNCHER, words);
-        }
-        return partition ? check_nodes(self, partition, shape, err) : 0;
+        if (!partition || (!name && slurm_partition(self, shape)))
+                return 0;
+        return check_partition(self, partition, shape, err);
 }

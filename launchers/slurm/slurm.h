@@ -151,6 +151,8 @@ int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(void *da
                      xpm_error *err);
 
 /* partitions.c: what the controller has and allows. */
+/* Where none is named and the default one does not take the job: one that does. NULL: leave it to Slurm. */
+const char *slurm_partition(slurm *self, const xpm_shape *shape);
 int slurm_check(void *instance, const xpm_shape *shape, xpm_error *err);
 /* What the controller allows, once: waits for the answer a little. */
 void slurm_ask_limits(slurm *self);

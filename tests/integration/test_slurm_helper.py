@@ -245,5 +245,19 @@ class Asked(xpmtest.Case):
         self.assertTrue(self.used_sbatch())
 
 
+    def test_what_is_too_long_for_the_default_partition_goes_to_another(self):
+        CLUSTER.run("scontrol", "update", "PartitionName=debug", "MaxTime=1")
+        self.addCleanup(CLUSTER.run, "scontrol", "update", "PartitionName=debug", "MaxTime=INFINITE")
+        self.write("e.yaml", """\
+id: e
+tasks: {t: {params: {n: int}, requirements: duration=10m, command: 'echo $SLURM_JOB_PARTITION'}}
+plan:
+  t: {task: t, params: {n: 1}}
+""")
+        result = self.command(xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "--launcher", "slurm", "e.yaml")
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual([path.read_text() for path in self.workspace.glob("jobs/t/*/t.out")], ["low\n"])
+
+
 if __name__ == "__main__":
     unittest.main()

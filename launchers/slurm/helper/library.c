@@ -271,9 +271,11 @@ static json_t *describe_partition(const partition_info_t *one)
 {
         json_int_t seconds = one->max_time == INFINITE || one->max_time == NO_VAL ? 0 : (json_int_t)one->max_time * 60;
         uint32_t nodes = one->max_nodes < one->total_nodes ? one->max_nodes : one->total_nodes;
-        return json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "name", one->name ? one->name : "", "default",
-                         (one->flags & PART_FLAG_DEFAULT) != 0, "up", one->state_up == PARTITION_UP, "seconds", seconds,
-                         "nodes", (json_int_t)nodes, "total", (json_int_t)one->total_nodes, "cpus",
+        bool closed = one->allow_groups || one->allow_accounts || one->allow_qos ||
+                      (one->flags & (PART_FLAG_ROOT_ONLY | PART_FLAG_REQ_RESV));
+        return json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "name", one->name ? one->name : "", "default",
+                         (one->flags & PART_FLAG_DEFAULT) != 0, "up", one->state_up == PARTITION_UP, "open", !closed,
+                         "seconds", seconds, "nodes", (json_int_t)nodes, "total", (json_int_t)one->total_nodes, "cpus",
                          (json_int_t)one->total_cpus, "memory", commands_memory(one->tres_fmt_str));
 }
 

@@ -274,6 +274,40 @@ json_t *commands_nodes(const json_t *request)
         return answer;
 }
 
+/* Is KEY of LINE WORD? */
+static bool has_value(const char *line, const char *key, const char *word)
+{
+        char *value = value_of(line, key);
+        bool same = value && strcmp(value, word) == 0;
+        free(value);
+        return same;
+}
+
+static json_int_t number_of(const char *line, const char *key)
+{
+        char *value = value_of(line, key);
+        json_int_t number = value && isdigit((unsigned char)*value) ? atoll(value) : 0;
+        free(value);
+        return number;
+}
+
+static json_t *describe_partition(const char *line)
+{
+        char *name = value_of(line, "PartitionName"), *time = value_of(line, "MaxTime"), *tres = value_of(line, "TRES");
+        json_int_t most = number_of(line, "MaxNodes"), total = number_of(line, "TotalNodes");
+        bool open = has_value(line, "AllowGroups", "ALL") && has_value(line, "AllowAccounts", "ALL") &&
+                    has_value(line, "AllowQos", "ALL") && has_value(line, "RootOnly", "NO") &&
+                    has_value(line, "ReqResv", "NO");
+        json_t *one = json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "name", name ? name : "", "default",
+                                has_value(line, "Default", "YES"), "up", has_value(line, "State", "UP"), "open", open,
+                                "seconds", seconds_of(time), "nodes", most > 0 && most < total ? most : total, "total",
+                                total, "cpus", number_of(line, "TotalCPUs"), "memory", commands_memory(tres));
+        free(name);
+        free(time);
+        free(tres);
+        return one;
+}
+
 json_t *commands_partitions(const json_t *request)
 {
         words argv = {0};
@@ -286,29 +320,8 @@ json_t *commands_partitions(const json_t *request)
         add(&argv, "partition");
         if (run(&argv, NULL, &out, &said)) {
                 char *rest = out.data, *line;
-                while (rest && (line = strsep(&rest, "\n")) && *line) {
-                        char *name = value_of(line, "PartitionName"), *time = value_of(line, "MaxTime");
-                        char *nodes = value_of(line, "MaxNodes"), *state = value_of(line, "State");
-                        char *standard = value_of(line, "Default"), *total = value_of(line, "TotalNodes");
-                        char *cpus = value_of(line, "TotalCPUs"), *tres = value_of(line, "TRES");
-                        json_int_t most = nodes && isdigit((unsigned char)*nodes) ? atoll(nodes) : 0;
-                        json_int_t there = total ? atoll(total) : 0;
-                        json_array_append_new(
-                                list,
-                                json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "name", name ? name : "",
-                                          "default", standard && strcmp(standard, "YES") == 0, "up",
-                                          !state || strcmp(state, "UP") == 0, "seconds", seconds_of(time), "nodes",
-                                          most > 0 && most < there ? most : there, "total", there, "cpus",
-                                          (json_int_t)(cpus ? atoll(cpus) : 0), "memory", commands_memory(tres)));
-                        free(name);
-                        free(time);
-                        free(nodes);
-                        free(state);
-                        free(standard);
-                        free(total);
-                        free(cpus);
-                        free(tres);
-                }
+                while (rest && (line = strsep(&rest, "\n")) && *line)
+                        json_array_append_new(list, describe_partition(line));
                 answer = json_pack("{s:O, s:I, s:i}", "partitions", list, "array", largest_array(), "requests", 2);
         } else
                 answer = refuse(&said);

@@ -13,9 +13,9 @@
  *     {"id": 3, "do": "cancel", "jobs": ["123", "124_5"]}
  *         → {"id": 3, "requests": 1}
  *     {"id": 4, "do": "partitions"}
- *         → {"id": 4, "partitions": [{"name": "debug", "default": true, "up": true, "seconds": 3600, "nodes": 4,
- *            "total": 4, "cpus": 32, "memory": 128000}], "array": 1001, "requests": 2}
- * `nodes`: of one job at most; of all nodes: `total`, `cpus`, `memory` (MiB)
+ *         → {"id": 4, "partitions": [{"name": "debug", "default": true, "up": true, "open": true,
+ *            "seconds": 3600, "nodes": 4, "total": 4, "cpus": 32, "memory": 128000}], "array": 1001, "requests": 2}
+ * `open`: to everybody; `nodes`: of one job at most; of all nodes: `total`, `cpus`, `memory` (MiB)
  *     {"id": 5, "do": "nodes"}
  *         → {"id": 5, "nodes": [{"partition": "debug", "cpus": 8, "memory": 32000, "gpus": 2}, …], "requests": 2}
  * each kind of node in each partition

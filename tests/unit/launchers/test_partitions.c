@@ -53,6 +53,38 @@ static void what_is_not_known_of_nodes_forbids_nothing(void **state)
         CHECK("fits", .cores = 1000);
 }
 
+static int add(void *data, const char *directive)
+{
+        if (strncmp(directive, "--partition=", strlen("--partition=")) == 0)
+                snprintf(data, 64, "%s", directive + strlen("--partition="));
+        return 0;
+}
+
+static void what_the_default_partition_does_not_take_goes_to_one_that_does(void **state)
+{
+        struct slurmed *slurmed = *state;
+        char chosen[64] = "";
+        slurmed_answer(slurmed,
+                       "{\"partitions\": ["
+                       "{\"name\": \"closed\", \"up\": true, \"open\": false}, "
+                       "{\"name\": \"down\", \"up\": false, \"open\": true}, "
+                       "{\"name\": \"short\", \"up\": true, \"open\": true, \"seconds\": 70}, "
+                       "{\"name\": \"usual\", \"default\": true, \"up\": true, \"open\": true, \"seconds\": 60}, "
+                       "{\"name\": \"long\", \"up\": true, \"open\": true, \"seconds\": 600}], \"array\": 9}\n"
+                       "{\"nodes\": []}\n");
+        CHECK("fits", .cores = 1, .duration = 60);
+        assert_int_equal(slurmed->launcher->directives(slurmed->instance, &(xpm_shape){.cores = 1, .duration = 60}, add,
+                                                       chosen, NULL),
+                         0);
+        assert_string_equal(chosen, "");
+        CHECK("fits", .cores = 1, .duration = 300);
+        assert_int_equal(slurmed->launcher->directives(slurmed->instance, &(xpm_shape){.cores = 1, .duration = 300},
+                                                       add, chosen, NULL),
+                         0);
+        assert_string_equal(chosen, "long");
+        CHECK("it wants 601 s, and partition 'usual' allows 60", .cores = 1, .duration = 601);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, slurmed_enter, slurmed_leave)
 
 int main(void)
@@ -60,6 +92,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(nodes_are_looked_at_only_where_more_than_the_average_is_wanted),
                 TEST(what_no_node_has_is_told),
+                TEST(what_the_default_partition_does_not_take_goes_to_one_that_does),
                 TEST(what_is_not_known_of_nodes_forbids_nothing),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
