@@ -68,6 +68,10 @@ static int slurm_open(const xpm_core *core, const char *name, const char *config
         }
         self->array = limit_of(self, "array", ARRAY);
         self->submitted = limit_of(self, "submitted", SUBMITTED);
+        if (pace_init(&self->pace, limit_of(self, "submissions_per_minute", 0)) != 0) {
+                slurm_close(self);
+                return slurm_fail(err, XPM_ENOMEM, "out of memory");
+        }
         self->interval = LIST_OFTEN;
         self->budget = LIST_BUDGET;
         self->last_refill = slurm_now();
@@ -84,6 +88,7 @@ static void slurm_close(void *instance)
                 batch_free(self->batches);
                 self->batches = next;
         }
+        pace_release(&self->pace);
         json_decref(self->cancelling);
         json_decref(self->partitions);
         json_decref(self->nodes);
@@ -240,6 +245,7 @@ static int send_batch(slurm *self, batch *batch_, xpm_error *err)
                 rc = slurm_fail(err, XPM_ELAUNCHER, "Slurm cannot be asked");
         if (rc == 0) {
                 batch_->state = BATCH_SENT;
+                pace_sent(&self->pace, slurm_now());
                 if (!self->asked_at)
                         self->asked_at = slurm_now();
         }
@@ -387,7 +393,8 @@ static int slurm_dispatch(void *instance, xpm_error *err)
                 helper_died(self);
         }
         for (batch *batch_ = self->batches; rc == 0 && batch_; batch_ = batch_->next)
-                if ((batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS) && batch_->due <= now)
+                if ((batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS) &&
+                    pace_next(&self->pace, batch_->due) <= now)
                         rc = send_batch(self, batch_, err);
         if (rc == 0 && self->list_at && self->list_at <= now && !self->listing)
                 listing_ask(self);
@@ -411,8 +418,8 @@ static int64_t slurm_deadline(void *instance)
         int64_t first = self->list_at && !self->listing ? self->list_at : -1;
         for (const batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 if ((batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS) &&
-                    (first < 0 || batch_->due < first))
-                        first = batch_->due;
+                    (first < 0 || pace_next(&self->pace, batch_->due) < first))
+                        first = pace_next(&self->pace, batch_->due);
         if (self->asked_at && (first < 0 || self->asked_at + PATIENCE < first))
                 first = self->asked_at + PATIENCE + 1;
         return first;
@@ -470,7 +477,7 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
                                  is_named(&batch_->jobs[i], tags, count);
                 if (named == 0 || batch_->job_id == 0)
                         continue;
-                if (named == there) {
+                if (named == there && batch_is_whole(batch_)) {
                         snprintf(id, sizeof id, "%ld", batch_->job_id);
                         json_array_append_new(ids, json_string(id));
                         continue;
@@ -478,7 +485,7 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
                 for (size_t i = 0; i < batch_->count; i++)
                         if (batch_->jobs[i].state != JOB_LEFT && batch_->jobs[i].ours &&
                             is_named(&batch_->jobs[i], tags, count)) {
-                                snprintf(id, sizeof id, "%ld_%zu", batch_->job_id, i);
+                                snprintf(id, sizeof id, batch_->count > 1 ? "%ld_%zu" : "%ld", batch_->job_id, i);
                                 json_array_append_new(ids, json_string(id));
                         }
         }
@@ -506,44 +513,12 @@ static batch *find_again(slurm *self, const char *handle, size_t *index)
                 if (strlen(batch_->name) == (size_t)(hash - handle) &&
                     strncmp(batch_->name, handle, strlen(batch_->name)) == 0)
                         return batch_;
-        batch *batch_ = batch_create(self->core, NULL);
+        batch *batch_ = batch_recall(self->core, handle, (size_t)(hash - handle));
         if (!batch_)
                 return NULL;
-        free(batch_->name);
-        free(batch_->manifest);
-        batch_->name = strndup(handle, (size_t)(hash - handle));
-        batch_->manifest = NULL;
-        if (!batch_->name || asprintf(&batch_->manifest, "%s/%s", self->core->workspace, batch_->name) < 0) {
-                batch_->manifest = NULL;
-                batch_free(batch_);
-                return NULL;
-        }
-        batch_->found = true;
-        batch_->job_id = batch_read_id(batch_->manifest);
-        /* Without a number it is looked for by its comment. */
-        batch_->state = batch_->job_id ? BATCH_QUEUED : BATCH_LOST_TRACK;
         batch_->next = self->batches;
         self->batches = batch_;
         return batch_;
-}
-
-static int put_element(batch *batch_, size_t index, uint64_t tag)
-{
-        const xpm_launch nobody = {.path = ""};
-        while (batch_->count <= index) {
-                if (batch_add(batch_, &nobody) != 0)
-                        return XPM_ENOMEM;
-                batch_->jobs[batch_->count - 1].state = JOB_LEFT;
-                batch_->jobs[batch_->count - 1].ours = false;
-                batch_->left++;
-        }
-        slurm_job *job = &batch_->jobs[index];
-        batch_->left--;
-        job->tag = tag;
-        job->attempt = 1;
-        job->ours = true;
-        job->state = JOB_QUEUED;
-        return 0;
 }
 
 static int slurm_reattach(void *instance, const uint64_t *tags, const char *const *handles, size_t count,
@@ -553,7 +528,7 @@ static int slurm_reattach(void *instance, const uint64_t *tags, const char *cons
         for (size_t i = 0; i < count; i++) {
                 size_t index;
                 batch *batch_ = find_again(self, handles[i], &index);
-                if (!batch_ || put_element(batch_, index, tags[i]) != 0)
+                if (!batch_ || batch_claim(batch_, index, tags[i]) != 0)
                         return slurm_fail(err, XPM_ENOMEM, "out of memory");
                 self->active++;
         }

@@ -79,6 +79,13 @@ int batch_write(const batch *batch_, xpm_error *err);
 /* Keep Slurm's number beside the manifest, and read it again. */
 int batch_write_id(const batch *batch_, xpm_error *err);
 long batch_read_id(const char *manifest);
+/* The batch of an earlier engine, of which LENGTH bytes of NAME are the name: as many elements as its manifest has,
+ * which are nobody's until they are claimed. NULL: no memory. */
+batch *batch_recall(const xpm_core *core, const char *name, size_t length);
+/* The element INDEX of a batch that was recalled is TAG's. XPM_ENOMEM. */
+int batch_claim(batch *batch_, size_t index, uint64_t tag);
+/* No element is another engine's affair. */
+bool batch_is_whole(const batch *batch_);
 /* `NAME#INDEX` */
 void batch_handle(const batch *batch_, size_t index, char handle[256]);
 
@@ -103,6 +110,19 @@ enum { LIST_OFTEN = 1000, LIST_SELDOM = 30000 };
 
 enum { COMMENT = 900 };
 
+/* How often may be submitted (`limits: submissions_per_minute`). Times are CLOCK_MONOTONIC milliseconds. */
+typedef struct pace {
+        int64_t *sent; /* the last submissions, a ring */
+        size_t limit, count, oldest;
+} pace;
+
+/* LIMIT submissions in any minute; 0: as many as there are. 0 or XPM_ENOMEM. */
+int pace_init(pace *pace_, size_t limit);
+void pace_release(pace *pace_);
+/* When the submission that is due AT may go: then, or later. */
+int64_t pace_next(const pace *pace_, int64_t at);
+void pace_sent(pace *pace_, int64_t now);
+
 typedef struct slurm {
         const xpm_core *core;
         char *name;
@@ -111,6 +131,7 @@ typedef struct slurm {
         batch *batches;
         size_t active; /* jobs with Slurm or on their way there */
         size_t array, submitted;
+        pace pace;
         int64_t list_at, last_refill, listing; /* next listing; request number of the one that is under way, 0 */
         int64_t asked_at;                      /* when the oldest request was sent, 0: none is under way */
         int64_t since;                         /* stamp of the last listing, when nothing is unknown since; 0 */

@@ -15,6 +15,7 @@
 #include "fields.h"
 #include "jobenvironment.h"
 #include "slurmcommands.h"
+#include "targets.h"
 
 extern char **environ;
 extern const char *slurm_job_state_string(uint32_t state);
@@ -214,40 +215,13 @@ json_t *library_list(const json_t *request)
 
 /* Cancelling. */
 
-/* ID, or all elements of one array that stand side by side in JOBS from *AT on, as `123_[4,7]`; *AT is moved past them.
- * The caller frees. */
-static char *next_target(const json_t *jobs, size_t *at)
-{
-        char *text = NULL;
-        size_t length = 0;
-        const char *id = json_string_value(json_array_get(jobs, (*at)++));
-        const char *bar = id ? strchr(id, '_') : NULL;
-        if (!bar)
-                return id ? strdup(id) : NULL;
-        FILE *stream = open_memstream(&text, &length);
-        if (!stream)
-                return NULL;
-        fprintf(stream, "%.*s_[%s", (int)(bar - id), id, bar + 1);
-        for (const char *next; (next = json_string_value(json_array_get(jobs, *at))); ++*at) {
-                if (strncmp(next, id, (size_t)(bar + 1 - id)) != 0)
-                        break;
-                fprintf(stream, ",%s", next + (bar + 1 - id));
-        }
-        fputc(']', stream);
-        if (fclose(stream) != 0) {
-                free(text);
-                return NULL;
-        }
-        return text;
-}
-
 json_t *library_cancel(const json_t *request)
 {
         const json_t *jobs = json_object_get(request, "jobs");
         int requests = 0;
         json_t *answer = NULL;
         for (size_t at = 0; at < json_array_size(jobs);) {
-                char *target = next_target(jobs, &at);
+                char *target = targets_next(jobs, &at);
                 if (!target)
                         continue;
                 /* SIGKILL ends the job: its processes, the batch script's too, get SIGTERM, and after KillWait SIGKILL.

@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "base/spawn.h"
+#include "targets.h"
 
 extern char **environ;
 
-enum { LIMIT = 256 << 20, WORDS = 4096 };
+/* MANY: targets of one scancel. */
+enum { LIMIT = 256 << 20, WORDS = 4096, MANY = 100 };
 
 typedef struct words {
         const char *items[WORDS];
@@ -161,16 +163,31 @@ json_t *commands_cancel(const json_t *request)
 {
         words argv = {0};
         xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
-        size_t i;
-        json_t *job;
+        const json_t *jobs = json_object_get(request, "jobs");
+        json_t *answer = NULL;
+        int requests = 0;
         /* The workers pass SIGTERM on and record the end; Slurm itself makes sure of it later (KillWait). */
-        add(&argv, "scancel");
-        json_array_foreach(json_object_get(request, "jobs"), i, job)
-        {
-                add(&argv, json_string_value(job));
+        for (size_t at = 0; at < json_array_size(jobs);) {
+                char *targets[MANY];
+                size_t count = 0;
+                argv.count = 0;
+                add(&argv, "scancel");
+                for (; count < MANY && at < json_array_size(jobs); count++)
+                        add(&argv, targets[count] = targets_next(jobs, &at));
+                xpm_text_clear(&said);
+                run(&argv, NULL, &out, &said);
+                requests += (int)argv.count - 1; /* scancel makes one for each */
+                if (said.length > 0) {
+                        json_decref(answer);
+                        answer = refuse(&said);
+                }
+                while (count > 0)
+                        free(targets[--count]);
         }
-        run(&argv, NULL, &out, &said);
-        json_t *answer = said.length > 0 ? refuse(&said) : json_pack("{s:i}", "requests", 1);
+        if (answer)
+                json_object_set_new(answer, "requests", json_integer(requests));
+        else
+                answer = json_pack("{s:i}", "requests", requests);
         xpm_text_release(&out);
         xpm_text_release(&said);
         return answer;

@@ -81,6 +81,28 @@ static void a_submission_without_an_answer_is_looked_for_before_it_is_sent_again
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, slurmed_enter, slurmed_leave)
 
+static void no_more_is_submitted_in_a_minute_than_was_said(void **state)
+{
+        struct slurmed *slurmed = *state;
+        char text[4096];
+        struct timespec now;
+        slurmed->launcher->close(slurmed->instance);
+        assert_int_equal(slurmed->launcher->open(&slurmed->core, "slurm",
+                                                 "{\"limits\": {\"submissions_per_minute\": 1}}", &slurmed->instance,
+                                                 NULL),
+                         0);
+        slurmed_answer(slurmed, LIMITS "{\"job\": 7, \"requests\": 1}\n"
+                                       "{\"jobs\": [[\"7\", \"COMPLETED\", \"None\", \"\"]], \"requests\": 1}\n");
+        slurmed_submit(slurmed, 1, "--x=1");
+        slurmed_submit(slurmed, 2, "--x=2");
+        slurmed_serve(slurmed, 1);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        assert_string_equal(place_get(slurmed->place, "answers.log", text), "partitions\nsubmit\nlist\n");
+        /* The other one is what is waited for, most of a minute. */
+        int64_t left = slurmed->launcher->deadline(slurmed->instance) - (int64_t)now.tv_sec * 1000;
+        assert_in_range(left, 30000, 61000);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -88,6 +110,7 @@ int main(void)
                 TEST(what_is_refused_for_good_is_told_in_the_words_of_slurm),
                 TEST(what_is_refused_for_now_is_tried_again),
                 TEST(a_submission_without_an_answer_is_looked_for_before_it_is_sent_again),
+                TEST(no_more_is_submitted_in_a_minute_than_was_said),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
