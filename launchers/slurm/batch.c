@@ -49,6 +49,7 @@ void batch_free(batch *batch_)
         for (size_t i = 0; i < batch_->count; i++)
                 free(batch_->jobs[i].path);
         json_decref(batch_->directives);
+        chain_release(&batch_->chain);
         free(batch_->jobs);
         free(batch_->manifest);
         free(batch_->name);
@@ -129,7 +130,7 @@ static int make_folder(const char *manifest, xpm_error *err)
         return rc;
 }
 
-int batch_write(const batch *batch_, xpm_error *err)
+int batch_write(const batch *batch_, bool requeue, xpm_error *err)
 {
         char *text = NULL;
         size_t length = 0;
@@ -138,6 +139,8 @@ int batch_write(const batch *batch_, xpm_error *err)
                 return XPM_ENOMEM;
         for (size_t i = 0; i < batch_->count; i++) {
                 json_t *line = json_pack("{s:s, s:s}", "job", batch_->jobs[i].path, "nonce", batch_->jobs[i].nonce);
+                if (line && requeue)
+                        json_object_set_new(line, "requeue", json_true());
                 if (line)
                         json_dumpf(line, stream, JSON_COMPACT);
                 fputc('\n', stream);

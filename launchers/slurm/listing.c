@@ -26,14 +26,18 @@ typedef struct line {
         bool news;
 } line;
 
+/* The reason of Slurm's for what came after a job that failed. */
+static const char dependency[] = "DependencyNeverSatisfied";
+
 static void see(slurm *self, batch *batch_, slurm_job *job, line *line_)
 {
         const char *word;
         char message[256];
         job->seen = true;
         switch (fate_of(line_->state, line_->reason, &word)) {
-        case FATE_WAITS: return;
+        case FATE_WAITS: slurm_tell_accepted(self, batch_, job); return;
         case FATE_RUNS:
+                slurm_tell_accepted(self, batch_, job);
                 if (job->state != JOB_RUNNING && job->ours)
                         slurm_tell(self, job, XPM_LAUNCH_STARTED, NULL, NULL);
                 line_->news |= job->state != JOB_RUNNING;
@@ -45,6 +49,8 @@ static void see(slurm *self, batch *batch_, slurm_job *job, line *line_)
                          line_->reason && strcmp(line_->reason, "None") != 0 ? ": " : "",
                          line_->reason && strcmp(line_->reason, "None") != 0 ? line_->reason : "");
                 line_->news = true;
+                if (line_->reason && strcmp(line_->reason, dependency) == 0)
+                        word = "dependency";
                 slurm_leave(self, batch_, job, XPM_LAUNCH_LEFT, word, message);
                 return;
         }
@@ -54,7 +60,10 @@ static void see(slurm *self, batch *batch_, slurm_job *job, line *line_)
         if (request)
                 helper_send(&self->helper, request, NULL);
         line_->news = true;
-        slurm_leave(self, batch_, job, XPM_LAUNCH_REFUSED, NULL, message);
+        if (strcmp(word, dependency) == 0)
+                slurm_leave(self, batch_, job, XPM_LAUNCH_LEFT, "dependency", message);
+        else
+                slurm_leave(self, batch_, job, XPM_LAUNCH_REFUSED, NULL, message);
 }
 
 static void visit(void *data, long index)
@@ -80,9 +89,9 @@ static batch *owner_of(slurm *self, long id, const char *comment, xpm_error *err
                         return batch_;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 if ((batch_->state == BATCH_LOST_TRACK || batch_->state == BATCH_WAITS) && comment) {
-                        slurm_comment(self, batch_, own);
+                        submission_comment(self, batch_, own);
                         if (strcmp(own, comment) == 0) {
-                                slurm_accepted(self, batch_, id, err);
+                                submission_accepted(self, batch_, id, err);
                                 return batch_;
                         }
                 }

@@ -173,6 +173,8 @@ static int read_request(struct request *request, int argc, char **argv)
                  "run finished jobs again: changed (another command than then) or all"},
                 {"--keep-failed", NULL, XPM_OPTION_FLAG, &request->keep_failed, NULL,
                  "leave jobs alone that failed before"},
+                {"--submit-all", NULL, XPM_OPTION_FLAG, &options->submit_all, NULL,
+                 "hand all jobs to the scheduler at once, which keeps their order, and leave"},
                 {"--no-wait", NULL, XPM_OPTION_FLAG, &request->no_wait, NULL,
                  "leave when the experiment runs already, rather than wait"},
                 {"--show", NULL, XPM_OPTION_FLAG, &request->show, NULL,
@@ -353,6 +355,7 @@ static int run(xpm_experiment *experiment, xpm_progress **shown)
                 [XPM_VERDICT_FAILED] = 1,
                 [XPM_VERDICT_STOPPED] = 1,
                 [XPM_VERDICT_INTERRUPTED] = 130,
+                [XPM_VERDICT_SUBMITTED] = 0,
         };
         xpm_error err = XPM_ERROR_NONE;
         xpm_counts counts;

@@ -45,9 +45,12 @@ static void queue(xpm_runner *runner, size_t job)
         xpm_queue_push(&runner->ports[runner->jobs[job].port].ready, job);
 }
 
-static void free_dependents(xpm_runner *runner, size_t job)
+void xpm_runner_free_dependents(xpm_runner *runner, size_t job)
 {
         size_t count;
+        if (runner->jobs[job].freed)
+                return;
+        runner->jobs[job].freed = true;
         const uint32_t *dependents = xpm_graph_dependents(&runner->graph, job, &count);
         for (size_t i = 0; i < count; i++)
                 if (xpm_graph_satisfy(&runner->graph, dependents[i]) == 0 &&
@@ -123,7 +126,7 @@ static void ended(xpm_runner *runner, size_t job, enum xpm_job_event event, cons
         tell(runner, job, &told);
         free(path);
         if (event == XPM_EVENT_DONE)
-                free_dependents(runner, job);
+                xpm_runner_free_dependents(runner, job);
         else
                 xpm_runner_bar_dependents(runner, job);
 }
@@ -160,6 +163,8 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
         if (handed && event != XPM_EVENT_STARTED) {
                 runner->handed_over--;
                 runner->ports[tracked->port].handed_over--;
+                runner->accepted -= tracked->accepted;
+                tracked->accepted = false;
         }
 
         switch (event) {
@@ -220,6 +225,7 @@ xpm_counts xpm_runner_counts(const xpm_runner *runner)
                 .scheduled = by_state[XPM_JOB_SCHEDULED] - begun,
                 .ready = by_state[XPM_JOB_READY],
                 .waiting = by_state[XPM_JOB_WAITING],
+                .submitted = runner->accepted,
                 .mismatched = runner->mismatched,
                 .requests = runner->requests,
         };

@@ -19,7 +19,7 @@ static void on_event(const xpm_core *core, const xpm_launch_event *event)
         xpm_runner *runner = ((const xpm_experiment *)core->data)->runner;
         xpm_job_end end = {.code = event->code, .message = event->message, .wall = event->wall};
         switch (event->kind) {
-        case XPM_LAUNCH_ACCEPTED: break;
+        case XPM_LAUNCH_ACCEPTED: xpm_runner_accepted(runner, event->tag, event->handle); break;
         case XPM_LAUNCH_STARTED: xpm_runner_advance(runner, event->tag, XPM_EVENT_STARTED, NULL); break;
         case XPM_LAUNCH_RETURNED: xpm_runner_advance(runner, event->tag, XPM_EVENT_RETURNED, NULL); break;
         case XPM_LAUNCH_ENDED:
@@ -118,6 +118,7 @@ void xpm_experiment_lend(xpm_experiment *experiment)
                 .file_mode = experiment->workspace->file_mode,
                 .durable = experiment->choice.durable,
                 .cautious = experiment->options.max_fails > 0,
+                .unattended = experiment->options.submit_all,
                 .event = on_event,
                 .log = on_log,
                 .host_limits = xpm_launcher_limits,

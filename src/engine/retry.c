@@ -45,7 +45,7 @@ bool xpm_runner_retries(xpm_runner *runner, size_t job, const xpm_job_end *end)
         const xpm_job *one = runner->plan->jobs[job];
         const xpm_templates *templates = one->step->templates;
         int64_t limit = limit_of(runner, templates);
-        if (runner->stopping || runner->experiment->interrupts > 0 || tracked->restarts >= limit ||
+        if (runner->handles || runner->stopping || runner->experiment->interrupts > 0 || tracked->restarts >= limit ||
             tracked->restarts == UINT8_MAX)
                 return false;
         bool listed = is_listed(&templates->retry, end->failure) &&

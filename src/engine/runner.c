@@ -36,7 +36,9 @@ static int render(const xpm_runner *runner, const xpm_port *port, size_t job, xp
 static xpm_launch launch_of(xpm_runner *runner, const xpm_rendered *rendered, size_t job)
 {
         xpm_tracked *tracked = &runner->jobs[job];
-        return xpm_rendered_launch(rendered, job, ++tracked->attempt, tracked->again);
+        xpm_launch launch = xpm_rendered_launch(rendered, job, ++tracked->attempt, tracked->again);
+        launch.after = xpm_runner_after(runner, job, rendered->arena);
+        return launch;
 }
 
 /* Render the next COUNT ready jobs of PORT and hand them over. */
@@ -242,7 +244,7 @@ static bool finished(const xpm_runner *runner)
         /* What lasts is left alone when nobody wants it cancelled. */
         size_t lasting =
                 runner->stopping && runner->kills == 0 && now_ms() >= runner->leave_at ? xpm_runner_lasting(runner) : 0;
-        if (runner->handed_over > lasting)
+        if (runner->handed_over > lasting + (runner->stopping ? 0 : runner->accepted))
                 return false;
         if (runner->stopping)
                 return true;
@@ -292,7 +294,8 @@ static enum xpm_job_state state_of(const void *data, size_t job)
 static int look(void *data, xpm_error *err)
 {
         (void)err; /* the runner's own */
-        return xpm_runner_survey(data);
+        int rc = xpm_runner_survey(data);
+        return rc == 0 ? xpm_runner_check_unattended(data) : rc;
 }
 
 static int start(xpm_runner *runner)
@@ -304,6 +307,8 @@ static int start(xpm_runner *runner)
         if (!runner->jobs || !runner->slots)
                 return xpm_fail_memory(runner->err);
         int rc = xpm_queue_init(&runner->elsewhere, count, runner->err);
+        if (rc == 0)
+                rc = xpm_runner_open_unattended(runner);
         if (rc == 0)
                 rc = xpm_experiment_graph(runner->experiment, &runner->graph, runner->err);
         if (rc == 0)
@@ -327,26 +332,32 @@ static enum xpm_verdict judge(const xpm_runner *runner)
                 return XPM_VERDICT_INTERRUPTED;
         if (runner->stopping)
                 return XPM_VERDICT_STOPPED;
-        return runner->by_state[XPM_JOB_ERROR] > 0 ? XPM_VERDICT_FAILED : XPM_VERDICT_DONE;
+        if (runner->by_state[XPM_JOB_ERROR] > 0)
+                return XPM_VERDICT_FAILED;
+        return runner->accepted > 0 ? XPM_VERDICT_SUBMITTED : XPM_VERDICT_DONE;
 }
 
 static int finish(xpm_runner *runner, int rc, enum xpm_verdict verdict)
 {
         static const enum xpm_run_outcome outcomes[] = {
-                [XPM_VERDICT_DONE] = XPM_RUN_DONE,
-                [XPM_VERDICT_FAILED] = XPM_RUN_FAILED,
-                [XPM_VERDICT_STOPPED] = XPM_RUN_FAILED,
-                [XPM_VERDICT_INTERRUPTED] = XPM_RUN_CANCELLED,
+                [XPM_VERDICT_DONE] = XPM_RUN_DONE,          [XPM_VERDICT_FAILED] = XPM_RUN_FAILED,
+                [XPM_VERDICT_STOPPED] = XPM_RUN_FAILED,     [XPM_VERDICT_INTERRUPTED] = XPM_RUN_CANCELLED,
+                [XPM_VERDICT_SUBMITTED] = XPM_RUN_DETACHED,
         };
         xpm_runner_close_ports(runner);
         if (rc == 0 && runner->run)
                 rc = xpm_runner_remove_transients(runner);
         xpm_claims_close(&runner->claims);
         if (runner->run) {
-                int ended = xpm_run_end(runner->run, rc == 0 ? outcomes[verdict] : XPM_RUN_FAILED,
+                bool detached = runner->accepted > 0 && !runner->stopping;
+                int ended = xpm_run_end(runner->run,
+                                        rc != 0    ? XPM_RUN_FAILED
+                                        : detached ? XPM_RUN_DETACHED
+                                                   : outcomes[verdict],
                                         rc == 0 ? runner->err : NULL);
                 rc = rc == 0 ? ended : rc;
         }
+        xpm_runner_close_unattended(runner);
         xpm_graph_release(&runner->graph);
         xpm_queue_release(&runner->elsewhere);
         free(runner->jobs);
@@ -367,6 +378,9 @@ int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer,
         rc = start(&runner);
         if (rc == 0)
                 rc = loop(&runner);
+        /* What is left with schedulers is told of. */
+        for (size_t i = 0; rc == 0 && runner.accepted > 0 && i < runner.port_count; i++)
+                rc = runner.ports[i].ops->withdraw(runner.ports[i].instance, runner.err);
         *counts = xpm_runner_counts(&runner);
         *verdict = judge(&runner);
         rc = finish(&runner, rc, *verdict);

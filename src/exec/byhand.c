@@ -34,6 +34,7 @@ typedef struct by_hand {
         bool interrupted;
         int64_t begun;  /* microseconds since the epoch */
         bool scheduled; /* by a scheduler: what is not ours to run is no error */
+        bool requeue;   /* which starts it again when it was interrupted */
 } by_hand;
 
 static void say(const char *text, const char *path)
@@ -91,7 +92,9 @@ static void on_signal(uv_signal_t *handle, int number)
         by_hand *hand = handle->data;
         (void)number;
         hand->interrupted = true;
-        enum xpm_failure reason = is_near_the_limit(hand) ? XPM_FAILURE_TIMEOUT : XPM_FAILURE_CANCELLED;
+        enum xpm_failure reason = is_near_the_limit(hand) ? XPM_FAILURE_TIMEOUT
+                                  : hand->requeue         ? XPM_FAILURE_PREEMPTED
+                                                          : XPM_FAILURE_CANCELLED;
         xpm_pool_end(hand->pool, xpm_guardian_is_gone() ? XPM_FAILURE_LOST : reason);
 }
 
@@ -248,6 +251,12 @@ static int load(const char *job_dir, xpm_order *order, xpm_error *err)
         return rc;
 }
 
+static bool is_restarted(void)
+{
+        const char *count = getenv("SLURM_RESTART_COUNT");
+        return count && atol(count) > 0;
+}
+
 /* Takes ORDER. */
 static int serve(by_hand *hand, xpm_order *order)
 {
@@ -262,6 +271,11 @@ static int serve(by_hand *hand, xpm_order *order)
                 rc = share(hand, hand->err);
         if (rc == 0)
                 rc = look(hand, &done);
+        /* Of an interrupted attempt of ours: its host may be cut off, and its lock be free some time later. */
+        if (rc == XPM_ELOCKED && hand->requeue && is_restarted()) {
+                *hand->err = XPM_ERROR_NONE;
+                rc = 0;
+        }
         if (rc == 0 && !done)
                 give_signs_of_life(hand);
         if (rc == 0 && hand->site.heartbeat)
@@ -320,6 +334,7 @@ static int read_manifest(const char *file, size_t index, xpm_order *order, const
         if (rc == 0 && path && nonce) {
                 *job_dir = xpm_arena_strdup(order->arena, path);
                 order->nonce = xpm_arena_strdup(order->arena, nonce);
+                order->requeue = json_is_true(json_object_get(entry, "requeue"));
                 rc = *job_dir && order->nonce ? 0 : xpm_fail_memory(err);
         } else if (rc == 0)
                 rc = xpm_fail(err, XPM_EFORMAT, "'%s' has no job %zu", file, index);
@@ -356,6 +371,7 @@ int xpm_worker_run_batch(const char *file, size_t index, int stock, xpm_error *e
                 xpm_order_destroy(order);
                 return xpm_error_exit_status(rc);
         }
+        hand.requeue = order->requeue;
         int status = work(&hand, job_dir, order);
         drop_empty_log();
         return status;

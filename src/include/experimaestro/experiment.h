@@ -46,6 +46,7 @@ typedef struct xpm_experiment_options {
         enum xpm_rerun rerun;
         bool keep_failed;
         bool no_wait;                    /* leave with XPM_ELOCKED when another engine runs the experiment */
+        bool submit_all;                 /* hand all jobs to their schedulers, with what they depend on, and leave */
         size_t max_fails;                /* stop at so many failures; 0: never (--fail-fast is 1) */
         const char *const *command_line; /* saved with the run */
         const char *executable;          /* absolute path of xpm, for workers and run files; NULL: found */
@@ -143,6 +144,7 @@ typedef struct xpm_counts {
         size_t failed_dependency;
         size_t kept_failed; /* failed before and kept (--keep-failed), beyond `failed` */
         size_t running, scheduled, ready, waiting;
+        size_t submitted;  /* of those: left with schedulers (`submit_all`) */
         size_t requests;   /* made to schedulers */
         size_t mismatched; /* jobs that have not got what they asked for; each was told in the log */
 } xpm_counts;
@@ -165,7 +167,13 @@ typedef struct xpm_observer {
         int interval;
 } xpm_observer;
 
-enum xpm_verdict { XPM_VERDICT_DONE, XPM_VERDICT_FAILED, XPM_VERDICT_STOPPED, XPM_VERDICT_INTERRUPTED };
+enum xpm_verdict {
+        XPM_VERDICT_DONE,
+        XPM_VERDICT_FAILED,
+        XPM_VERDICT_STOPPED,
+        XPM_VERDICT_INTERRUPTED,
+        XPM_VERDICT_SUBMITTED /* all that is left is with schedulers: `submit_all` */
+};
 
 /* Run what is not done. OBSERVER may be NULL. Failed jobs are no error: the verdict tells. */
 XPM_API int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer, xpm_counts *counts,
