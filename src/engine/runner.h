@@ -12,6 +12,7 @@
 #include "engine/experiment.h"
 #include "engine/graph.h"
 #include "engine/states.h"
+#include "exec/attempt.h"
 #include "experimaestro/launcher.h"
 #include "workspace/probe.h"
 
@@ -55,6 +56,7 @@ typedef struct xpm_runner {
         size_t *slots; /* of the run, per job */
         xpm_port ports[XPM_PORTS];
         size_t port_count;
+        xpm_site site; /* this engine, as the status of a job that it gives to a scheduler tells of it */
         xpm_claims claims;
         int64_t ask_again;    /* for tokens, CLOCK_MONOTONIC milliseconds */
         xpm_queue elsewhere;  /* jobs that somebody else runs, looked at now and then */
