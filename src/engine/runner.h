@@ -87,6 +87,8 @@ int xpm_runner_open_port(xpm_runner *runner, size_t candidate, uint8_t *port);
 bool xpm_runner_attach(xpm_runner *runner, size_t job, const xpm_probe *found);
 /* Ask the schedulers for what they have of ours. */
 int xpm_runner_reattach(xpm_runner *runner);
+/* They have been asked, or are not going to be. */
+void xpm_runner_forget_attached(xpm_runner *runner);
 /* A scheduler has JOB no more. */
 void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began);
 /* Jobs that go on without us. */
