@@ -41,6 +41,12 @@ static void say(const char *text, const char *path)
         fprintf(stderr, "xpm: %s '%s'\n", text, path);
 }
 
+/* Another attempt has the job, or has ended it. Ours is lost, too, when the guardian is killed: it had begun. */
+static bool is_given_away(const by_hand *hand, const xpm_launch_event *event)
+{
+        return hand->scheduled && event->reason && strcmp(event->reason, "lost") == 0 && !xpm_guardian_is_gone();
+}
+
 static void on_event(void *data, const xpm_launch_event *event, bool broken)
 {
         by_hand *hand = data;
@@ -52,7 +58,7 @@ static void on_event(void *data, const xpm_launch_event *event, bool broken)
                 hand->status = DONE;
                 if (!hand->scheduled)
                         say("done: the output is in", hand->spec->path);
-        } else if (hand->scheduled && event->reason && strcmp(event->reason, "lost") == 0) {
+        } else if (is_given_away(hand, event)) {
                 hand->status = DONE;
                 say("not run: it was given to somebody else, or has ended:", hand->spec->path);
         } else if (event->kind == XPM_LAUNCH_RETURNED && hand->interrupted) {

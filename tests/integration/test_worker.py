@@ -1,4 +1,5 @@
 """The worker from outside: who may start it, what it survives, and two engines that want the same jobs."""
+import json
 import os
 import signal
 import subprocess
@@ -69,6 +70,37 @@ class Worker(xpmtest.Case):
         self.assertEqual(process.wait(xpmtest.PATIENCE), 130)
         self.assertIn("cancelled", said)
         self.assertIn('"cancelled"', (job / "t.failed").read_text())
+
+    def give_to_a_scheduler(self, command, more="", nonce="00000000000000aa"):
+        """The directory of a job that a scheduler has, and the batch that it is the second of."""
+        self.write("e.yaml", plan(command).replace("    command:", f"    {more}\n    command:"))
+        self.run_experiment("--run-mode", "generate", "--limit", 1, "e.yaml")
+        (job,) = self.job_directories("t")
+        (job / ".experimaestro").mkdir(exist_ok=True)
+        status = {"state": "scheduled", "nonce": nonce, "launcher": "s", "handle": "b#1", "attempt": 1}
+        (job / ".experimaestro" / "status.json").write_text(json.dumps(status))
+        lines = [{"job": str(self.here / "no-such"), "nonce": "1"}, {"job": str(job), "nonce": "00000000000000aa"}]
+        return job, self.write("batch", "".join(json.dumps(line) + "\n" for line in lines))
+
+    def start_batch(self, job, batch):
+        """What a scheduler starts, when the command has opened its fifo."""
+        os.mkfifo(job / "fifo")
+        process = self.start("worker", "--batch", batch, env={"SLURM_ARRAY_TASK_ID": "1"})
+        with open(job / "fifo", encoding="utf-8") as fifo:
+            fifo.read()
+        return process
+
+    def test_one_that_loses_its_guardian_does_not_say_that_the_job_was_given_away(self):
+        job, batch = self.give_to_a_scheduler("echo > {{job.path}}/fifo; exec sleep 1000")
+        process = self.start_batch(job, batch)
+        process.kill()
+        said = process.stderr.read()  # until the worker has ended, too
+        self.assertIn("lost: the guardian of its worker was killed", said)
+        self.assertNotIn("somebody else", said)
+        self.assertEqual(self.outcome(job)["reason"], "lost")
+
+    def outcome(self, job):
+        return json.loads((job / "t.failed").read_text())
 
     def finish_by_hand(self, process):
         process.stderr.close()
