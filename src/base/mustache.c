@@ -178,8 +178,8 @@ static int close_section(compiler *c, const span *tag)
         return 0;
 }
 
-/* INDENT before each line of TEXT. */
-static int indent(const compiler *c, const char *indent, size_t width, const char **text, size_t *length)
+/* Put WIDTH bytes of BLANKS before each line of TEXT. */
+static int indent(const compiler *c, const char *blanks, size_t width, const char **text, size_t *length)
 {
         size_t lines = 1;
         for (size_t i = 0; i < *length; i++)
@@ -189,7 +189,7 @@ static int indent(const compiler *c, const char *indent, size_t width, const cha
                 return xpm_fail_memory(c->err);
         for (size_t i = 0; i < *length; i++) {
                 if (i == 0 || (*text)[i - 1] == '\n')
-                        end = mempcpy(end, indent, width);
+                        end = mempcpy(end, blanks, width);
                 *end++ = (*text)[i];
         }
         *text = out;
@@ -199,7 +199,7 @@ static int indent(const compiler *c, const char *indent, size_t width, const cha
 
 static int compile(compiler *c);
 
-/* START is that of its line, when it has the line for itself. */
+/* The partial that TAG names, in its place. It is indented by what stands between START and the tag. */
 static int include(compiler *c, const span *tag, size_t start)
 {
         compiler inner = *c;
@@ -226,7 +226,7 @@ static int include(compiler *c, const span *tag, size_t start)
         return rc;
 }
 
-/* Without what is around it, its line begins at START. */
+/* START is where what TAG takes with it begins: its line, when it is alone on it, or itself. */
 static int compile_tag(compiler *c, const span *tag, size_t start)
 {
         int rc = tag->sigil == '!' || tag->sigil == '=' ? 0 : check_name(c, tag);
