@@ -142,6 +142,13 @@ static void hand_back(xpm_runner *runner, size_t job)
         xpm_claims_release(&runner->claims, job, true);
 }
 
+/* One job more, or one less, is with the launcher of TRACKED. */
+static void count_handed_over(xpm_runner *runner, const xpm_tracked *tracked, int change)
+{
+        runner->handed_over += (size_t)change;
+        runner->ports[tracked->port].handed_over += (size_t)change;
+}
+
 void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event, const xpm_job_end *end)
 {
         xpm_tracked *tracked = &runner->jobs[job];
@@ -161,17 +168,13 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
                 tracked->failure = (uint8_t)end->failure;
         enter(runner, job, (enum xpm_job_state)next);
         if (handed && event != XPM_EVENT_STARTED) {
-                runner->handed_over--;
-                runner->ports[tracked->port].handed_over--;
+                count_handed_over(runner, tracked, -1);
                 runner->accepted -= tracked->accepted;
                 tracked->accepted = false;
         }
 
         switch (event) {
-        case XPM_EVENT_SUBMITTED:
-                runner->handed_over++;
-                runner->ports[tracked->port].handed_over++;
-                break;
+        case XPM_EVENT_SUBMITTED: count_handed_over(runner, tracked, 1); break;
         case XPM_EVENT_RETURNED:
                 xpm_claims_release(&runner->claims, job, true);
                 xpm_runner_look(runner, job);

@@ -62,12 +62,17 @@ int xpm_runner_reattach(xpm_runner *runner)
                 rc = reattach(runner, &runner->ports[i], tags, handles);
         free(tags);
         free(handles);
+        xpm_runner_forget_attached(runner);
+        return rc;
+}
+
+void xpm_runner_forget_attached(xpm_runner *runner)
+{
         for (size_t i = 0; i < runner->attached_count; i++)
                 free(runner->attached[i].handle);
         free(runner->attached);
         runner->attached = NULL;
         runner->attached_count = runner->attached_capacity = 0;
-        return rc;
 }
 
 /* A scheduler that was to keep it back has let go of it, since what it depends on failed or was given up. */

@@ -360,6 +360,7 @@ static int finish(xpm_runner *runner, int rc, enum xpm_verdict verdict)
         xpm_runner_close_unattended(runner);
         xpm_graph_release(&runner->graph);
         xpm_queue_release(&runner->elsewhere);
+        xpm_runner_forget_attached(runner);
         free(runner->jobs);
         free(runner->slots);
         return rc;

@@ -12,6 +12,7 @@
 #include "engine/experiment.h"
 #include "engine/graph.h"
 #include "engine/states.h"
+#include "exec/attempt.h"
 #include "experimaestro/launcher.h"
 #include "workspace/probe.h"
 
@@ -56,6 +57,7 @@ typedef struct xpm_runner {
         size_t *slots; /* of the run, per job */
         xpm_port ports[XPM_PORTS];
         size_t port_count;
+        xpm_site site; /* this engine, as the status of a job that it gives to a scheduler tells of it */
         xpm_claims claims;
         int64_t ask_again;    /* for tokens, CLOCK_MONOTONIC milliseconds */
         xpm_queue elsewhere;  /* jobs that somebody else runs, looked at now and then */
@@ -88,6 +90,8 @@ int xpm_runner_open_port(xpm_runner *runner, size_t candidate, uint8_t *port);
 bool xpm_runner_attach(xpm_runner *runner, size_t job, const xpm_probe *found);
 /* Ask the schedulers for what they have of ours. */
 int xpm_runner_reattach(xpm_runner *runner);
+/* They have been asked, or are not going to be. */
+void xpm_runner_forget_attached(xpm_runner *runner);
 /* A scheduler has JOB no more. */
 void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began);
 /* Jobs that go on without us. */

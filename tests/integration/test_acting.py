@@ -63,6 +63,16 @@ class Clean(Acting):
         self.expect_match("^removed ", self.jobs("clean", "--perform", "--filter", '@state = "ERROR"').out)
         self.assertEqual(self.models(), ["a", "b"])
 
+    def test_what_was_removed_is_listed_as_such(self):
+        self.jobs("clean", "--perform", "--filter", 'model in ["a", "bad"]')
+        told = {line.split()[-1]: line.split("  ")[0] for line in self.jobs("list", "--tags").lines()[1:]}
+        self.assertEqual(told, {"model=a": "unscheduled: removed", "model=b": "done", "model=bad": "unscheduled: removed"})
+        removed = [one["tags"]["model"] for one in self.jobs("list", "--json").objects() if one["removed"]]
+        self.assertEqual(sorted(removed), ["a", "bad"])
+        self.assertEqual(len(self.jobs("list", "--filter", '@state = "DONE"').lines()), 2)
+        self.run_experiment("e.yaml", status=1)
+        self.assertNotIn("removed", self.jobs("list").out)
+
     @unittest.skipUnless(os.access("/dev/shm", os.W_OK), "there is no other filesystem")
     def test_jobs_may_be_on_another_filesystem(self):
         elsewhere = tempfile.mkdtemp(dir="/dev/shm")
