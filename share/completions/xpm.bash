@@ -25,7 +25,7 @@ _xpm()
         run-experiment:*)
                 case $current in
                 -*) _xpm_words '--run-mode --file --host --port --xpm-config-dir --workdir --workspace --env -c --conf --pre-yaml
-                        --post-yaml --launcher -j --jobs --only --where --limit --fail-fast --max-fails --rerun --keep-failed --no-wait --show
+                        --post-yaml --launcher -j --jobs --only --where --limit --fail-fast --max-fails --rerun --keep-failed --submit-all --no-wait --show
                         --json --debug --help' ;;
                 *) _xpm_files -f ;;
                 esac

@@ -351,11 +351,8 @@ static void listen(xpm_experiment *experiment)
 static int run(xpm_experiment *experiment, xpm_progress **shown)
 {
         static const int statuses[] = {
-                [XPM_VERDICT_DONE] = 0,
-                [XPM_VERDICT_FAILED] = 1,
-                [XPM_VERDICT_STOPPED] = 1,
-                [XPM_VERDICT_INTERRUPTED] = 130,
-                [XPM_VERDICT_SUBMITTED] = 0,
+                [XPM_VERDICT_DONE] = 0,          [XPM_VERDICT_FAILED] = 1,    [XPM_VERDICT_STOPPED] = 1,
+                [XPM_VERDICT_INTERRUPTED] = 130, [XPM_VERDICT_SUBMITTED] = 0,
         };
         xpm_error err = XPM_ERROR_NONE;
         xpm_counts counts;
