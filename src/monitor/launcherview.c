@@ -2,6 +2,7 @@
  * let them check what a job asks for. */
 #include "monitor/launcherview.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,8 @@ static int lend(xpm_launcher_view *view, xpm_error *err)
 {
         char *dir = xpm_executable_dir();
         if (!dir)
-                return xpm_fail_errno(err, "cannot find the directory of this program");
+                return errno == ENOMEM ? xpm_fail_memory(err)
+                                       : xpm_fail_errno(err, "cannot find the directory of this program");
         view->executable = xpm_path_join(dir, "xpm");
         free(dir);
         if (!view->executable)
