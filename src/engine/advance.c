@@ -221,6 +221,6 @@ xpm_counts xpm_runner_counts(const xpm_runner *runner)
                 .ready = by_state[XPM_JOB_READY],
                 .waiting = by_state[XPM_JOB_WAITING],
                 .mismatched = runner->mismatched,
-                .requests = runner->requests,
+                .requests = runner->experiment->requests,
         };
 }
