@@ -14,7 +14,7 @@
  *         → {"id": 3, "requests": 1}
  *     {"id": 4, "do": "partitions"}
  *         → {"id": 4, "partitions": [{"name": "debug", "default": true, "up": true, "seconds": 3600, "nodes": 4}],
- *            "array": 1001, "requests": 2}
+ *            "array": 1001, "jobs": 10000, "version": "22.05.8", "requests": 2}
  */
 #include <fcntl.h>
 #include <jansson.h>
