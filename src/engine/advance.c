@@ -230,6 +230,6 @@ xpm_counts xpm_runner_counts(const xpm_runner *runner)
                 .waiting = by_state[XPM_JOB_WAITING],
                 .submitted = runner->accepted,
                 .mismatched = runner->mismatched,
-                .requests = runner->requests,
+                .requests = runner->experiment->requests,
         };
 }

@@ -35,6 +35,7 @@ struct xpm_experiment {
         uint8_t *outlooks; /* enum xpm_outlook per job, after a look */
 
         struct xpm_runner *runner; /* while it runs */
+        size_t requests;           /* made to schedulers, from the first look at what they allow on */
         xpm_core core;
         xpm_host host;
         xpm_candidates candidates;

@@ -58,9 +58,7 @@ static void on_log(const xpm_core *core, int level, const char *line)
 
 static void requested(const xpm_core *core, size_t count)
 {
-        const xpm_experiment *experiment = core->data;
-        if (experiment->runner)
-                experiment->runner->requests += count;
+        ((xpm_experiment *)core->data)->requests += count;
 }
 
 static int prepare(const xpm_core *core, const xpm_launch *launch, const char *launcher, const char *handle,

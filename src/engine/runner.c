@@ -270,6 +270,7 @@ static int loop(xpm_runner *runner)
                 if (rc == 0)
                         rc = fill(runner);
                 look_elsewhere(runner, now);
+                xpm_run_set_requests(runner->run, runner->experiment->requests);
                 if (rc == 0)
                         rc = xpm_run_tick(runner->run, now, &next, runner->err);
                 if (rc == 0)
@@ -349,6 +350,7 @@ static int finish(xpm_runner *runner, int rc, enum xpm_verdict verdict)
                 rc = xpm_runner_remove_transients(runner);
         xpm_claims_close(&runner->claims);
         if (runner->run) {
+                xpm_run_set_requests(runner->run, runner->experiment->requests);
                 bool detached = runner->accepted > 0 && !runner->stopping;
                 int ended = xpm_run_end(runner->run,
                                         rc != 0    ? XPM_RUN_FAILED

@@ -72,7 +72,6 @@ typedef struct xpm_runner {
         char **handles;     /* per job, under which name: `submit_all` */
         xpm_attached *attached;
         size_t attached_count, attached_capacity;
-        size_t requests;  /* made to schedulers */
         int64_t leave_at; /* what lasts is left alone, CLOCK_MONOTONIC milliseconds; 0: not yet */
         bool stopping;
         size_t fruitless; /* jobs that came back from dead workers unbegun, since one ended */

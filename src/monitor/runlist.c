@@ -148,6 +148,7 @@ int xpm_view_read_run(xpm_view *view, const char *experiment, const char *name, 
         if (rc == 0)
                 rc = find_status(view, experiment, directory, status, out, err);
         count_jobs(status, out);
+        out->requests = count_of(status, "requests");
         if (rc == 0 && (out->total == 0 || (!is_over(out->status) && !json_object_get(status, "counts"))))
                 rc = count_lines(view, directory, out, err);
         if (rc == 0)

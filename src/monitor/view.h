@@ -56,6 +56,7 @@ typedef struct xpm_view_run {
         enum xpm_run_status status;
         const char *host, *started, *ended, *title; /* or NULL; times as they are written */
         size_t total, counts[XPM_VIEW_STATES];      /* of jobs, by state */
+        size_t requests;                            /* made to schedulers, as far as the run has told */
 } xpm_view_run;
 
 typedef struct xpm_view_experiment {

@@ -264,8 +264,14 @@ json_t *library_partitions(const json_t *request)
         for (uint32_t i = 0; i < all->record_count; i++)
                 json_array_append_new(list, describe_partition(&all->partition_array[i]));
         slurm_free_partition_info_msg(all);
-        json_int_t largest = know_site(&requests) ? site.conf->max_array_sz : 0;
-        return json_pack("{s:o, s:I, s:i}", "partitions", list, "array", largest, "requests", requests);
+        json_t *answer = know_site(&requests)
+                                 ? json_pack("{s:I, s:I, s:s}", "array", (json_int_t)site.conf->max_array_sz, "jobs",
+                                             (json_int_t)site.conf->max_job_cnt, "version",
+                                             site.conf->version ? site.conf->version : "")
+                                 : json_object();
+        json_object_set_new(answer, "partitions", list);
+        json_object_set_new(answer, "requests", json_integer(requests));
+        return answer;
 }
 
 /* Takes KIND; of those that are alike one is enough. */

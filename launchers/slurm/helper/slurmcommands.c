@@ -216,20 +216,33 @@ static json_int_t seconds_of(const char *text)
         return ((days * 24 + hours) * 60 + minutes) * 60 + seconds;
 }
 
-/* MaxArraySize of the controller: arrays have so many elements at most; 0 unknown. */
-static json_int_t largest_array(void)
+/* What the controller says of itself: `KEY = VALUE` on lines. */
+static void add_configuration(json_t *answer)
 {
+        static const struct {
+                const char *key, *as;
+                bool number;
+        } wanted[] = {{"\nMaxArraySize", "array", true},
+                      {"\nMaxJobCount", "jobs", true},
+                      {"\nSLURM_VERSION", "version", false}};
         words argv = {0};
         xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
         add(&argv, "scontrol");
         add(&argv, "show");
         add(&argv, "config");
-        const char *found = run(&argv, NULL, &out, &said) ? strstr(xpm_text_string(&out), "MaxArraySize") : NULL;
-        found = found ? strchr(found, '=') : NULL;
-        json_int_t largest = found ? atoll(found + 1) : 0;
+        bool good = run(&argv, NULL, &out, &said);
+        for (size_t i = 0; good && i < sizeof wanted / sizeof *wanted; i++) {
+                const char *found = strstr(xpm_text_string(&out), wanted[i].key);
+                found = found ? strchr(found, '=') : NULL;
+                if (!found)
+                        continue;
+                found += 1 + strspn(found + 1, " ");
+                json_object_set_new(answer, wanted[i].as,
+                                    wanted[i].number ? json_integer(atoll(found))
+                                                     : json_stringn(found, strcspn(found, " \n")));
+        }
         xpm_text_release(&out);
         xpm_text_release(&said);
-        return largest;
 }
 
 json_int_t commands_memory(const char *tres)
@@ -339,7 +352,8 @@ json_t *commands_partitions(const json_t *request)
                 char *rest = out.data, *line;
                 while (rest && (line = strsep(&rest, "\n")) && *line)
                         json_array_append_new(list, describe_partition(line));
-                answer = json_pack("{s:O, s:I, s:i}", "partitions", list, "array", largest_array(), "requests", 2);
+                answer = json_pack("{s:O, s:i}", "partitions", list, "requests", 2);
+                add_configuration(answer);
         } else
                 answer = refuse(&said);
         json_decref(list);
