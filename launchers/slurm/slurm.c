@@ -51,7 +51,6 @@ static size_t limit_of(const slurm *self, const char *key, size_t standard)
 }
 
 static void slurm_close(void *instance);
-static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *err);
 
 static int slurm_open(const xpm_core *core, const char *name, const char *config, void **instance, xpm_error *err)
 {
@@ -133,6 +132,9 @@ static void forget_finished(slurm *self)
                         continue;
                 }
                 *at = batch_->next;
+                /* A submission whose answer was lost may yet arrive. */
+                if (self->cancelled)
+                        batch_void(batch_);
                 batch_free(batch_);
         }
 }
@@ -269,7 +271,7 @@ int slurm_accepted(slurm *self, batch *batch_, long job, xpm_error *err)
         self->interval = LIST_OFTEN;
         listing_find_out(self, LIST_OFTEN);
         int rc = batch_write_id(batch_, err);
-        return rc == 0 && self->cancelled ? slurm_cancel(self, NULL, 0, err) : rc;
+        return rc == 0 && self->cancelled ? slurm_cancel_all(self, err) : rc;
 }
 
 static int take_submission(slurm *self, batch *batch_, const json_t *answer, xpm_error *err)
@@ -464,23 +466,19 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
         self->cancelled = self->withdrawn;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 size_t named = 0, there = batch_->count - batch_->left;
-                char id[64];
                 for (size_t i = 0; i < batch_->count; i++)
                         named += batch_->jobs[i].state != JOB_LEFT && batch_->jobs[i].ours &&
                                  is_named(&batch_->jobs[i], tags, count);
                 if (named == 0 || batch_->job_id == 0)
                         continue;
                 if (named == there) {
-                        snprintf(id, sizeof id, "%ld", batch_->job_id);
-                        json_array_append_new(ids, json_string(id));
+                        batch_ids(batch_, -1, ids);
                         continue;
                 }
                 for (size_t i = 0; i < batch_->count; i++)
                         if (batch_->jobs[i].state != JOB_LEFT && batch_->jobs[i].ours &&
-                            is_named(&batch_->jobs[i], tags, count)) {
-                                snprintf(id, sizeof id, "%ld_%zu", batch_->job_id, i);
-                                json_array_append_new(ids, json_string(id));
-                        }
+                            is_named(&batch_->jobs[i], tags, count))
+                                batch_ids(batch_, (long)i, ids);
         }
         json_t *request = json_array_size(ids) > 0 ? json_pack("{s:s, s:o}", "do", "cancel", "jobs", ids) : NULL;
         if (!request) {
@@ -493,6 +491,11 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
         self->cancelling = request;
         self->cancel_request = 0;
         return listing_cancel(self, err);
+}
+
+int slurm_cancel_all(slurm *self, xpm_error *err)
+{
+        return slurm_cancel(self, NULL, 0, err);
 }
 
 /* The batch of an earlier engine that HANDLE names, known by its manifest. */

@@ -45,8 +45,11 @@ typedef struct slurm_job {
         uint64_t tag;
         uint32_t attempt;
         enum job_state state;
-        bool ours; /* of this run; false: an element of a batch that nobody asks for */
-        bool seen; /* in the last listing */
+        bool ours;   /* of this run; false: an element of a batch that nobody asks for */
+        bool seen;   /* in the last listing */
+        bool runs;   /* says the last listing */
+        bool met;    /* a listing of this run said that it waits or runs */
+        bool missed; /* by the last listing; by two in a row: Slurm has forgotten it */
         char nonce[XPM_LAUNCH_NONCE];
         char *path;
 } slurm_job;
@@ -67,6 +70,8 @@ typedef struct batch {
         long job_id;                  /* Slurm's; 0: not known */
         int64_t accepted;             /* when */
         bool found;                   /* of an earlier engine: it cannot be sent again */
+        json_t *ghosts; /* other numbers of Slurm's for the same: submissions without an answer that arrived late. NULL:
+                           none */
 } batch;
 
 batch *batch_create(const xpm_core *core, const char *const *directives);
@@ -79,6 +84,12 @@ int batch_write(const batch *batch_, xpm_error *err);
 /* Keep Slurm's number beside the manifest, and read it again. */
 int batch_write_id(const batch *batch_, xpm_error *err);
 long batch_read_id(const char *manifest);
+/* Nothing of it is to begin any more: workers find no manifest, and leave. */
+void batch_void(const batch *batch_);
+/* Slurm has it as job NUMBER too. false: that is known already (or there is no memory). */
+bool batch_haunted(batch *batch_, long number);
+/* What a request to cancel calls element INDEX (negative: all of them). 0 or XPM_ENOMEM. */
+int batch_ids(const batch *batch_, long index, json_t *ids);
 /* `NAME#INDEX` */
 void batch_handle(const batch *batch_, size_t index, char handle[256]);
 
@@ -136,6 +147,8 @@ void slurm_tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_k
                 const char *message);
 /* BATCH is job JOB of Slurm's. */
 int slurm_accepted(slurm *self, batch *batch_, long job, xpm_error *err);
+/* One request for all that is with Slurm. */
+int slurm_cancel_all(slurm *self, xpm_error *err);
 void slurm_comment(const slurm *self, const batch *batch_, char comment[COMMENT]);
 
 /* What a job wants of each node. */
