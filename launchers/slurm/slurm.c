@@ -149,6 +149,9 @@ static void forget_finished(slurm *self)
                         continue;
                 }
                 *at = batch_->next;
+                /* A submission whose answer was lost may yet arrive. */
+                if (self->cancelled && batch_is_whole(batch_))
+                        batch_void(batch_);
                 batch_free(batch_);
         }
 }
@@ -366,30 +369,26 @@ static bool is_named(const slurm_job *job, const uint64_t *tags, size_t count)
 }
 
 /* One request for each array; its elements are named where not all of them are meant. */
-int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *err)
+static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *err)
 {
         slurm *self = instance;
         json_t *ids = json_array();
         self->cancelled = self->withdrawn;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 size_t named = 0, there = batch_->count - batch_->left;
-                char id[64];
                 for (size_t i = 0; i < batch_->count; i++)
                         named += batch_->jobs[i].state != JOB_LEFT && batch_->jobs[i].ours &&
                                  is_named(&batch_->jobs[i], tags, count);
                 if (named == 0 || batch_->job_id == 0)
                         continue;
                 if (named == there && batch_is_whole(batch_)) {
-                        snprintf(id, sizeof id, "%ld", batch_->job_id);
-                        json_array_append_new(ids, json_string(id));
+                        batch_ids(batch_, -1, ids);
                         continue;
                 }
                 for (size_t i = 0; i < batch_->count; i++)
                         if (batch_->jobs[i].state != JOB_LEFT && batch_->jobs[i].ours &&
-                            is_named(&batch_->jobs[i], tags, count)) {
-                                snprintf(id, sizeof id, batch_->count > 1 ? "%ld_%zu" : "%ld", batch_->job_id, i);
-                                json_array_append_new(ids, json_string(id));
-                        }
+                            is_named(&batch_->jobs[i], tags, count))
+                                batch_ids(batch_, (long)i, ids);
         }
         json_t *request = json_array_size(ids) > 0 ? json_pack("{s:s, s:o}", "do", "cancel", "jobs", ids) : NULL;
         if (!request) {
@@ -402,6 +401,11 @@ int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *
         self->cancelling = request;
         self->cancel_request = 0;
         return listing_cancel(self, err);
+}
+
+int slurm_cancel_all(slurm *self, xpm_error *err)
+{
+        return slurm_cancel(self, NULL, 0, err);
 }
 
 /* The batch of an earlier engine that HANDLE names, known by its manifest. */

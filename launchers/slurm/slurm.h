@@ -45,9 +45,12 @@ typedef struct slurm_job {
         uint64_t tag;
         uint32_t attempt;
         enum job_state state;
-        bool ours; /* of this run; false: an element of a batch that nobody asks for */
-        bool seen; /* in the last listing */
-        bool told; /* the engine, that it was accepted */
+        bool ours;   /* of this run; false: an element of a batch that nobody asks for */
+        bool seen;   /* in the last listing */
+        bool runs;   /* says the last listing */
+        bool met;    /* a listing of this run said that it waits or runs */
+        bool missed; /* by the last listing; by two in a row: Slurm has forgotten it */
+        bool told;   /* the engine, that it was accepted */
         char nonce[XPM_LAUNCH_NONCE];
         char *path;
 } slurm_job;
@@ -83,6 +86,8 @@ typedef struct batch {
         long job_id;                  /* Slurm's; 0: not known */
         int64_t accepted;             /* when */
         bool found;                   /* of an earlier engine: it cannot be sent again */
+        json_t *ghosts; /* other numbers of Slurm's for the same: submissions without an answer that arrived late. NULL:
+                           none */
 } batch;
 
 batch *batch_create(const xpm_core *core, const char *const *directives);
@@ -102,6 +107,12 @@ batch *batch_recall(const xpm_core *core, const char *name, size_t length);
 int batch_claim(batch *batch_, size_t index, uint64_t tag);
 /* No element is another engine's affair. */
 bool batch_is_whole(const batch *batch_);
+/* Nothing of it is to begin any more: workers find no manifest, and leave. */
+void batch_void(const batch *batch_);
+/* Slurm has it as job NUMBER too. false: that is known already (or there is no memory). */
+bool batch_haunted(batch *batch_, long number);
+/* What a request to cancel calls element INDEX (negative: all of them). 0 or XPM_ENOMEM. */
+int batch_ids(const batch *batch_, long index, json_t *ids);
 /* `NAME#INDEX` */
 void batch_handle(const batch *batch_, size_t index, char handle[256]);
 
@@ -171,8 +182,6 @@ void slurm_leave_all(slurm *self, batch *batch_, enum xpm_launch_event_kind kind
                      const char *message);
 void slurm_tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
                 const char *message);
-/* Of all jobs with COUNT 0. */
-int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *err);
 /* The engine hears under which name Slurm has JOB. */
 void slurm_tell_accepted(const slurm *self, const batch *batch_, slurm_job *job);
 
@@ -184,6 +193,8 @@ void submission_put_off(batch *batch_, enum batch_state state);
 /* BATCH is job JOB of Slurm's. */
 int submission_accepted(slurm *self, batch *batch_, long job, xpm_error *err);
 void submission_comment(const slurm *self, const batch *batch_, char comment[COMMENT]);
+/* One request for all that is with Slurm. */
+int slurm_cancel_all(slurm *self, xpm_error *err);
 
 /* What a job wants of each node. */
 typedef struct slurm_share {

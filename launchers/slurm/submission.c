@@ -114,7 +114,7 @@ int submission_accepted(slurm *self, batch *batch_, long job, xpm_error *err)
         self->interval = LIST_OFTEN;
         listing_find_out(self, LIST_OFTEN);
         int rc = batch_write_id(batch_, err);
-        return rc == 0 && self->cancelled ? slurm_cancel(self, NULL, 0, err) : rc;
+        return rc == 0 && self->cancelled ? slurm_cancel_all(self, err) : rc;
 }
 
 int submission_take(slurm *self, batch *batch_, const json_t *answer, xpm_error *err)

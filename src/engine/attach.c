@@ -79,7 +79,7 @@ void xpm_runner_forget_attached(xpm_runner *runner)
 static void give_back(xpm_runner *runner, size_t job, const xpm_job_end *end)
 {
         const xpm_job *one = runner->plan->jobs[job];
-        if (!runner->handles && runner->graph.missing[job] > 0) {
+        if (runner->graph.missing[job] > 0) {
                 xpm_runner_advance(runner, job, XPM_EVENT_WITHHELD, NULL);
                 for (size_t i = 0; i < one->dependency_count; i++)
                         if (runner->jobs[one->dependencies[i]->index].state == XPM_JOB_ERROR)
