@@ -11,8 +11,8 @@
 
 #include "base/text.h"
 
-/* Between tries to submit the next engine, milliseconds. */
-enum { PAUSE = 2000 };
+/* Between tries to submit the next engine, at first and at most, milliseconds. */
+enum { PAUSE = 2000, LONGEST = 30000 };
 
 xpm_engine xpm_engine_find(const volatile sig_atomic_t *leaves)
 {
@@ -25,9 +25,10 @@ xpm_engine xpm_engine_find(const volatile sig_atomic_t *leaves)
 bool xpm_engine_begin(const xpm_engine *engine, const xpm_experiment *experiment)
 {
         xpm_engine_job found = {0};
-        const char *node = getenv("SLURMD_NODENAME"), *id = xpm_experiment_id(experiment);
+        const char *node = getenv("SLURMD_NODENAME");
         if (!engine->script)
                 return true;
+        const char *id = xpm_experiment_id(experiment);
         fprintf(stderr, "xpm: the engine of '%s' is job %ld, on %s\n", id, engine->self, node ? node : "this host");
         if (xpm_experiment_find_engine(experiment, engine->self, &found, NULL) != 0 || found.job < engine->self)
                 return true;
@@ -73,14 +74,14 @@ xpm_observer xpm_engine_observer(xpm_engine *engine, xpm_experiment *experiment,
 
 int xpm_engine_hand_over(xpm_engine *engine)
 {
-        while (engine->next <= 0) {
+        for (int pause = PAUSE; engine->next <= 0; pause = pause < LONGEST ? 2 * pause : LONGEST) {
                 xpm_error err = XPM_ERROR_NONE;
                 if (submit_next(engine, &err) == 0)
                         break;
                 if (err.code != XPM_ELAUNCHER)
                         return xpm_report(&err);
                 fprintf(stderr, "xpm: the next engine is not submitted yet: %s\n", err.message);
-                poll(NULL, 0, PAUSE); /* until Slurm ends this job */
+                poll(NULL, 0, pause); /* until Slurm ends this job */
         }
         return 0;
 }

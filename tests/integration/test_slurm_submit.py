@@ -186,6 +186,22 @@ class Submit(xpmtest.Case):
         self.assertEqual(self.engines(), [first, second])
         self.assertRegex(self.log(), r"1 done( \(1 before\))?, 0 failed")
 
+    def test_an_engine_that_waits_for_another_one_is_continued_too(self):
+        self.plan(AWAIT.format(self.here / "go"), 1)
+        other = self.start("run-experiment", "--workdir", "ws", "--launcher", "local", "e.yaml")
+        self.wait_for("the job", lambda: list(self.workspace.glob("jobs/t/*/t.pid")))
+        self.submit()
+        first, = self.engines()
+        self.wait_for("the engine", lambda: "waiting for another run" in self.log())
+        self.notice(first)
+        self.done(first)
+        (self.here / "go").touch()
+        self.assertEqual(other.wait(xpmtest.PATIENCE), 0)
+        second = self.engines()[-1]
+        self.assertGreater(second, first)
+        self.done(second)
+        self.assertIn("1 done (1 before), 0 failed", self.log())
+
     def test_jobs_in_the_allocation_of_the_engine_end_in_order_and_go_on_in_the_next(self):
         self.plan(f"trap 'echo saved >> saved; exit 75' TERM; echo {{{{n}}}} >> '{self.here}/diary'; [ -e saved ] || "
                   f"{AWAIT.format(self.here / 'never')}", 2, "resumable: true")
