@@ -125,12 +125,10 @@ static int read_env(struct request *request)
         return XPM_OPTIONS_GO;
 }
 
-static int save_command_line(struct request *request, int argc, char **argv)
+static int save_command_line(struct request *request)
 {
-        request->argc = argc;
-        request->argv = argv;
-        for (int i = 0; i < argc; i++) {
-                const char *word = argv[i];
+        for (int i = 0; i < request->argc; i++) {
+                const char *word = request->argv[i];
                 for (size_t j = 1; j < request->env.count; j += 2)
                         if (request->env.items[j] == word)
                                 word = "<from environment>";
@@ -163,14 +161,15 @@ static int check_submit(struct request *request)
 /* What options mean, and whether they go together. */
 static int check_request(struct request *request)
 {
-        static int (*const checks[])(struct request *) = {read_mode, read_rerun, read_env, check_workdir, check_submit};
+        static int (*const checks[])(struct request *) = {read_mode,     read_rerun,   read_env,
+                                                          check_workdir, check_submit, save_command_line};
         int status = XPM_OPTIONS_GO;
         for (size_t i = 0; status == XPM_OPTIONS_GO && i < sizeof checks / sizeof *checks; i++)
                 status = checks[i](request);
         return status;
 }
 
-static int read_request(struct request *request, int argc, char **argv)
+static int read_request(struct request *request)
 {
         xpm_experiment_options *options = &request->options;
         const xpm_option table[] = {
@@ -230,12 +229,8 @@ static int read_request(struct request *request, int argc, char **argv)
                 .max_words = 1,
                 .rest = true,
         };
-        int status = xpm_options_parse(&usage, argc, argv, &request->words);
-        if (status == XPM_OPTIONS_GO)
-                status = check_request(request);
-        if (status == XPM_OPTIONS_GO)
-                status = save_command_line(request, argc, argv);
-        return status;
+        int status = xpm_options_parse(&usage, request->argc, request->argv, &request->words);
+        return status == XPM_OPTIONS_GO ? check_request(request) : status;
 }
 
 /* Workers and run files call this very file, whatever it was renamed to: `xpm-0.1` beside another version. */
@@ -460,8 +455,8 @@ static int act(struct request *request)
 
 int xpm_command_run_experiment(int argc, char **argv)
 {
-        struct request request = {.port = -1};
-        int status = read_request(&request, argc, argv);
+        struct request request = {.port = -1, .argc = argc, .argv = argv};
+        int status = read_request(&request);
         if (status == XPM_OPTIONS_GO) {
                 complete(&request);
                 status = act(&request);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/spawn.h"
 #include "engine/experiment.h"
 #include "engine/schedulertime.h"
@@ -251,21 +252,37 @@ static int write_script(const xpm_experiment *experiment, const xpm_engine_comma
         return rc;
 }
 
+/* A second engine would wait for the first, in an allocation. */
+static int check_alone(const xpm_experiment *experiment, xpm_error *err)
+{
+        const char *id = experiment->plan->id;
+        xpm_engine_job there;
+        xpm_text lock = XPM_TEXT_INIT;
+        int rc = xpm_experiment_find_engine(experiment, 0, &there, err);
+        if (rc == 0 && there.job)
+                return xpm_fail(err, XPM_ELOCKED,
+                                "the engine of '%s' is Slurm's job %ld already (%s): nothing was submitted; "
+                                "'scancel %ld' ends it",
+                                id, there.job, there.state, there.job);
+        if (rc != 0 || experiment->workspace->dir < 0)
+                return rc;
+        xpm_text_printf(&lock, "experiments/%s/lock", id);
+        int held = lock.failed ? xpm_fail_memory(err) : xpm_lock_is_held(experiment->workspace->dir, lock.data, err);
+        rc = held > 0 ? xpm_fail(err, XPM_ELOCKED, "'%s' is being run already, as '%s/%s' tells: nothing was submitted",
+                                 id, experiment->workspace->path, lock.data)
+                      : held;
+        xpm_text_release(&lock);
+        return rc;
+}
+
 int xpm_experiment_submit(xpm_experiment *experiment, const xpm_engine_command *command, xpm_engine_job *made,
                           xpm_error *err)
 {
-        xpm_engine_job there;
         mode_t mask = umask(0);
         umask(mask);
         int rc = check_options(command->options, err);
         if (rc == 0)
-                rc = xpm_experiment_find_engine(experiment, 0, &there, err);
-        if (rc == 0 && there.job)
-                rc = xpm_fail(
-                        err, XPM_ELOCKED,
-                        "the engine of '%s' is Slurm's job %ld already (%s): nothing was submitted; 'scancel %ld' "
-                        "ends it",
-                        experiment->plan->id, there.job, there.state, there.job);
+                rc = check_alone(experiment, err);
         if (rc == 0)
                 rc = xpm_experiment_prepare(experiment, err);
         if (rc != 0)

@@ -42,6 +42,8 @@ class Submit(xpmtest.Case):
     def setUp(self):
         super().setUp()
         self.env.update(CLUSTER.env)
+        if "XPM_SLURM" in os.environ:
+            self.env["XPM_SLURM"] = os.environ["XPM_SLURM"]
         self.addCleanup(self.drain)
         self.engine = self.workspace / "experiments" / "e" / "engine.sh"
 
@@ -124,6 +126,15 @@ class Submit(xpmtest.Case):
         self.assertIn("nothing was submitted", self.submit().out)
         self.assertEqual(self.engines(), [first, second])
 
+    def test_what_runs_already_is_not_submitted(self):
+        self.plan(AWAIT.format(self.here / "go"), 1)
+        other = self.start("run-experiment", "--workdir", "ws", "--launcher", "local", "e.yaml")
+        self.wait_for("the job", lambda: list(self.workspace.glob("jobs/t/*/t.pid")))
+        self.assertIn("'e' is being run already", self.submit(status=3).err)
+        (self.here / "go").touch()
+        self.assertEqual(other.wait(xpmtest.PATIENCE), 0)
+        self.assertEqual(self.engines(), [])
+
     def test_the_time_is_what_the_partition_allows(self):
         self.plan("true", 1)
         for options, time in ((["--partition=short"], "2:00"), (["-p", "low"], "1-00:00:00"), ([], "1-00:00:00")):
@@ -188,10 +199,11 @@ class Submit(xpmtest.Case):
 
     def test_an_engine_that_waits_for_another_one_is_continued_too(self):
         self.plan(AWAIT.format(self.here / "go"), 1)
+        self.submit("--sbatch-option=--hold")
+        first, = self.engines()
         other = self.start("run-experiment", "--workdir", "ws", "--launcher", "local", "e.yaml")
         self.wait_for("the job", lambda: list(self.workspace.glob("jobs/t/*/t.pid")))
-        self.submit()
-        first, = self.engines()
+        CLUSTER.run("scontrol", "release", first)
         self.wait_for("the engine", lambda: "waiting for another run" in self.log())
         self.notice(first)
         self.done(first)
@@ -199,6 +211,7 @@ class Submit(xpmtest.Case):
         self.assertEqual(other.wait(xpmtest.PATIENCE), 0)
         second = self.engines()[-1]
         self.assertGreater(second, first)
+        CLUSTER.run("scontrol", "release", second)
         self.done(second)
         self.assertIn("1 done (1 before), 0 failed", self.log())
 

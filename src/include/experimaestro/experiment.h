@@ -200,7 +200,8 @@ typedef struct xpm_engine_command {
 XPM_API int xpm_experiment_find_engine(const xpm_experiment *experiment, long except, xpm_engine_job *found,
                                        xpm_error *err);
 /* Write experiments/ID/engine.sh of the workspace and submit it; what it says goes to engine.log beside it. XPM_ELOCKED
- * when there is an engine already, XPM_EUSAGE for an option that is none, XPM_ELAUNCHER with Slurm's words. */
+ * when the experiment is being run or its engine waits, XPM_EUSAGE for an option that is none, XPM_ELAUNCHER with
+ * Slurm's words. */
 XPM_API int xpm_experiment_submit(xpm_experiment *experiment, const xpm_engine_command *command, xpm_engine_job *made,
                                   xpm_error *err);
 /* In the engine that is job SELF: submit SCRIPT again, to begin when SELF has ended, unless a later one is there, which

@@ -1,3 +1,4 @@
+#include "base/lock.h"
 #include "faked.h"
 #include "slurmtools.h"
 
@@ -163,6 +164,23 @@ static void what_goes_wrong_is_told(void **state)
         assert_null(strstr(place_get(scene->place, "work/experiments/e/engine.sh", text), "--time"));
 }
 
+static void what_is_being_run_is_not_submitted(void **state)
+{
+        const struct scene *scene = *state;
+        xpm_engine_job made;
+        xpm_error err = XPM_ERROR_NONE;
+        int lock;
+        put_queue(scene, "");
+        slurmtools_put(scene->place, "sbatch", "echo 9");
+        assert_int_equal(submit(scene, none, &made, NULL), 0);
+        assert_int_equal(
+                xpm_lock_take(scene->experiment->workspace->dir, "experiments/e/lock", 0600, false, &lock, NULL), 0);
+        assert_int_equal(submit(scene, none, &made, &err), XPM_ELOCKED);
+        assert_non_null(strstr(err.message, "'e' is being run already"));
+        xpm_lock_release(lock);
+        assert_int_equal(submit(scene, none, &made, NULL), 0);
+}
+
 static void the_next_one_begins_when_this_one_has_ended_and_inherits_nothing(void **state)
 {
         const struct scene *scene = *state;
@@ -215,6 +233,7 @@ int main(void)
                 T(the_script_is_written_and_submitted),
                 T(it_asks_for_a_day_or_what_the_partition_allows),
                 T(what_goes_wrong_is_told),
+                T(what_is_being_run_is_not_submitted),
                 T(the_next_one_begins_when_this_one_has_ended_and_inherits_nothing),
                 T(there_is_one_next_one),
 #undef T
