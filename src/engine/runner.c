@@ -345,15 +345,19 @@ static int finish(xpm_runner *runner, int rc, enum xpm_verdict verdict)
         static const enum xpm_run_outcome outcomes[] = {
                 [XPM_VERDICT_DONE] = XPM_RUN_DONE,      [XPM_VERDICT_FAILED] = XPM_RUN_FAILED,
                 [XPM_VERDICT_STOPPED] = XPM_RUN_FAILED, [XPM_VERDICT_INTERRUPTED] = XPM_RUN_CANCELLED,
-                [XPM_VERDICT_LEFT] = XPM_RUN_DETACHED,
+                [XPM_VERDICT_LEFT] = XPM_RUN_CANCELLED,
         };
+        /* Its jobs still need what stands in this run. */
+        bool detached = xpm_runner_lasting(runner) > 0;
         xpm_runner_close_ports(runner);
         if (rc == 0 && runner->run)
                 rc = xpm_runner_remove_transients(runner);
         xpm_claims_close(&runner->claims);
         if (runner->run) {
-                int ended = xpm_run_end(runner->run, rc == 0 ? outcomes[verdict] : XPM_RUN_FAILED,
-                                        rc == 0 ? runner->err : NULL);
+                enum xpm_run_outcome outcome = rc != 0    ? XPM_RUN_FAILED
+                                               : detached ? XPM_RUN_DETACHED
+                                                          : outcomes[verdict];
+                int ended = xpm_run_end(runner->run, outcome, rc == 0 ? runner->err : NULL);
                 rc = rc == 0 ? ended : rc;
         }
         xpm_graph_release(&runner->graph);

@@ -1,6 +1,7 @@
 """The engine itself as a batch job, and engines inside of allocations, on a real cluster."""
 import json
 import os
+import signal
 import subprocess
 import unittest
 
@@ -94,9 +95,10 @@ class Submit(xpmtest.Case):
         self.wait_for(f"the end of job {job}", lambda: self.state(job) == "COMPLETED")
 
     def test_the_engine_is_a_job_and_another_continues_before_its_time_is_over(self):
-        self.plan(f"echo {{{{n}}}} >> '{self.here}/diary'; echo $SECRET $SLURM_MEM_PER_NODE $SLURM_JOB_NAME ${{XPM_ENGINE-none}} "
+        self.plan(f"echo {{{{n}}}} >> '{self.here}/diary'; echo $SECRET $SLURM_MEM_PER_NODE $SLURM_JOB_NAME ${{XPM_ENGINE-none}} ${{SLURM_OF_ENGINE-none}} "
                   f"$(umask); {AWAIT.format(self.here / 'go')}", 3)
         self.write("more.yaml", "title: of the other file\n")
+        self.env["SLURM_OF_ENGINE"] = "seen"
         old = os.umask(0o027)
         try:
             result = self.submit("--env", "SECRET", "se 'cret", "--post-yaml", "more.yaml", "--sbatch-option=--time=30",
@@ -114,11 +116,14 @@ class Submit(xpmtest.Case):
         self.notice(first)
         self.done(first)
         _, second = self.engines()
+        # The jobs that wait need what stands in the first run.
+        self.assertEqual(json.loads(next(self.workspace.glob("experiments/e/2*/environment.json")).read_text())["run"]["status"],
+                         "detached")
         (self.here / "go").touch()
         self.done(second)
         self.assertEqual(self.engines(), [first, second])
         self.assertEqual(sorted(self.diary()), ["0", "1", "2"])
-        self.assertEqual(set(self.outputs().values()), {"se 'cret 50 e none 0027\n"})
+        self.assertEqual(set(self.outputs().values()), {"se 'cret 50 e none none 0027\n"})
         self.assertIn(f"job {second} continues", self.log())
         self.assertRegex(self.log(), r"e: 3 jobs: 3 done( \(\d before\))?, 0 failed")
         self.assertEqual(json.loads(self.xpm("experiments", "list", "--json", "--workdir", "ws").out)["title"],
@@ -134,6 +139,26 @@ class Submit(xpmtest.Case):
         (self.here / "go").touch()
         self.assertEqual(other.wait(xpmtest.PATIENCE), 0)
         self.assertEqual(self.engines(), [])
+
+    def test_what_waits_in_slurm_keeps_the_run_that_it_was_submitted_by(self):
+        self.plan("true", 2)
+        config = self.home / ".config" / "experimaestro"
+        config.mkdir()
+        (config / "launchers.yaml").write_text("launchers:\n  s: {type: slurm, options: {hold: true}}\n")
+        (config / "settings.yaml").write_text("history: {max_done: 0, max_failed: 0}\n")
+        current = self.workspace / "experiments" / "e" / "current"
+        runs = {None}
+        for _ in range(3):
+            engine = self.start("run-experiment", "--workdir", "ws", "e.yaml")
+            self.wait_for("the run", lambda: current.is_symlink() and os.readlink(current) not in runs)
+            self.wait_for("the submission", lambda: list(self.workspace.glob("experiments/e/2*/batches/*.id")))
+            runs.add(os.readlink(current))
+            engine.send_signal(signal.SIGINT)
+            self.assertEqual(engine.wait(xpmtest.PATIENCE), 130)
+        job, = {job.split("_")[0] for job, _ in CLUSTER.live()}
+        CLUSTER.run("scontrol", "release", job)
+        self.wait_for("the end", lambda: not CLUSTER.live())
+        self.assertEqual(len(list(self.workspace.glob("jobs/t/*/t.done"))), 2)
 
     def test_the_time_is_what_the_partition_allows(self):
         self.plan("true", 1)
