@@ -433,7 +433,7 @@ static int act(struct request *request)
         xpm_error err = XPM_ERROR_NONE;
         xpm_experiment *experiment;
         xpm_progress *progress = NULL;
-        xpm_engine engine = xpm_engine_find(&leaves);
+        xpm_engine engine = xpm_engine_find(&request->sbatch_options, &leaves);
         request->options.log_data = &progress;
         if (engine.script)
                 signal(SIGUSR1, on_notice);

@@ -14,12 +14,17 @@
 /* Between tries to submit the next engine, at first and at most, milliseconds. */
 enum { PAUSE = 2000, LONGEST = 30000 };
 
-xpm_engine xpm_engine_find(const volatile sig_atomic_t *leaves)
+static const char *const none[] = {NULL};
+
+xpm_engine xpm_engine_find(const xpm_strings *options, const volatile sig_atomic_t *leaves)
 {
         const char *script = getenv("XPM_ENGINE"), *job = getenv("SLURM_JOB_ID");
         if (!script || !*script || !job)
                 return (xpm_engine){.leaves = leaves};
-        return (xpm_engine){.script = script, .self = atol(job), .leaves = leaves};
+        return (xpm_engine){.script = script,
+                            .options = options->items ? options->items : none,
+                            .self = atol(job),
+                            .leaves = leaves};
 }
 
 bool xpm_engine_begin(const xpm_engine *engine, const xpm_experiment *experiment)
@@ -40,7 +45,7 @@ bool xpm_engine_begin(const xpm_engine *engine, const xpm_experiment *experiment
 static int submit_next(xpm_engine *engine, xpm_error *err)
 {
         xpm_engine_job made;
-        int rc = xpm_experiment_resubmit(engine->experiment, engine->script, engine->self, &made, err);
+        int rc = xpm_experiment_resubmit(engine->experiment, engine->script, engine->options, engine->self, &made, err);
         if (rc != 0)
                 return rc;
         engine->next = made.job;
@@ -123,7 +128,6 @@ static void print_submitted(const xpm_experiment *experiment, long job)
 int xpm_submit_engine(xpm_experiment *experiment, const char *executable, int argc, char **argv,
                       const xpm_strings *values, const xpm_strings *options)
 {
-        static const char *const none[] = {NULL};
         xpm_error err = XPM_ERROR_NONE;
         xpm_engine_job made;
         xpm_text line = XPM_TEXT_INIT;

@@ -10,15 +10,16 @@
 
 /* The engine that `--submit` has submitted, which is this process. */
 typedef struct xpm_engine {
-        const char *script; /* NULL: this is none; borrowed from the environment */
-        long self, next;    /* Slurm's numbers: of this job, and of the one that continues, once there is one */
+        const char *script;         /* NULL: this is none; borrowed from the environment */
+        const char *const *options; /* of sbatch, NULL-terminated */
+        long self, next;            /* Slurm's numbers: of this job, and of the one that continues, once there is one */
         xpm_experiment *experiment;
         xpm_observer shown;                  /* told of what this one is told of */
         const volatile sig_atomic_t *leaves; /* its time is nearly over */
 } xpm_engine;
 
-/* From the environment. */
-xpm_engine xpm_engine_find(const volatile sig_atomic_t *leaves);
+/* From the environment. OPTIONS were given for sbatch; they must stay. */
+xpm_engine xpm_engine_find(const xpm_strings *options, const volatile sig_atomic_t *leaves);
 /* Say which job this is. false: a later engine of EXPERIMENT is there, to which this one leaves all. */
 bool xpm_engine_begin(const xpm_engine *engine, const xpm_experiment *experiment);
 /* SHOWN, and the next engine is submitted as soon as the time is nearly over. ENGINE must stay. */

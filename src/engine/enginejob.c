@@ -21,6 +21,8 @@
 /* How long it runs, where the partition allows it; seconds before its end at which it is told. */
 enum { DAY = 86400, NOTICE = 120, OUTPUT = 64 << 20 };
 
+#define SIGNAL "B:USR1@%d"
+
 extern char **environ;
 
 /* What an enclosing job was told is not for the next one, and what users set for squeue would change what it prints. */
@@ -172,6 +174,18 @@ static void put_quoted(xpm_text *script, const char *name, const char *value, bo
         xpm_text_puts(script, "\"\n");
 }
 
+static void put_option(const char *option, xpm_text *script)
+{
+        const char *equal = strchr(option, '=');
+        char name[64];
+        if (!equal || !strpbrk(equal, " \"'\\#") || equal - option >= (ptrdiff_t)sizeof name) {
+                xpm_text_printf(script, "#SBATCH %s\n", option);
+                return;
+        }
+        snprintf(name, sizeof name, "%.*s", (int)(equal - option), option);
+        put_quoted(script, name, equal + 1, false);
+}
+
 static void put_directives(const xpm_experiment *experiment, const char *const *options, const char *log,
                            xpm_text *script)
 {
@@ -183,10 +197,10 @@ static void put_directives(const xpm_experiment *experiment, const char *const *
                 xpm_text_puts(script, "#SBATCH --mem=1G\n");
         if (!given(options, "--time", 't'))
                 put_time(options, script);
-        xpm_text_printf(script, "#SBATCH --signal=B:USR1@%d\n#SBATCH --requeue\n#SBATCH --open-mode=append\n", NOTICE);
+        xpm_text_printf(script, "#SBATCH --signal=" SIGNAL "\n#SBATCH --requeue\n#SBATCH --open-mode=append\n", NOTICE);
         put_quoted(script, "--output", log, true);
         for (; *options; options++)
-                xpm_text_printf(script, "#SBATCH %s\n", *options);
+                put_option(*options, script);
         put_comment(experiment, &comment);
         put_quoted(script, "--comment", xpm_text_string(&comment), false);
         script->failed |= comment.failed || name.failed;
@@ -211,17 +225,55 @@ static void put_script(const xpm_experiment *experiment, const xpm_engine_comman
         xpm_text_printf(script, "\nexec %s\n", command->line);
 }
 
-/* DEPENDENCY: NULL, or another option. */
-static int send(const char *script, const char *dependency, xpm_engine_job *made, xpm_error *err)
+/* The words of sbatch, NULL: out of memory. Of what stands in the script, what users set by environment (SBATCH_…)
+ * would take the place; not of these: what they said for this job, and what we need. DEPENDENCY: NULL, or one more. */
+static const char **sbatch_words(xpm_arena *arena, const xpm_experiment *experiment, const char *script,
+                                 const char *const *options, const char *dependency)
 {
-        const char *const argv[] = {"sbatch", "--parsable", dependency ? dependency : script,
-                                    dependency ? script : NULL, NULL};
+        enum { OWN = 8 };
+        size_t count = 0, n = 0;
+        xpm_text comment = XPM_TEXT_INIT;
+        while (options[count])
+                count++;
+        const char **words = xpm_arena_calloc(arena, 2 * count + OWN, sizeof *words);
+        xpm_text_puts(&comment, "--comment=");
+        put_comment(experiment, &comment);
+        const char *own = comment.failed ? NULL : xpm_arena_strdup(arena, comment.data);
+        xpm_text_release(&comment);
+        if (!words || !own)
+                return NULL;
+        words[n++] = "sbatch";
+        words[n++] = "--parsable";
+        words[n++] = xpm_arena_printf(arena, "--signal=" SIGNAL, NOTICE);
+        for (size_t i = 0; i < count; i++) {
+                /* `-p debug` */
+                size_t length = strcspn(options[i], " ="), more = strspn(options[i] + length, " ");
+                words[n++] = more ? xpm_arena_strndup(arena, options[i], length) : options[i];
+                if (more && options[i][length + more])
+                        words[n++] = options[i] + length + more;
+        }
+        words[n++] = own;
+        if (dependency)
+                words[n++] = dependency;
+        words[n++] = script;
+        for (size_t i = 0; i < n; i++)
+                if (!words[i])
+                        return NULL;
+        return words;
+}
+
+static int send(const xpm_experiment *experiment, const char *script, const char *const *options,
+                const char *dependency, xpm_engine_job *made, xpm_error *err)
+{
         xpm_text output = XPM_TEXT_INIT;
-        int rc = ask(argv, &output, err);
+        xpm_arena *arena = xpm_arena_create();
+        const char **words = arena ? sbatch_words(arena, experiment, script, options, dependency) : NULL;
+        int rc = words ? ask(words, &output, err) : xpm_fail_memory(err);
         *made = (xpm_engine_job){.job = rc == 0 ? atol(xpm_text_string(&output)) : 0, .state = "PENDING"};
         if (rc == 0 && made->job <= 0)
                 rc = xpm_fail(err, XPM_ELAUNCHER, "'sbatch' told no number: '%.200s'", xpm_text_string(&output));
         xpm_text_release(&output);
+        xpm_arena_destroy(arena);
         return rc;
 }
 
@@ -294,14 +346,14 @@ int xpm_experiment_submit(xpm_experiment *experiment, const xpm_engine_command *
                 log = NULL;
         rc = path && log ? write_script(experiment, command, mask, path, log, err) : xpm_fail_memory(err);
         if (rc == 0)
-                rc = send(path, NULL, made, err);
+                rc = send(experiment, path, command->options, NULL, made, err);
         free(path);
         free(log);
         return rc;
 }
 
-int xpm_experiment_resubmit(const xpm_experiment *experiment, const char *script, long self, xpm_engine_job *made,
-                            xpm_error *err)
+int xpm_experiment_resubmit(const xpm_experiment *experiment, const char *script, const char *const *options, long self,
+                            xpm_engine_job *made, xpm_error *err)
 {
         char dependency[64];
         struct stat st;
@@ -313,5 +365,5 @@ int xpm_experiment_resubmit(const xpm_experiment *experiment, const char *script
         if (rc != 0 || made->job > self)
                 return rc;
         snprintf(dependency, sizeof dependency, "--dependency=afterany:%ld", self);
-        return send(script, dependency, made, err);
+        return send(experiment, script, options, dependency, made, err);
 }

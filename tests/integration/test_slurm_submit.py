@@ -162,11 +162,14 @@ class Submit(xpmtest.Case):
 
     def test_the_time_is_what_the_partition_allows(self):
         self.plan("true", 1)
+        # What was said for this job counts more than what is said for all.
+        self.env.update(SBATCH_PARTITION="high", SBATCH_SIGNAL="TERM@9", SBATCH_COMMENT="mine")
         for options, time in ((["--partition=short"], "2:00"), (["-p", "low"], "1-00:00:00"), ([], "1-00:00:00")):
             with self.subTest(options):
                 self.submit("--sbatch-option=--hold", *(["--sbatch-option", " ".join(options)] if options else []))
                 engine = self.engines()[-1]
-                self.assertEqual(CLUSTER.run("squeue", "-h", "-j", engine, "-o", "%l").strip(), time)
+                self.assertEqual(CLUSTER.run("squeue", "-h", "-j", engine, "-o", "%l %P").split(),
+                                 [time, {"-": "short", "p": "low"}[options[0][1]] if options else "high"])
                 CLUSTER.run("scancel", engine)
                 self.wait_for("its end", lambda: not self.engines(live=True))
 

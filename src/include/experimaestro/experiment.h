@@ -192,7 +192,7 @@ typedef struct xpm_engine_job {
 
 typedef struct xpm_engine_command {
         const char *line;           /* words of a shell, which run the experiment from this directory */
-        const char *const *options; /* of sbatch, as they stand behind #SBATCH; ended by NULL */
+        const char *const *options; /* of sbatch: `--time=60`, `-p debug`; ended by NULL */
 } xpm_engine_command;
 
 /* The last submitted engine of this experiment that waits or runs, other than job EXCEPT. XPM_ELAUNCHER when Slurm
@@ -204,9 +204,9 @@ XPM_API int xpm_experiment_find_engine(const xpm_experiment *experiment, long ex
  * Slurm's words. */
 XPM_API int xpm_experiment_submit(xpm_experiment *experiment, const xpm_engine_command *command, xpm_engine_job *made,
                                   xpm_error *err);
-/* In the engine that is job SELF: submit SCRIPT again, to begin when SELF has ended, unless a later one is there, which
- * *MADE then names. XPM_ELAUNCHER with Slurm's words; XPM_EIO for a script that is not the caller's. */
-XPM_API int xpm_experiment_resubmit(const xpm_experiment *experiment, const char *script, long self,
-                                    xpm_engine_job *made, xpm_error *err);
+/* In the engine that is job SELF: submit SCRIPT again with OPTIONS, to begin when SELF has ended, unless a later one is
+ * there, which *MADE then names. XPM_ELAUNCHER with Slurm's words; XPM_EIO for a script that is not the caller's. */
+XPM_API int xpm_experiment_resubmit(const xpm_experiment *experiment, const char *script, const char *const *options,
+                                    long self, xpm_engine_job *made, xpm_error *err);
 
 #endif

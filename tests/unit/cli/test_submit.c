@@ -11,6 +11,7 @@
 
 static volatile sig_atomic_t leaves;
 static size_t told;
+static const xpm_strings no_options;
 
 static int enter(void **state)
 {
@@ -47,18 +48,18 @@ static xpm_engine begin(const struct place *place, struct commanded *made, xpm_e
         place_put(place, "engine.sh", "true\n");
         setenv("XPM_ENGINE", script, 1);
         setenv("SLURM_JOB_ID", "7", 1);
-        return xpm_engine_find(&leaves);
+        return xpm_engine_find(&no_options, &leaves);
 }
 
 static void only_a_submitted_engine_is_one(void **state)
 {
         (void)state;
-        assert_null(xpm_engine_find(&leaves).script);
+        assert_null(xpm_engine_find(&no_options, &leaves).script);
         setenv("SLURM_JOB_ID", "7", 1);
-        assert_null(xpm_engine_find(&leaves).script);
+        assert_null(xpm_engine_find(&no_options, &leaves).script);
         setenv("XPM_ENGINE", "/a/script", 1);
-        assert_string_equal(xpm_engine_find(&leaves).script, "/a/script");
-        assert_int_equal(xpm_engine_find(&leaves).self, 7);
+        assert_string_equal(xpm_engine_find(&no_options, &leaves).script, "/a/script");
+        assert_int_equal(xpm_engine_find(&no_options, &leaves).self, 7);
         /* Any other hears what it would have heard. */
         xpm_engine other = {.leaves = &leaves};
         const xpm_observer observer = xpm_engine_observer(&other, NULL, &shown);

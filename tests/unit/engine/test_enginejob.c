@@ -64,9 +64,9 @@ static void an_engine_is_found_by_its_comment(void **state)
 
 static void the_script_is_written_and_submitted(void **state)
 {
-        static const char *const options[] = {"--partition=a", "-A me", NULL};
+        static const char *const options[] = {"--partition=a", "-A me", "--wckey=a \"b\"", NULL};
         const struct scene *scene = *state;
-        char text[4096], path[256];
+        char text[4096], line[512];
         xpm_engine_job made;
         put_queue(scene, "");
         slurmtools_put(scene->place, "sinfo", "echo 'a|5:00'");
@@ -77,22 +77,27 @@ static void the_script_is_written_and_submitted(void **state)
         assert_int_equal(rc, 0);
         assert_int_equal(made.job, 12);
         place_get(scene->place, "work/experiments/e/engine.sh", text);
-        static const char *const lines[] = {"#!/bin/sh\n",
-                                            "\n#SBATCH --cpus-per-task=1\n",
-                                            "\n#SBATCH --mem=1G\n",
-                                            "\n#SBATCH --time=5:00\n",
-                                            "\n#SBATCH --signal=B:USR1@120\n",
-                                            "/experiments/e/engine.log\"\n",
-                                            "\n#SBATCH --partition=a\n#SBATCH -A me\n#SBATCH --comment=\"xpm:",
-                                            ":engine:e\"\n",
-                                            "\numask 0027\ncd ",
-                                            "\nexec xpm run 'this one'\n"};
+        static const char *const lines[] = {
+                "#!/bin/sh\n",
+                "\n#SBATCH --cpus-per-task=1\n",
+                "\n#SBATCH --mem=1G\n",
+                "\n#SBATCH --time=5:00\n",
+                "\n#SBATCH --signal=B:USR1@120\n",
+                "/experiments/e/engine.log\"\n",
+                "\n#SBATCH --partition=a\n#SBATCH -A me\n#SBATCH --wckey=\"a \\\"b\\\"\"\n#SBATCH --comment=\"xpm:",
+                ":engine:e\"\n",
+                "\numask 0027\ncd ",
+                "\nexec xpm run 'this one'\n"};
         for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
                 if (!strstr(text, lines[i]))
                         fail_msg("no '%s' in %s", lines[i], text);
-        snprintf(path, sizeof path, "\nsbatch --parsable %s/experiments/e/engine.sh\n",
-                 xpm_experiment_workspace(scene->experiment));
-        assert_non_null(strstr(place_get(scene->place, "asked", text), path));
+        const char *work = xpm_experiment_workspace(scene->experiment);
+        snprintf(
+                line, sizeof line,
+                "\nsbatch --parsable --signal=B:USR1@120 --partition=a -A me --wckey=a \"b\" --comment=xpm:%s:engine:e "
+                "%s/experiments/e/engine.sh\n",
+                work, work);
+        assert_non_null(strstr(place_get(scene->place, "asked", text), line));
 }
 
 static void it_asks_for_a_day_or_what_the_partition_allows(void **state)
@@ -198,10 +203,10 @@ static void the_next_one_begins_when_this_one_has_ended_and_inherits_nothing(voi
         setenv("SLURM_MEM_PER_NODE", "50", 1);
         setenv("SLURMD_NODENAME", "n1", 1);
         setenv("XPM_ENGINE", script, 1);
-        assert_int_equal(xpm_experiment_resubmit(scene->experiment, script, 7, &made, NULL), 0);
+        assert_int_equal(xpm_experiment_resubmit(scene->experiment, script, none, 7, &made, NULL), 0);
         assert_int_equal(made.job, 9);
         place_get(scene->place, "asked", text);
-        assert_non_null(strstr(text, "\nsbatch --parsable --dependency=afterany:7 "));
+        assert_non_null(strstr(text, ":engine:e --dependency=afterany:7 "));
         assert_non_null(strstr(text, "\nno no no "));
         unsetenv("SLURM_MEM_PER_NODE");
         slurmtools_none();
@@ -215,12 +220,12 @@ static void there_is_one_next_one(void **state)
         snprintf(script, sizeof script, "%s/engine.sh", scene->place->path);
         put_queue(scene, "7|RUNNING|%\n8|PENDING|%");
         slurmtools_put(scene->place, "sbatch", "echo 9");
-        assert_int_equal(xpm_experiment_resubmit(scene->experiment, script, 7, &made, NULL), XPM_EIO);
+        assert_int_equal(xpm_experiment_resubmit(scene->experiment, script, none, 7, &made, NULL), XPM_EIO);
         assert_int_equal(symlinkat("e.yaml", scene->place->dir, "engine.sh"), 0);
-        assert_int_equal(xpm_experiment_resubmit(scene->experiment, script, 7, &made, NULL), XPM_EIO);
+        assert_int_equal(xpm_experiment_resubmit(scene->experiment, script, none, 7, &made, NULL), XPM_EIO);
         assert_int_equal(unlinkat(scene->place->dir, "engine.sh", 0), 0);
         place_put(scene->place, "engine.sh", "true\n");
-        assert_int_equal(xpm_experiment_resubmit(scene->experiment, script, 7, &made, NULL), 0);
+        assert_int_equal(xpm_experiment_resubmit(scene->experiment, script, none, 7, &made, NULL), 0);
         assert_int_equal(made.job, 8);
         assert_null(strstr(place_get(scene->place, "asked", text), "sbatch"));
 }
