@@ -38,6 +38,8 @@ complete -c xpm -n $run -l rerun -x -a 'changed all' -d 'run finished jobs again
 complete -c xpm -n $run -l keep-failed -d 'leave jobs alone that failed before'
 complete -c xpm -n $run -l submit-all -d 'hand all jobs to the scheduler at once, and leave'
 complete -c xpm -n $run -l no-wait -d 'leave when the experiment runs already'
+complete -c xpm -n $run -l submit -d 'send the engine to Slurm as a job, and leave'
+complete -c xpm -n $run -l sbatch-option -x -d 'of that job'
 complete -c xpm -n $run -l show -d 'print the merged file as JSON'
 complete -c xpm -n $run -l json -d 'one JSON object per job and line'
 complete -c xpm -n $run -l debug -d 'say more'

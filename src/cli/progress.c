@@ -233,6 +233,8 @@ void xpm_progress_end(xpm_progress *progress, const xpm_counts *counts, enum xpm
                 printf("%zu warning%s above: jobs that have not got what they asked for\n", counts->mismatched,
                        counts->mismatched == 1 ? "" : "s");
         snprintf(more, sizeof more, " %s", id);
+        if (verdict == XPM_VERDICT_LEFT)
+                return;
         if (verdict == XPM_VERDICT_DONE || verdict == XPM_VERDICT_SUBMITTED) {
                 print_next(progress->experiment, "jobs list", more);
                 return;

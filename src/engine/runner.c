@@ -135,16 +135,18 @@ static int stop(xpm_runner *runner)
         return rc;
 }
 
-static int kill_all(xpm_runner *runner)
+/* What runs is told to end; LASTING: what would go on without us, too. */
+static int cancel(xpm_runner *runner, bool lasting)
 {
         size_t count = 0;
         uint64_t *tags = calloc(runner->plan->job_count + 1, sizeof *tags);
         if (!tags)
                 return xpm_fail_memory(runner->err);
         int rc = 0;
-        runner->kills++;
         for (size_t i = 0; rc == 0 && i < runner->port_count; i++) {
                 count = 0;
+                if (runner->ports[i].ops->lasting && !lasting)
+                        continue;
                 for (size_t job = 0; job < runner->plan->job_count; job++) {
                         const xpm_tracked *tracked = &runner->jobs[job];
                         if (tracked->port == i && !tracked->elsewhere &&
@@ -164,11 +166,17 @@ static int obey(xpm_runner *runner)
         size_t failures = runner->by_state[XPM_JOB_ERROR] - runner->kept_failed - runner->failed_dependency;
         bool enough = experiment->options.max_fails > 0 && failures >= experiment->options.max_fails;
         int rc = 0;
-        if (!runner->stopping && (enough || experiment->interrupts > 0))
+        if (!runner->stopping && (enough || experiment->interrupts > 0 || experiment->leaves))
                 rc = stop(runner);
+        if (rc == 0 && experiment->leaves && !runner->leaving) {
+                runner->leaving = true;
+                rc = cancel(runner, false);
+        }
         /* The second time politely, the third time not: launchers kill at once what they were told to end before. */
-        if (rc == 0 && runner->kills < KILLS && experiment->interrupts > runner->kills + 1)
-                rc = kill_all(runner);
+        if (rc == 0 && runner->kills < KILLS && experiment->interrupts > runner->kills + 1) {
+                runner->kills++;
+                rc = cancel(runner, true);
+        }
         return rc;
 }
 
@@ -331,6 +339,8 @@ static enum xpm_verdict judge(const xpm_runner *runner)
 {
         if (runner->experiment->interrupts > 0)
                 return XPM_VERDICT_INTERRUPTED;
+        if (runner->leaving)
+                return XPM_VERDICT_LEFT;
         if (runner->stopping)
                 return XPM_VERDICT_STOPPED;
         if (runner->by_state[XPM_JOB_ERROR] > 0)
@@ -341,22 +351,22 @@ static enum xpm_verdict judge(const xpm_runner *runner)
 static int finish(xpm_runner *runner, int rc, enum xpm_verdict verdict)
 {
         static const enum xpm_run_outcome outcomes[] = {
-                [XPM_VERDICT_DONE] = XPM_RUN_DONE,          [XPM_VERDICT_FAILED] = XPM_RUN_FAILED,
-                [XPM_VERDICT_STOPPED] = XPM_RUN_FAILED,     [XPM_VERDICT_INTERRUPTED] = XPM_RUN_CANCELLED,
-                [XPM_VERDICT_SUBMITTED] = XPM_RUN_DETACHED,
+                [XPM_VERDICT_DONE] = XPM_RUN_DONE,      [XPM_VERDICT_FAILED] = XPM_RUN_FAILED,
+                [XPM_VERDICT_STOPPED] = XPM_RUN_FAILED, [XPM_VERDICT_INTERRUPTED] = XPM_RUN_CANCELLED,
+                [XPM_VERDICT_LEFT] = XPM_RUN_CANCELLED, [XPM_VERDICT_SUBMITTED] = XPM_RUN_DETACHED,
         };
+        /* Its jobs still need what stands in this run. */
+        bool detached = xpm_runner_lasting(runner) > 0;
         xpm_runner_close_ports(runner);
         if (rc == 0 && runner->run)
                 rc = xpm_runner_remove_transients(runner);
         xpm_claims_close(&runner->claims);
         if (runner->run) {
                 xpm_run_set_requests(runner->run, runner->experiment->requests);
-                bool detached = runner->accepted > 0 && !runner->stopping;
-                int ended = xpm_run_end(runner->run,
-                                        rc != 0    ? XPM_RUN_FAILED
-                                        : detached ? XPM_RUN_DETACHED
-                                                   : outcomes[verdict],
-                                        rc == 0 ? runner->err : NULL);
+                enum xpm_run_outcome outcome = rc != 0    ? XPM_RUN_FAILED
+                                               : detached ? XPM_RUN_DETACHED
+                                                          : outcomes[verdict];
+                int ended = xpm_run_end(runner->run, outcome, rc == 0 ? runner->err : NULL);
                 rc = rc == 0 ? ended : rc;
         }
         xpm_runner_close_unattended(runner);

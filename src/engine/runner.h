@@ -74,6 +74,7 @@ typedef struct xpm_runner {
         size_t attached_count, attached_capacity;
         int64_t leave_at; /* what lasts is left alone, CLOCK_MONOTONIC milliseconds; 0: not yet */
         bool stopping;
+        bool leaving;     /* for another engine, which continues: what does not last was told to end */
         size_t fruitless; /* jobs that came back from dead workers unbegun, since one ended */
         int kills;        /* how often what runs was told to end */
         int rc;           /* the first error that ends the run; its words are in err */

@@ -39,6 +39,7 @@ bool xpm_environ_is_scrubbed(const char *variable)
                 "SLURM_TASK_PID=",
                 "SLURM_DISTRIBUTION=",
                 "XPM_WORKER=",
+                "XPM_ENGINE=",
                 "XPM_JOB_DIR=",
                 "XPM_PARAMS=",
                 "XPM_JOB_ID=",

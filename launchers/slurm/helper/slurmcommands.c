@@ -33,10 +33,13 @@ static void add(words *words_, const char *word)
 
 bool commands_keep(const char *variable)
 {
-        static const char *const dropped[] = {
-                "SQUEUE_",      "SINFO_",        "SCANCEL_",   "SLURM_TIME_FORMAT=", "SLURM_JOB_",
-                "SLURM_JOBID=", "SLURM_ARRAY_",  "SLURM_STEP", "SLURM_NTASKS",       "SLURM_CPUS",
-                "SLURM_MEM",    "SLURM_NNODES=", "SLURM_NODE", "SLURM_TASKS",        "SLURM_BITSTR_LEN="};
+        static const char *const dropped[] = {"SQUEUE_",      "SINFO_",       "SCANCEL_",     "SLURM_TIME_FORMAT=",
+                                              "SLURM_JOB_",   "SLURM_JOBID=", "SLURM_ARRAY_", "SLURM_STEP",
+                                              "SLURM_NTASKS", "SLURM_CPUS",   "SLURM_MEM",    "SLURM_NNODES=",
+                                              "SLURM_NODE",   "SLURM_TASKS",  "XPM_ENGINE=",  "SLURM_BITSTR_LEN="};
+        /* In an allocation all else is of it, too, and there is more of it in each release. */
+        if (getenv("SLURM_JOB_ID") && strncmp(variable, "SLURM", 5) == 0)
+                return strncmp(variable, "SLURM_CONF=", 11) == 0;
         for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
                 if (strncmp(variable, dropped[i], strlen(dropped[i])) == 0)
                         return false;

@@ -167,12 +167,14 @@ typedef struct xpm_observer {
         int interval;
 } xpm_observer;
 
+/* LEFT: told to, by xpm_experiment_leave. SUBMITTED: all that is left is with schedulers (`submit_all`). */
 enum xpm_verdict {
         XPM_VERDICT_DONE,
         XPM_VERDICT_FAILED,
         XPM_VERDICT_STOPPED,
         XPM_VERDICT_INTERRUPTED,
-        XPM_VERDICT_SUBMITTED /* all that is left is with schedulers: `submit_all` */
+        XPM_VERDICT_LEFT,
+        XPM_VERDICT_SUBMITTED
 };
 
 /* Run what is not done. OBSERVER may be NULL. Failed jobs are no error: the verdict tells. */
@@ -181,5 +183,33 @@ XPM_API int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *o
 
 /* Once: nothing new is started, what runs is waited for. Twice: what runs is killed. Async-signal-safe. */
 XPM_API void xpm_experiment_interrupt(xpm_experiment *experiment);
+/* For whoever will continue: nothing new is started, what a scheduler has stays with it, what runs here is told to end.
+ * Async-signal-safe. */
+XPM_API void xpm_experiment_leave(xpm_experiment *experiment);
+
+/* The engine itself as a batch job of Slurm's. */
+typedef struct xpm_engine_job {
+        long job;       /* Slurm's number; 0: none */
+        char state[24]; /* Slurm's word: PENDING, RUNNING */
+} xpm_engine_job;
+
+typedef struct xpm_engine_command {
+        const char *line;           /* words of a shell, which run the experiment from this directory */
+        const char *const *options; /* of sbatch: `--time=60`, `-p debug`; ended by NULL */
+} xpm_engine_command;
+
+/* The last submitted engine of this experiment that waits or runs, other than job EXCEPT. XPM_ELAUNCHER when Slurm
+ * cannot be asked. */
+XPM_API int xpm_experiment_find_engine(const xpm_experiment *experiment, long except, xpm_engine_job *found,
+                                       xpm_error *err);
+/* Write experiments/ID/engine.sh of the workspace and submit it; what it says goes to engine.log beside it. XPM_ELOCKED
+ * when the experiment is being run or its engine waits, XPM_EUSAGE for an option that is none, XPM_ELAUNCHER with
+ * Slurm's words. */
+XPM_API int xpm_experiment_submit(xpm_experiment *experiment, const xpm_engine_command *command, xpm_engine_job *made,
+                                  xpm_error *err);
+/* In the engine that is job SELF: submit SCRIPT again with OPTIONS, to begin when SELF has ended, unless a later one is
+ * there, which *MADE then names. XPM_ELAUNCHER with Slurm's words; XPM_EIO for a script that is not the caller's. */
+XPM_API int xpm_experiment_resubmit(const xpm_experiment *experiment, const char *script, const char *const *options,
+                                    long self, xpm_engine_job *made, xpm_error *err);
 
 #endif
