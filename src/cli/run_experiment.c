@@ -148,14 +148,27 @@ static int check_workdir(struct request *request)
 
 static int check_submit(struct request *request)
 {
-        const char *wrong = request->submit && (request->mode != MODE_NORMAL || request->show)
-                                    ? "--submit runs the experiment: leave out --run-mode and --show"
-                            : !request->submit && request->sbatch_options.count > 0 ? "--sbatch-option is for --submit"
-                                                                                    : NULL;
-        if (!wrong)
-                return XPM_OPTIONS_GO;
-        fprintf(stderr, "xpm run-experiment: %s\n", wrong);
-        return xpm_error_exit_status(XPM_EUSAGE);
+        const xpm_experiment_options *options = &request->options;
+        const bool only_normal = request->mode != MODE_NORMAL || request->show;
+        const struct {
+                bool wrong;
+                const char *words;
+        } rules[] = {
+                {request->submit && only_normal, "--submit runs the experiment: leave out --run-mode and --show"},
+                {options->submit_all && only_normal,
+                 "--submit-all runs the experiment: leave out --run-mode and --show"},
+                {request->submit && options->submit_all,
+                 "--submit sends an engine, and --submit-all needs none: leave out one of them"},
+                {options->submit_all && (request->fail_fast || request->max_fails > 0),
+                 "nobody stays to count failures: leave out --submit-all, or --fail-fast and --max-fails"},
+                {!request->submit && request->sbatch_options.count > 0, "--sbatch-option is for --submit"},
+        };
+        for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+                if (rules[i].wrong) {
+                        fprintf(stderr, "xpm run-experiment: %s\n", rules[i].words);
+                        return xpm_error_exit_status(XPM_EUSAGE);
+                }
+        return XPM_OPTIONS_GO;
 }
 
 /* What options mean, and whether they go together. */
