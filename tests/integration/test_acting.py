@@ -147,13 +147,20 @@ class CleanBesideARun(Acting):
             self.jobs("clean", "--perform", "--all", status=1)
         self.assertEqual(self.models(), ["b"])
 
-    def test_a_run_whose_engine_left_jobs_behind_goes_on(self):
-        path = self.run_directory("act") / "environment.json"
-        environment = json.loads(path.read_text())
+    def test_a_run_whose_engine_left_jobs_behind_goes_on_with_them(self):
+        run, job = self.run_directory("act"), self.job("a") / ".experimaestro" / "status.json"
+        environment, status = (json.loads((run / name).read_text()) for name in ("environment.json", "status.json"))
         environment["run"]["status"] = "detached"
-        path.write_text(json.dumps(environment))
+        status["job_states"][self.job("a").name] = "scheduled"
+        (run / "environment.json").write_text(json.dumps(environment))
+        (run / "status.json").write_text(json.dumps(status))
+        done = job.read_text()
+        job.write_text(json.dumps({**json.loads(done), "state": "scheduled"}))
         self.jobs("clean", "--perform", "--all", status=1)
         self.assertEqual(self.models(), ["a", "b"])
+        job.write_text(done)
+        self.jobs("clean", "--perform", "--all")
+        self.assertEqual(self.models(), [])
 
     def test_so_do_runs_of_workspaces_that_use_its_jobs(self):
         other = self.here / "other"

@@ -80,6 +80,9 @@ class SubmitAll(xpmtest.Case):
         self.assertEqual(len(list(self.workspace.glob("experiments/e/2*/batches/*.id"))), 3)
         self.go()
         self.assertEqual(self.diary(), sorted(["first0", "first1", "first2", "next0", "next1", "next2", "last"]))
+        # Nobody has written it down, and yet it is known.
+        run, = self.command(xpmtest.XPM, "experiments", "list", "--workdir", self.workspace, "--json").objects()
+        self.assertEqual((run["status"], run["jobs"]["done"]), ("done", 7))
         again = self.submit()
         self.assertIn("7 done (7 before)", again.out)
         self.assertEqual(len(self.diary()), 7)
