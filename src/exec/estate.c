@@ -261,5 +261,6 @@ int xpm_estate_seat(const xpm_estate *estate, const xpm_lot *lot, xpm_arena *are
 {
         int rc = xpm_seat_describe(seat, estate->topology, estate->placement, &lot->portion, arena, err);
         seat->shared = lot->shared;
+        seat->stock = xpm_stock_descriptor(estate->stock);
         return rc;
 }

@@ -68,6 +68,7 @@ int xpm_seat_describe(xpm_seat *seat, const xpm_topology *topology, const xpm_pl
         bool failed = false;
         *seat = (xpm_seat){.portion = *portion,
                            .cores = xpm_bits_count(&portion->cores),
+                           .stock = -1,
                            .this_system = topology->this_system && !topology->counted,
                            .bind_memory = topology->this_system && !topology->counted && topology->numa_count > 1};
         for (int core = -1; (core = xpm_bits_next(&portion->cores, core)) >= 0;) {

@@ -16,6 +16,7 @@ typedef struct xpm_seat {
         bool bind_memory;                  /* there are nodes to choose from */
         xpm_bits cpus;                     /* hardware threads by the operating system's numbers */
         xpm_bits nodes;                    /* NUMA nodes, likewise */
+        int stock;                         /* the descriptor that holds it for as long as somebody has it; -1: none */
         const char *cpuset;                /* the hardware threads as a list, `0-3,8` */
         const char *places;                /* a place for each core: OMP_PLACES */
         const char *cuda, *rocm, *devices; /* names of its devices of each vendor and of all, separated by commas; NULL:

@@ -1,9 +1,11 @@
 """Jobs have cores and devices for themselves, are bound to them, and say so."""
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 import xpmtest
@@ -20,6 +22,20 @@ time.sleep(float(sys.argv[2]))
 for cpu in mine:
     os.rmdir(f"{sys.argv[1]}/{cpu}")
 print(",".join(map(str, mine)))
+"""
+
+# The first one stays until somebody opens `end`; it fails where another one is at the same time.
+STAYS = """\
+import os, sys
+here, number = sys.argv[1:]
+os.mkdir(f"{here}/place")
+if number == "1":
+    worker = os.getppid()
+    guardian = open(f"/proc/{worker}/stat").read().rsplit(")", 1)[1].split()[1]
+    with open(f"{here}/begun", "w") as begun:
+        print(os.getpid(), worker, guardian, file=begun)
+    open(f"{here}/end").close()
+os.rmdir(f"{here}/place")
 """
 
 PLAN = """\
@@ -83,6 +99,57 @@ class Places(xpmtest.Case):
             self.assertEqual(engine.returncode, 0, out)
             self.assertIn("24 done", out)
         self.assertEqual(list((self.here / "places").iterdir()), [])
+
+    def holders(self):
+        return json.loads(self.command(xpmtest.XPM, "resources", "--json").out)["holders"]
+
+    def wait_until(self, holds):
+        end = time.monotonic() + xpmtest.PATIENCE
+        while not holds():
+            self.assertLess(time.monotonic(), end)
+
+    def test_what_an_orphan_runs_on_is_not_given_to_another_engine(self):
+        """Engine, guardian and worker are killed at once, and the job lives on."""
+        os.mkfifo(self.here / "begun")
+        os.mkfifo(self.here / "end")
+        self.write("stays.py", STAYS)
+        for name, number in (("one", 1), ("two", 2)):
+            self.write(f"{name}.yaml", f"""\
+id: {name}
+tasks:
+  t:
+    params: {{n: int}}
+    requirements: "cpu(cores={len(CORES)})"
+    command: [{sys.executable}, {self.here}/stays.py, {self.here}, '{{{{n}}}}']
+plan:
+  t: {{task: t, params: {{n: {number}}}}}
+""")
+        engines = [self.start_quietly("one")]
+        with open(self.here / "begun") as begun:
+            job, worker, guardian = map(int, begun.read().split())
+        try:
+            dying = [engines[0].pid, guardian, worker]
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in dying:
+                    os.kill(pid, number)
+            engines[0].wait()
+            self.wait_until(lambda: [one["pid"] for one in self.holders()] == [None])
+            engines.append(self.start_quietly("two"))
+            self.wait_until(lambda: any(one["waits"] for one in self.holders()) or engines[1].poll() is not None)
+            self.assertIsNone(engines[1].poll())
+            with open(self.here / "end", "w"):
+                pass
+            self.assertEqual(engines[1].wait(xpmtest.PATIENCE), 0)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(job, signal.SIGKILL)
+            for engine in engines:
+                engine.kill()
+                engine.wait()
+
+    def start_quietly(self, name):
+        return subprocess.Popen([xpmtest.XPM, "run-experiment", "--workdir", self.here / f"ws-{name}", f"{name}.yaml"],
+                                cwd=self.here, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def test_a_wide_job_has_the_host_for_itself(self):
         self.claim_plan("e", 4, sorted({1, len(CORES)}, reverse=True))

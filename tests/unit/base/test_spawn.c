@@ -270,8 +270,7 @@ static void only_named_descriptors_reach_the_program(void **state)
         int stray = dup2(place->dir, 50), kept = openat(place->dir, "kept", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         spawn.argv =
                 ARGV("/bin/sh", "-c", "for i in $(seq 0 99); do [ -e /proc/$$/fd/$i ] && echo $i; done; echo x >&9");
-        spawn.keep_fd = kept;
-        spawn.keep_as = 9;
+        spawn.keep[0] = (xpm_kept){kept, 9};
         output(place, spawn, text);
         close(stray);
         close(kept);
@@ -306,9 +305,8 @@ static void kept_descriptor_may_have_its_number_already(void **state)
                 close(out);
                 spawn.argv = ARGV("/bin/sh", "-c", script);
                 spawn.stdio[1] = taken;
-                spawn.keep_fd = i % 2 ? same : kept;
-                spawn.keep_as = i % 2 ? 300 : numbers[i];
-                snprintf(script, sizeof script, "echo out; echo kept > /proc/$$/fd/%d", spawn.keep_as);
+                spawn.keep[0] = (xpm_kept){i % 2 ? same : kept, i % 2 ? 300 : numbers[i]};
+                snprintf(script, sizeof script, "echo out; echo kept > /proc/$$/fd/%d", spawn.keep[0].as);
                 assert_int_equal(run(place, spawn), 0);
                 assert_string_equal(place_get(place, "kept", text), "kept\n");
                 assert_string_equal(place_get(place, "other", text), "out\n");
@@ -451,8 +449,7 @@ static void program_dies_with_its_parent_when_asked_to(void **state)
                         _exit(1);
                 spawn.argv = ARGV("/bin/sh", "-c", "echo; exec sleep 1000");
                 spawn.stdio[1] = ready[1];
-                spawn.keep_fd = ends[1];
-                spawn.keep_as = 5;
+                spawn.keep[0] = (xpm_kept){ends[1], 5};
                 spawn.session = true;
                 spawn.death_signal = SIGKILL;
                 int rc = xpm_spawn_start(&spawn, &child, NULL, NULL);
