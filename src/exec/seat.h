@@ -21,6 +21,8 @@ typedef struct xpm_seat {
         const char *places;                /* a place for each core: OMP_PLACES */
         const char *cuda, *rocm, *devices; /* names of its devices of each vendor and of all, separated by commas; NULL:
                                               the host has none of them */
+        const char *level_zero;            /* likewise of those that ZE_AFFINITY_MASK names, with a number that names
+                                              none when it has none of them: an empty mask shows all */
 } xpm_seat;
 
 /* PORTION of the host of TOPOLOGY; strings are made in ARENA. XPM_ENOMEM. */

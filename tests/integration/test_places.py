@@ -179,17 +179,18 @@ plan:
         self.assertEqual((self.jobs("own")[0] / "own.out").read_text(), "7\n")
 
     def test_a_job_sees_its_own_devices_and_no_others(self):
-        self.env.update(HWLOC_XMLFILE=str(NODE), HWLOC_THISSYSTEM="0", CUDA_VISIBLE_DEVICES="9", ROCR_VISIBLE_DEVICES="9")
+        self.env.update(HWLOC_XMLFILE=str(NODE), HWLOC_THISSYSTEM="0", CUDA_VISIBLE_DEVICES="9", ROCR_VISIBLE_DEVICES="9",
+                        ZE_AFFINITY_MASK="9", ZE_FLAT_DEVICE_HIERARCHY="FLAT")
         self.write("e.yaml", """\
 id: e
 tasks:
   two:
     params: {n: int}
     requirements: gpu()*2
-    command: 'echo "$CUDA_VISIBLE_DEVICES;$ROCR_VISIBLE_DEVICES;$XPM_GPUS"'
+    command: 'echo "$CUDA_VISIBLE_DEVICES;$ROCR_VISIBLE_DEVICES;$XPM_GPUS;$ZE_AFFINITY_MASK;$ZE_FLAT_DEVICE_HIERARCHY"'
   none:
     params: {n: int}
-    command: 'echo "$CUDA_VISIBLE_DEVICES;$ROCR_VISIBLE_DEVICES;$XPM_GPUS"'
+    command: 'echo "$CUDA_VISIBLE_DEVICES;$ROCR_VISIBLE_DEVICES;$XPM_GPUS;$ZE_AFFINITY_MASK;$ZE_FLAT_DEVICE_HIERARCHY"'
 plan:
   two: {task: two, params: {n: 1}}
   none: {task: none, params: {n: 1}}
@@ -198,14 +199,16 @@ plan:
         kinds = {gpu["kind"] for gpu in shown}
         self.run_plan()
         job = self.jobs("two")[0]
-        cuda, rocm, count = (job / "two.out").read_text().strip().split(";")
+        cuda, rocm, count, mask, hierarchy = (job / "two.out").read_text().strip().split(";")
         self.assertEqual(count, "2")
         devices = self.status(job)["resources"]["devices"].split(",")
         self.assertEqual(len(set(devices)), 2)
+        self.assertEqual((mask.split(","), hierarchy), (devices, "COMPOSITE"))
         for word, kind in ((cuda, "cuda"), (rocm, "rocm")):
             if kind in kinds:
                 self.assertNotIn("9", word.split(","))
-        cuda, rocm, count = (self.jobs("none")[0] / "none.out").read_text().strip().split(";")
+        cuda, rocm, count, mask, _ = (self.jobs("none")[0] / "none.out").read_text().strip().split(";")
+        self.assertEqual(mask, "9999")
         self.assertEqual((cuda if "cuda" in kinds else "", rocm if "rocm" in kinds else "", count), ("", "", "0"))
 
     def test_what_fits_nowhere_fails_before_anything_runs(self):
