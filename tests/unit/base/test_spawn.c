@@ -316,6 +316,28 @@ static void kept_descriptor_may_have_its_number_already(void **state)
         }
 }
 
+static void kept_descriptors_may_have_each_others_numbers(void **state)
+{
+        struct place *place = *state;
+        char text[4096];
+        xpm_spawn spawn = XPM_SPAWN_INIT;
+        place_put(place, "one", "");
+        place_put(place, "two", "");
+        int one = openat(place->dir, "one", O_RDWR | O_CLOEXEC), two = openat(place->dir, "two", O_RDWR | O_CLOEXEC);
+        assert_int_equal(dup3(one, 62, O_CLOEXEC), 62);
+        assert_int_equal(dup3(two, 63, O_CLOEXEC), 63);
+        close(one);
+        close(two);
+        spawn.argv = ARGV("/bin/sh", "-c", "echo one > /proc/$$/fd/63; echo two > /proc/$$/fd/62");
+        spawn.keep[0] = (xpm_kept){62, 63};
+        spawn.keep[1] = (xpm_kept){63, 62};
+        assert_int_equal(run(place, spawn), 0);
+        close(62);
+        close(63);
+        assert_string_equal(place_get(place, "one", text), "one\n");
+        assert_string_equal(place_get(place, "two", text), "two\n");
+}
+
 /* In a process of its own, whose 0, 1 and 2 are files that the program gets in another order. */
 static void standard_descriptors_may_be_exchanged(void **state)
 {
@@ -482,6 +504,7 @@ int main(void)
                 T(only_named_descriptors_reach_the_program),
                 T(unnamed_standard_descriptors_are_dev_null),
                 T(kept_descriptor_may_have_its_number_already),
+                T(kept_descriptors_may_have_each_others_numbers),
                 T(standard_descriptors_may_be_exchanged),
                 T(closed_standard_descriptors_of_the_caller_do_no_harm),
                 T(signals_of_the_caller_are_not_the_programs),
