@@ -87,6 +87,10 @@ static void tell_stop(xpm_progress *progress, const xpm_counts *counts)
                         "xpm: interrupted: nothing new is started; waiting for %zu running job%s (Ctrl-C again kills "
                         "%s)\n",
                         running, running == 1 ? "" : "s", running == 1 ? "it" : "them");
+        else if (counts->scheduled) /* some may have begun a moment ago */
+                fprintf(stderr, "xpm: interrupted%s\n",
+                        second ? " again: ending what runs (Ctrl-C again kills what is left at once)"
+                               : ": nothing new is started (Ctrl-C again kills what runs)");
 }
 
 /* What fits on a line of the terminal: a line that wraps cannot be written over. */

@@ -213,10 +213,6 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
 xpm_counts xpm_runner_counts(const xpm_runner *runner)
 {
         const size_t *by_state = runner->by_state;
-        size_t running = by_state[XPM_JOB_RUNNING], slots = (size_t)runner->experiment->core.slots;
-        /* A worker tells of a start only when the job lasts, and is handed more than it has slots for. */
-        size_t begun = running < slots ? slots - running : 0;
-        begun = begun < by_state[XPM_JOB_SCHEDULED] ? begun : by_state[XPM_JOB_SCHEDULED];
         return (xpm_counts){
                 .total = runner->plan->job_count,
                 .done_before = runner->done_before,
@@ -224,8 +220,8 @@ xpm_counts xpm_runner_counts(const xpm_runner *runner)
                 .failed = by_state[XPM_JOB_ERROR] - runner->kept_failed,
                 .failed_dependency = runner->failed_dependency,
                 .kept_failed = runner->kept_failed,
-                .running = running + begun,
-                .scheduled = by_state[XPM_JOB_SCHEDULED] - begun,
+                .running = by_state[XPM_JOB_RUNNING],
+                .scheduled = by_state[XPM_JOB_SCHEDULED],
                 .ready = by_state[XPM_JOB_READY],
                 .waiting = by_state[XPM_JOB_WAITING],
                 .submitted = runner->accepted,

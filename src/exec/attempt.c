@@ -329,8 +329,9 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         child.cwd_fd = spec->cwd ? -1 : attempt->dir.dir;
         child.stdio[1] = attempt->logs[0];
         child.stdio[2] = attempt->logs[1];
-        child.keep_fd = attempt->dir.lock;
-        child.keep_as = XPM_LOCK_FD;
+        child.keep[0] = (xpm_kept){attempt->dir.lock, XPM_LOCK_FD};
+        if (attempt->seat)
+                child.keep[1] = (xpm_kept){attempt->seat->stock, XPM_STOCK_FD};
         child.session = true;
         if (attempt->seat && attempt->seat->this_system && !attempt->on_seat) {
                 child.cpus = attempt->seat->cpus.words;

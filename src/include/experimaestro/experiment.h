@@ -143,6 +143,8 @@ typedef struct xpm_counts {
         size_t failed;      /* of those: */
         size_t failed_dependency;
         size_t kept_failed; /* failed before and kept (--keep-failed), beyond `failed` */
+        /* What was handed over is `scheduled` until its launcher says that it runs; of a job that is over in a moment
+         * it never does. */
         size_t running, scheduled, ready, waiting;
         size_t submitted;  /* of those: left with schedulers (`submit_all`) */
         size_t requests;   /* made to schedulers */
