@@ -4,7 +4,8 @@
     submit   1,000 ready jobs alike: seconds until Slurm has them all, from the start of the program and from the time when the
              run begins, and the requests for it
     requests so many are made in a run of 1,000 jobs that takes about ten minutes
-    idle     10,000 jobs in the queue: what the engine and its helper use of a core and of memory while they wait
+    idle     10,000 jobs in the queue: what the engine and its helper use of a core and of memory while they wait; then
+             `xpm jobs kill` of all of them
     added    200 jobs of a second on a node of two cores against a bare `sbatch --array` of the same, in turn: seconds more
              for each job, and when the end is seen
 
@@ -56,11 +57,15 @@ class Run:
         self.here = pathlib.Path(tempfile.mkdtemp(prefix="xpm-bench-", dir=options.directory))
         (self.here / "plan.yaml").write_text(PLAN.format(jobs=jobs, seconds=seconds))
         self.log = open(self.here / "log", "w+")
-        env = {**os.environ, **cluster.env, "HOME": str(self.here), "XDG_CONFIG_HOME": str(self.here),
-               "XDG_CACHE_HOME": str(self.here)}
+        self.program = options.xpm
+        self.env = {**os.environ, **cluster.env, "HOME": str(self.here), "XDG_CONFIG_HOME": str(self.here),
+                    "XDG_CACHE_HOME": str(self.here)}
         self.begin = time.monotonic()
-        self.process = subprocess.Popen([options.xpm, "run-experiment", "--workdir", "work", "--launcher", "slurm",
-                                         "plan.yaml"], cwd=self.here, env=env, stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen([self.program, "run-experiment", "--workdir", "work", "--launcher", "slurm",
+                                         "plan.yaml"], cwd=self.here, env=self.env, stdout=self.log, stderr=self.log)
+
+    def xpm(self, *words):
+        subprocess.run([self.program, *words], cwd=self.here, env=self.env, check=True, stdout=subprocess.DEVNULL)
 
     def files(self, pattern):
         return list(self.here.glob(f"work/experiments/bench/2*/{pattern}"))
@@ -172,6 +177,11 @@ def measure_idle(options):
                 cpu, rss, peak = used(pid)
                 print(f"idle: {name}: {100 * (cpu - before[name][0]) / options.watch:.2f} % of a core, {rss:.0f} MiB "
                       f"({peak:.0f} at most)")
+            run.process.kill()
+            run.process.wait()
+            asked, begin = requests(cluster), time.monotonic()
+            run.xpm("jobs", "kill", "--workdir", "work", "--all", "--perform")
+            print(f"idle: killed in {time.monotonic() - begin:.1f} s by {requests(cluster) - asked} requests")
         finally:
             run.end()
             cancel(cluster)
