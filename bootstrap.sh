@@ -117,10 +117,10 @@ test_all()
         require "${build_packages[@]}" "${test_packages[@]}"
         export XPM_FAULT_KILLS=${XPM_FAULT_KILLS-$((minutes * 100))} XPM_FAULT_ROUNDS=${XPM_FAULT_ROUNDS-$((minutes * 20))}
         export XPM_FAULT_DAMAGES=${XPM_FAULT_DAMAGES-$((minutes * 60))}
-        build dev all
+        build dev all -DXPM_LIBSLURM=ON
         run_tests dev
         build asan all
-        XPM_FAULT_STRIDE=5 run_tests asan -E '^(fault\.test_(checkers|kernel)|integration\.test_slurm(\.commands|_lies))$'
+        XPM_FAULT_STRIDE=5 run_tests asan -E '^(fault\.test_(checkers|kernel|slurm_campaign)|integration\.test_slurm(\.commands|_lies|_faults))$'
         build tsan threads
         run_tests tsan -R '^(unit\.exec\.test_(pool|local|wire|leftover)|fault\.test_checkers)$'
         build fuzz fuzz -DXPM_FUZZ_SECONDS=$((minutes * 60))

@@ -298,7 +298,7 @@ static int slurm_dispatch(void *instance, xpm_error *err)
                 helper_died(self);
         }
         for (batch *batch_ = self->batches; rc == 0 && batch_; batch_ = batch_->next)
-                if ((batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS) &&
+                if ((batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS) && batch_->left < batch_->count &&
                     pace_next(&self->pace, batch_->due) <= now)
                         rc = submission_send(self, batch_, err);
         if (rc == 0 && self->list_at && self->list_at <= now && !self->listing)

@@ -93,6 +93,16 @@ static void give_back(xpm_runner *runner, size_t job, const xpm_job_end *end)
                 xpm_runner_advance(runner, job, XPM_EVENT_RETURNED, end);
 }
 
+/* The worker knows that it was told to end; the scheduler knows why. */
+enum xpm_failure xpm_runner_judge(const xpm_runner *runner, size_t job, enum xpm_failure recorded)
+{
+        enum xpm_failure verdict = (enum xpm_failure)runner->jobs[job].verdict;
+        bool told = recorded == XPM_FAILURE_CANCELLED || recorded == XPM_FAILURE_TIMEOUT;
+        bool why = verdict == XPM_FAILURE_TIMEOUT || verdict == XPM_FAILURE_CANCELLED ||
+                   verdict == XPM_FAILURE_PREEMPTED || verdict == XPM_FAILURE_LOST;
+        return told && why ? verdict : recorded;
+}
+
 void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began)
 {
         char id[XPM_JOB_ID_SIZE];
@@ -102,16 +112,13 @@ void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, boo
         int rc = xpm_probe_job(runner->experiment->workspace, xpm_job_task(one), xpm_job_script(one), id, false, &found,
                                runner->err);
         xpm_claims_release(&runner->claims, job, true);
+        runner->jobs[job].verdict = began ? end->failure : XPM_FAILURE_NONE;
         if (rc == 0 && found.state == XPM_JOB_DONE && !runner->jobs[job].again) {
                 xpm_runner_advance(runner, job, XPM_EVENT_DONE, &(xpm_job_end){0});
         } else if (rc == 0 && found.state == XPM_JOB_RUNNING) {
                 xpm_runner_advance(runner, job, XPM_EVENT_ELSEWHERE, NULL);
         } else if (rc == 0 && found.state == XPM_JOB_ERROR) {
-                /* The worker knows that it was told to end; the scheduler knows why. */
-                bool told = found.failure == XPM_FAILURE_CANCELLED || found.failure == XPM_FAILURE_TIMEOUT;
-                bool why = end->failure == XPM_FAILURE_TIMEOUT || end->failure == XPM_FAILURE_CANCELLED ||
-                           end->failure == XPM_FAILURE_PREEMPTED;
-                const xpm_job_end own = {.failure = told && why && began ? end->failure : found.failure,
+                const xpm_job_end own = {.failure = xpm_runner_judge(runner, job, found.failure),
                                          .code = found.code,
                                          .message = found.message};
                 xpm_runner_advance(runner, job, XPM_EVENT_FAILED, &own);

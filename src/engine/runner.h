@@ -43,6 +43,7 @@ typedef struct xpm_tracked { /* one job of this run */
         bool accepted, freed;           /* `submit_all`: a scheduler has it; so what depends on it may follow */
         uint8_t restarts, times;        /* in this run: all, those that `times` of its `retry` counts */
         uint8_t over_memory, over_time; /* how often it had too little of it */
+        uint8_t verdict; /* enum xpm_failure: why a scheduler ended the attempt whose end is awaited; NONE */
         uint32_t attempt;
         uint32_t lost_attempt; /* number in its directory of the last one that was lost */
 } xpm_tracked;
@@ -94,6 +95,8 @@ int xpm_runner_reattach(xpm_runner *runner);
 void xpm_runner_forget_attached(xpm_runner *runner);
 /* A scheduler has JOB no more. */
 void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began);
+/* How JOB's attempt failed, which its directory says, and its scheduler may know better. */
+enum xpm_failure xpm_runner_judge(const xpm_runner *runner, size_t job, enum xpm_failure recorded);
 /* Jobs that go on without us. */
 size_t xpm_runner_lasting(const xpm_runner *runner);
 

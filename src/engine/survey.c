@@ -216,7 +216,12 @@ void xpm_runner_look(xpm_runner *runner, size_t job)
         } else if (found.state == XPM_JOB_DONE && !again) {
                 xpm_runner_advance(runner, job, XPM_EVENT_DONE, &(xpm_job_end){0});
         } else if (found.state == XPM_JOB_ERROR && !again) {
-                xpm_job_end end = {.failure = found.failure, .code = found.code, .message = found.message};
+                xpm_job_end end = {.failure = xpm_runner_judge(runner, job, found.failure),
+                                   .code = found.code,
+                                   .message = found.message};
+                xpm_runner_advance(runner, job, XPM_EVENT_FAILED, &end);
+        } else if (found.state == XPM_JOB_UNSCHEDULED && runner->jobs[job].verdict != XPM_FAILURE_NONE) {
+                xpm_job_end end = {.failure = (enum xpm_failure)runner->jobs[job].verdict, .code = -1};
                 xpm_runner_advance(runner, job, XPM_EVENT_FAILED, &end);
         } else {
                 xpm_runner_advance(runner, job, XPM_EVENT_RELEASED, NULL);

@@ -49,6 +49,7 @@ class Lies(xpmtest.Case):
     def end(self, engine):
         if not engine.stdout.closed:
             engine.kill()
+            (self.liar / "release").touch()  # the helper has the pipe too
             engine.communicate()
 
     def diary(self):
@@ -153,18 +154,68 @@ class Lies(xpmtest.Case):
                     path.unlink(missing_ok=True)
                 engine = self.begin("exec sleep 1000")
                 self.wait_for(lambda: len(self.diary()) == 3 and "list" in self.asked(), "the jobs")
-                engine.send_signal(signal.SIGINT)
-                self.wait_for(lambda: self.interrupt(engine), "the request")
-                out, _ = engine.communicate(timeout=xpmtest.PATIENCE)
-                self.assertEqual(engine.returncode, 130, out)
+                self.interrupt_twice(engine)
                 self.wait_for(lambda: not self.processes(), "the end of all")
                 self.assertEqual(self.asked().count("cancel"), 3)
 
-    def interrupt(self, engine):
-        """Two signals at once are taken for one: as often as it takes."""
-        if "cancel" not in self.asked():
-            engine.send_signal(signal.SIGINT)
-        return "cancel" in self.asked() or engine.poll() is not None
+    def interrupt_twice(self, engine, then=lambda: None):
+        """The second time when the first was heard: two signals at once are taken for one."""
+        engine.send_signal(signal.SIGINT)
+        said = ""
+        while "scancel" not in said:
+            line = engine.stdout.readline()
+            self.assertTrue(line, said)
+            said += line
+        engine.send_signal(signal.SIGINT)
+        then()
+        out, _ = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(engine.returncode, 130, said + out)
+
+    def listings(self, count):
+        self.wait_for(lambda: self.asked().count("list") >= count, "a listing")
+
+    def test_a_ghost_that_appears_after_it_was_submitted_again_is_cancelled_too(self):
+        self.lie(submit=["ghost"])
+        engine = self.begin("exec sleep 1000")
+        self.wait_for(lambda: len(self.diary()) == 3, "the jobs")
+        self.listings(self.asked().count("list") + 2)
+        self.interrupt_twice(engine)
+        self.wait_for(lambda: not self.processes(), "the end of all")
+        self.assertEqual(len(list((self.liar / "jobs").iterdir())), 2)
+        self.assertEqual(self.diary(), ["run0", "run1", "run2"])
+
+    def test_a_ghost_that_appears_after_all_was_cancelled_begins_nothing(self):
+        self.lie(submit=["ghost"], list=["late"])
+        engine = self.begin()
+        self.listings(1)
+        self.interrupt_twice(engine, (self.liar / "release").touch)
+        ghost = json.loads((self.liar / "ghost").read_text())
+        for element in range(3):
+            self.command("/bin/sh", "-c", ghost["script"], env={"SLURM_ARRAY_TASK_ID": str(element)})
+        self.assertEqual(self.diary(), [])
+        (self.liar / "ghost").unlink()
+        self.lie()
+        self.expect_all_once(self.begin())
+
+    def test_what_one_listing_omits_is_cancelled_all_the_same(self):
+        for lie in ("omit", "twice"):
+            with self.subTest(lie):
+                self.lie(list=["", lie])
+                self.workspace = self.here / f"ws-{lie}"
+                for path in (self.here / "diary", self.liar / "asked"):
+                    path.unlink(missing_ok=True)
+                engine = self.begin("exec sleep 1000")
+                self.wait_for(lambda: len(self.diary()) == 3, "the jobs")
+                self.listings(3)
+                self.interrupt_twice(engine)
+                self.wait_for(lambda: not self.processes(), "the end of all")
+                self.assertEqual(self.asked().count("submit"), 1)
+
+    def test_a_limit_of_the_user_is_waited_for(self):
+        self.lie(submit=["limit", "limit"])
+        out = self.expect_all_once(self.begin())
+        self.assertEqual(out.count("Slurm takes no jobs now"), 1)
+        self.assertEqual(self.asked().count("submit"), 3)
 
     def test_an_engine_that_was_killed_finds_what_it_does_not_know_to_be_there(self):
         for lie in ("late", "die"):

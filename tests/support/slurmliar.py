@@ -11,7 +11,8 @@ well. What was asked stands in `asked`, a line for each, before it is answered; 
     garbage        lines before the answer that are none
     nonsense       an answer of another shape         late           done, and the answer when `release` is there
     unchanged      a listing that says so             late-empty     likewise, a listing without any job
-    empty          a listing without any job
+    empty          a listing without any job          limit          not done, and the user has too many jobs
+    omit           a listing without the first        twice          a listing of all jobs, and of all as ended
 """
 import json
 import os
@@ -23,6 +24,7 @@ import time
 
 HERE = pathlib.Path(os.environ["XPM_LIAR"])
 UNSURE = {"error": "Socket timed out on send/recv operation", "requests": 1}
+LIMIT = {"error": "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)", "requests": 1}
 AWAY = {"error": "Unable to contact slurm controller (connect failure)", "requests": 1}
 
 
@@ -68,8 +70,8 @@ def submit(request, lie):
         ghost.write_text(json.dumps(request))
     if lie in ("ghost", "absent", "die"):
         return UNSURE
-    if lie == "fail":
-        return AWAY
+    if lie in ("fail", "limit"):
+        return AWAY if lie == "fail" else LIMIT
     answer = start(request)
     return {"there": UNSURE, "nonsense": {"job": str(answer["job"])}}.get(lie, answer)
 
@@ -87,6 +89,10 @@ def listing(request, lie):
     for path in sorted((HERE / "jobs").iterdir()) if (HERE / "jobs").exists() and lie not in ("empty", "late-empty") else []:
         job = json.loads(path.read_text())
         jobs += [[name, "RUNNING" if runs(pid) else "COMPLETED", "None", job["comment"]] for name, pid in job["pids"].items()]
+    if lie == "omit":
+        jobs = jobs[1:]
+    if lie == "twice":
+        jobs += [[name, "COMPLETED", reason, comment] for name, _, reason, comment in jobs]
     return {"jobs": jobs, "requests": 1}
 
 

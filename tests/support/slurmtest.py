@@ -43,13 +43,13 @@ DefMemPerCPU=50
 SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=1,sched_min_interval=1,batch_sched_delay=0
 AccountingStorageType=accounting_storage/none
-MinJobAge=300
+MinJobAge={age}
 ReturnToService=2
 MailProg=/bin/true
 MpiDefault=none
 KillWait=2
 MessageTimeout=10
-SlurmdTimeout=20
+SlurmdTimeout={silence}
 PropagateResourceLimits=NONE
 SlurmdParameters=config_overrides
 PreemptType=preempt/partition_prio
@@ -64,8 +64,11 @@ def find(name):
     return shutil.which(name, path=path)
 
 
-def is_there():
-    return all(find(name) for name in PROGRAMS)
+def demand():
+    """These tests are never skipped: what is not installed is an error."""
+    missing = [name for name in PROGRAMS if not find(name)]
+    if missing:
+        raise RuntimeError(f"no {', '.join(missing)}: install the packages that bootstrap.sh names")
 
 
 def free_ports(count):
@@ -90,8 +93,10 @@ def free_ports(count):
 
 
 class Cluster:
-    def __init__(self, nodes=2, cpus=4, array=1001, jobs=10000, more="", gres="", licenses=""):
-        """MORE: lines of slurm.conf. GRES: `gpu:2,lab:4`, what each node pretends to have."""
+    def __init__(self, nodes=2, cpus=4, array=1001, jobs=10000, age=300, silence=20, more="", gres="", licenses=""):
+        """ARRAY, JOBS, AGE: MaxArraySize, MaxJobCount, MinJobAge. SILENCE: seconds until a node whose slurmd says nothing is
+        down. MORE: lines of slurm.conf. GRES: `gpu:2,lab:4`, what each node pretends to have."""
+        demand()
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="xpm-slurm-"))
         self.nodes, self.processes = nodes, {}
         port = free_ports(nodes + 1)
@@ -101,7 +106,7 @@ class Cluster:
         (self.top / "munge" / "key").chmod(0o400)
         host = socket.gethostname().split(".")[0]
         lines = [CONF.format(host=host, user=subprocess.check_output(["id", "-un"], text=True).strip(), top=self.top,
-                             port=port, first=port + 1, array=array, jobs=jobs)]
+                             port=port, first=port + 1, array=array, jobs=jobs, age=age, silence=silence)]
         lines += [more, f"Licenses={licenses}\n" if licenses else ""]
         for i in range(1, nodes + 1):
             lines.append(f"NodeName=n{i} NodeHostname={host} NodeAddr=127.0.0.1 Port={port + i} CPUs={cpus} Boards=1 "
@@ -257,15 +262,15 @@ class Case(xpmtest.Case):
         self.assertEqual(result.status, status, result)
         return result
 
-    def begin(self, *options, **more):
+    def begin(self, *options, to=subprocess.PIPE):
+        """An engine, what it says for the caller to read, or in the file TO."""
         engine = subprocess.Popen([str(word) for word in self.arguments(*options)], cwd=self.here, env=self.env,
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                  **more)
+                                  stdin=subprocess.DEVNULL, stdout=to, stderr=subprocess.STDOUT, text=True)
         self.addCleanup(self.end, engine)
         return engine
 
     def end(self, engine):
-        if not engine.stdout.closed:
+        if engine.returncode is None:
             engine.kill()
             engine.communicate()
 
