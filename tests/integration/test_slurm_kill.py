@@ -14,8 +14,6 @@ CLUSTER = None
 
 def setUpModule():
     global CLUSTER
-    if not slurmtest.is_there():
-        raise unittest.SkipTest("needs slurmctld, slurmd, munge and Slurm's commands")
     CLUSTER = slurmtest.Cluster(nodes=2, cpus=4, array=1001)
 
 

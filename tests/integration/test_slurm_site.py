@@ -17,8 +17,6 @@ HELPERS = ("commands", "library") if (xpmtest.BUILD / "lib/experimaestro/launche
 
 def setUpModule():
     global CLUSTER
-    if not slurmtest.is_there():
-        raise unittest.SkipTest("needs slurmctld, slurmd, munge and Slurm's commands")
     CLUSTER = slurmtest.Cluster(nodes=2, cpus=4, array=501, jobs=2000)
 
 
