@@ -105,7 +105,7 @@ static size_t count_whole(const chain *chain_, size_t at)
         return count == first->of ? count : 0;
 }
 
-char *chain_option(const chain *chain_)
+char *chain_option(const chain *chain_, const char *own)
 {
         char *text = NULL;
         size_t length = 0;
@@ -113,7 +113,7 @@ char *chain_option(const chain *chain_)
         FILE *stream = chain_->count > 0 ? open_memstream(&text, &length) : NULL;
         if (!stream)
                 return NULL;
-        fputs("--dependency=", stream);
+        fprintf(stream, "--dependency=%s%s", own ? own : "", own ? "," : "");
         if (chain_->how == CHAIN_CORRESPONDS) {
                 fprintf(stream, "aftercorr:%ld", chain_->needs[chain_->at].job);
                 before = ",afterok:";

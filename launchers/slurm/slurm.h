@@ -167,6 +167,7 @@ typedef struct slurm {
         bool withdrawn; /* nothing new is submitted */
         bool cancelled; /* all is to end: what is accepted later too */
         int interval, budget;
+        int strange;                /* how often Slurm did not know what a batch comes after */
         json_t *partitions, *nodes; /* NULL: not known */
         bool asked_partitions, asked_nodes;
         char trouble[512]; /* why partitions are not known */
@@ -211,8 +212,9 @@ void chain_release(chain *chain_);
 bool chain_takes(const chain *chain_, const chain *added, size_t index);
 /* It is. ADDED is taken. */
 void chain_add(chain *chain_, chain *added, size_t index);
-/* `--dependency=…`; NULL: none, or no memory. The caller frees. */
-char *chain_option(const chain *chain_);
+/* `--dependency=…`, with what the user says of dependencies, OWN (or NULL); NULL: none, or no memory. The caller frees.
+ */
+char *chain_option(const chain *chain_, const char *own);
 
 /* directives.c: requirements as options of sbatch. */
 slurm_share slurm_share_of(const xpm_shape *shape);

@@ -47,13 +47,27 @@ void submission_comment(const slurm *self, const batch *batch_, char comment[COM
         snprintf(comment, COMMENT, "xpm:%.400s:%.400s", self->core->workspace, batch_->name);
 }
 
+static const char *own_dependency(const json_t *directives)
+{
+        size_t i;
+        json_t *one;
+        static const char option[] = "--dependency=";
+        json_array_foreach(directives, i, one)
+        {
+                if (strncmp(json_string_value(one), option, strlen(option)) == 0)
+                        return json_string_value(one) + strlen(option);
+        }
+        return NULL;
+}
+
 /* What sbatch is told. The caller releases. */
 static json_t *make_options(const slurm *self, const batch *batch_)
 {
         json_t *options = json_copy(batch_->directives);
-        char *dependency = chain_option(&batch_->chain);
+        char *dependency = chain_option(&batch_->chain, own_dependency(batch_->directives));
+        /* What the user says of it stands behind, and wins. */
         if (self->core->unattended)
-                json_array_append_new(options, json_string("--requeue"));
+                json_array_insert_new(options, 0, json_string("--requeue"));
         if (dependency) {
                 json_array_append_new(options, json_string(dependency));
                 json_array_append_new(options, json_string("--kill-on-invalid-dep=yes"));
@@ -117,6 +131,17 @@ int submission_accepted(slurm *self, batch *batch_, long job, xpm_error *err)
         return rc == 0 && self->cancelled ? slurm_cancel_all(self, err) : rc;
 }
 
+/* What it comes after may have ended, and been forgotten by Slurm, since we looked: the engine looks again. */
+static bool is_strange(slurm *self, const batch *batch_, const char *error)
+{
+        enum { TRIES = 10 };
+        if (batch_->chain.count == 0 || !strcasestr(error, "dependency") || self->strange == TRIES)
+                return false;
+        self->strange++;
+        listing_find_out(self, 0);
+        return true;
+}
+
 int submission_take(slurm *self, batch *batch_, const json_t *answer, xpm_error *err)
 {
         long job = (long)json_integer_value(json_object_get(answer, "job"));
@@ -138,6 +163,11 @@ int submission_take(slurm *self, batch *batch_, const json_t *answer, xpm_error 
                         listing_find_out(self, batch_->backoff);
                 else if (self->withdrawn)
                         slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
+                return 0;
+        }
+        if (is_strange(self, batch_, error)) {
+                slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
+                batch_->state = BATCH_QUEUED;
                 return 0;
         }
         char message[700];

@@ -18,11 +18,11 @@ struct places {
         const char *batch; /* or the manifest of its batch, where its place is that in the scheduler's array */
 };
 
-static size_t array_index(void)
+static unsigned number_from(const char *variable)
 {
-        const char *text = getenv("SLURM_ARRAY_TASK_ID");
-        long index = text ? atol(text) : 0;
-        return index > 0 ? (size_t)index : 0;
+        const char *text = getenv(variable);
+        long number = text ? atol(text) : 0;
+        return number > 0 && number < INT_MAX ? (unsigned)number : 0;
 }
 
 /* The process that was started guards, its child works. Both have the stock open, so that cores are free only when what
@@ -38,7 +38,8 @@ static int work(int fd, int slots, const struct places *places, xpm_text *text, 
                 return xpm_guardian_exit_status(status);
         /* A scheduler has seen to it that cores are not shared. */
         if (places->batch)
-                return xpm_worker_run_batch(places->batch, array_index(), stock, err);
+                return xpm_worker_run_batch(places->batch, number_from("SLURM_ARRAY_TASK_ID"),
+                                            number_from("SLURM_RESTART_COUNT"), stock, err);
         return places->job ? xpm_worker_run_job(places->job, stock, note, err)
                            : xpm_worker_serve(fd, slots, stock, note, err);
 }

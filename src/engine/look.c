@@ -35,7 +35,8 @@ static int changed(const xpm_experiment *experiment, const xpm_job *job, const x
         return rc;
 }
 
-static int look_at(const xpm_experiment *experiment, const xpm_job *job, uint8_t *outlook, xpm_error *err)
+/* QUEUED: a scheduler has it, and it has not begun. */
+static int look_at(const xpm_experiment *experiment, const xpm_job *job, uint8_t *outlook, bool *queued, xpm_error *err)
 {
         char id[XPM_JOB_ID_SIZE];
         xpm_probe probe;
@@ -52,7 +53,7 @@ static int look_at(const xpm_experiment *experiment, const xpm_job *job, uint8_t
                     (experiment->options.rerun == XPM_RERUN_CHANGED && differs))
                         *outlook = XPM_OUTLOOK_RUN;
                 return rc;
-        case XPM_JOB_SCHEDULED:
+        case XPM_JOB_SCHEDULED: *queued = true; /* fall through */
         case XPM_JOB_RUNNING: *outlook = XPM_OUTLOOK_RUNNING; return 0;
         case XPM_JOB_ERROR:
                 *outlook = probe.failure == XPM_FAILURE_DEPENDENCY ? XPM_OUTLOOK_RUN : XPM_OUTLOOK_FAILED;
@@ -61,8 +62,8 @@ static int look_at(const xpm_experiment *experiment, const xpm_job *job, uint8_t
         }
 }
 
-/* Everything behind a failed job is blocked. */
-static int carry(xpm_experiment *experiment, xpm_error *err)
+/* Everything behind a failed job is blocked; a scheduler ends what was to follow it. */
+static int carry(xpm_experiment *experiment, bool *queued, xpm_error *err)
 {
         xpm_graph graph = {0};
         xpm_queue queue = {0};
@@ -77,7 +78,8 @@ static int carry(xpm_experiment *experiment, xpm_error *err)
                 size_t dependents;
                 const uint32_t *list = xpm_graph_dependents(&graph, xpm_queue_pop(&queue), &dependents);
                 for (size_t i = 0; i < dependents; i++)
-                        if (experiment->outlooks[list[i]] == XPM_OUTLOOK_RUN) {
+                        if (experiment->outlooks[list[i]] == XPM_OUTLOOK_RUN || queued[list[i]]) {
+                                queued[list[i]] = false;
                                 experiment->outlooks[list[i]] = XPM_OUTLOOK_BLOCKED;
                                 xpm_queue_push(&queue, list[i]);
                         }
@@ -106,17 +108,15 @@ static int spare(xpm_experiment *experiment, xpm_error *err)
         return rc;
 }
 
-int xpm_experiment_look(xpm_experiment *experiment, size_t *counts, xpm_error *err)
+static int look_at_all(xpm_experiment *experiment, bool *queued, xpm_error *err)
 {
-        size_t count = experiment->plan->job_count, totals[XPM_OUTLOOK_COUNT] = {0};
-        int rc = 0;
-        if (!experiment->outlooks && !(experiment->outlooks = calloc(count + 1, 1)))
-                return xpm_fail_memory(err);
-        memset(experiment->outlooks, XPM_OUTLOOK_RUN, count);
+        size_t count = experiment->plan->job_count;
         bool failures = false;
+        int rc = 0;
+        memset(experiment->outlooks, XPM_OUTLOOK_RUN, count);
         if (experiment->workspace->dir >= 0 || experiment->choice.folders[0])
                 for (size_t i = 0; rc == 0 && i < count; i++) {
-                        rc = look_at(experiment, experiment->plan->jobs[i], &experiment->outlooks[i], err);
+                        rc = look_at(experiment, experiment->plan->jobs[i], &experiment->outlooks[i], &queued[i], err);
                         failures |= experiment->outlooks[i] == XPM_OUTLOOK_FAILED;
                 }
         if (rc == 0)
@@ -126,9 +126,18 @@ int xpm_experiment_look(xpm_experiment *experiment, size_t *counts, xpm_error *e
                         experiment->outlooks[i] = XPM_OUTLOOK_UNFIT;
                         failures = true;
                 }
-        if (rc == 0 && failures)
-                rc = carry(experiment, err);
-        for (size_t i = 0; i < count; i++)
+        return rc == 0 && failures ? carry(experiment, queued, err) : rc;
+}
+
+int xpm_experiment_look(xpm_experiment *experiment, size_t *counts, xpm_error *err)
+{
+        size_t count = experiment->plan->job_count, totals[XPM_OUTLOOK_COUNT] = {0};
+        if (!experiment->outlooks)
+                experiment->outlooks = calloc(count + 1, 1);
+        bool *queued = calloc(count + 1, sizeof *queued);
+        int rc = experiment->outlooks && queued ? look_at_all(experiment, queued, err) : xpm_fail_memory(err);
+        free(queued);
+        for (size_t i = 0; rc == 0 && i < count; i++)
                 totals[experiment->outlooks[i]]++;
         if (rc == 0 && counts)
                 memcpy(counts, totals, sizeof totals);

@@ -303,8 +303,7 @@ static enum xpm_job_state state_of(const void *data, size_t job)
 static int look(void *data, xpm_error *err)
 {
         (void)err; /* the runner's own */
-        int rc = xpm_runner_survey(data);
-        return rc == 0 ? xpm_runner_check_unattended(data) : rc;
+        return xpm_runner_survey(data);
 }
 
 static int start(xpm_runner *runner)
@@ -384,7 +383,9 @@ int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer,
         xpm_error own = XPM_ERROR_NONE;
         xpm_runner runner = {
                 .experiment = experiment, .plan = experiment->plan, .observer = observer, .err = err ? err : &own};
-        int rc = xpm_experiment_prepare(experiment, runner.err);
+        int rc = xpm_unattended_check(experiment, runner.err);
+        if (rc == 0)
+                rc = xpm_experiment_prepare(experiment, runner.err);
         if (rc != 0)
                 return rc;
         experiment->runner = &runner;

@@ -105,8 +105,8 @@ size_t xpm_runner_lasting(const xpm_runner *runner);
  */
 int xpm_runner_open_unattended(xpm_runner *runner);
 void xpm_runner_close_unattended(xpm_runner *runner);
-/* Can all that is to run do without an engine? XPM_ELAUNCHER. */
-int xpm_runner_check_unattended(xpm_runner *runner);
+/* Can all that is to run do without an engine? XPM_EUSAGE, naming what cannot; nothing is written. */
+int xpm_unattended_check(xpm_experiment *experiment, xpm_error *err);
 /* A scheduler has JOB under the name HANDLE. */
 void xpm_runner_accepted(xpm_runner *runner, size_t job, const char *handle);
 /* The handles of what JOB depends on and is not done, NULL-terminated, in ARENA; NULL: none, or no memory. */

@@ -23,39 +23,60 @@ void xpm_runner_close_unattended(xpm_runner *runner)
         runner->handles = NULL;
 }
 
-/* What keeps JOB from being left to its scheduler, in words that go on after its name; NULL: nothing. */
-static const char *find_obstacle(const xpm_runner *runner, size_t job)
+/* What keeps JOB from being left to its scheduler; NULL: nothing. */
+static const char *find_obstacle(const xpm_experiment *experiment, const xpm_job *job)
 {
-        const xpm_job *one = runner->plan->jobs[job];
-        const xpm_retry *retry = &one->step->templates->retry;
-        const xpm_port *port = &runner->ports[runner->jobs[job].port];
-        if (!port->ops->chains)
-                return "runs here, by a launcher that ends with xpm; give it one of Slurm's, or run it before";
+        const xpm_retry *retry = &job->step->templates->retry;
+        const xpm_candidate *candidate = &experiment->candidates.list[experiment->choices[job->index].candidate];
         if (retry->on_timeout || retry->on_memory || retry->on_lost || retry->on_failed)
-                return "has 'retry', and nobody would try again; run without --submit-all, or with --submit";
-        if (xpm_claims_wanted(one))
-                return "holds tokens or a partial, and nobody would hand them on; run without --submit-all, or with "
-                       "--submit";
+                return "it has a 'retry', which an engine has to see to";
+        if (xpm_claims_wanted(job))
+                return "it wants tokens or partials, which an engine has to hand out";
+        if (!candidate->ops || !candidate->ops->chains)
+                return "its launcher cannot let jobs follow each other: give it one of Slurm's, by --launcher or in "
+                       "the file";
         return NULL;
 }
 
-int xpm_runner_check_unattended(xpm_runner *runner)
+/* A job that is to be submitted; what runs already is let be. */
+static bool is_to_go(const xpm_experiment *experiment, const xpm_job *job)
 {
-        if (!runner->experiment->options.submit_all)
-                return 0;
-        for (size_t job = 0; job < runner->plan->job_count; job++) {
-                const char *obstacle = runner->jobs[job].state == XPM_JOB_WAITING && !runner->jobs[job].seen &&
-                                                       !runner->experiment->choices[job].unfit
-                                               ? find_obstacle(runner, job)
-                                               : NULL;
-                if (!obstacle)
-                        continue;
-                char id[XPM_JOB_ID_SIZE];
-                xpm_job_identifier(runner->plan->jobs[job], id);
-                return xpm_fail(runner->err, XPM_ELAUNCHER, "nothing was submitted: %s/%.8s %s",
-                                xpm_job_task(runner->plan->jobs[job]), id, obstacle);
+        switch (xpm_job_outlook(experiment, job)) {
+        case XPM_OUTLOOK_RUN:
+        case XPM_OUTLOOK_BLOCKED:
+        case XPM_OUTLOOK_UNFIT: return true;
+        case XPM_OUTLOOK_FAILED: return !experiment->options.keep_failed;
+        default: return false;
         }
-        return 0;
+}
+
+static int check(xpm_experiment *experiment, const xpm_job *job, xpm_error *err)
+{
+        char id[XPM_JOB_ID_SIZE];
+        xpm_text why = XPM_TEXT_INIT;
+        bool unfit = experiment->choices[job->index].unfit;
+        const char *words = unfit ? NULL : find_obstacle(experiment, job);
+        if (!is_to_go(experiment, job) || (!unfit && !words))
+                return 0;
+        int rc = unfit ? xpm_experiment_explain_unfit(experiment, job, &why, err) : 0;
+        xpm_job_identifier(job, id);
+        if (rc == 0)
+                rc = xpm_fail(err, XPM_EUSAGE,
+                              "nothing is submitted: %s/%.8s of step '%s' cannot be left to a scheduler: %s; run it "
+                              "without --submit-all, or leave it out with --only or --where",
+                              xpm_job_task(job), id, xpm_job_step(job), words ? words : xpm_text_string(&why));
+        xpm_text_release(&why);
+        return rc;
+}
+
+int xpm_unattended_check(xpm_experiment *experiment, xpm_error *err)
+{
+        if (!experiment->options.submit_all)
+                return 0;
+        int rc = xpm_experiment_look(experiment, NULL, err);
+        for (size_t i = 0; rc == 0 && i < experiment->plan->job_count; i++)
+                rc = check(experiment, experiment->plan->jobs[i], err);
+        return rc;
 }
 
 void xpm_runner_accepted(xpm_runner *runner, size_t job, const char *handle)

@@ -155,8 +155,6 @@ static void commit(const xpm_site *site, xpm_attempt *attempt, const xpm_job_usa
 {
         xpm_outcome *outcome = &attempt->outcome;
         xpm_error err = XPM_ERROR_NONE;
-        if (attempt->order->requeue && outcome->failure == XPM_FAILURE_PREEMPTED)
-                return; /* as if this host had died: it will be started again */
         xpm_job_status status = status_of(site, attempt);
         status.state = outcome->done ? XPM_JOB_DONE : XPM_JOB_ERROR;
         status.failure = outcome->failure;
@@ -224,12 +222,21 @@ static int see_holder(xpm_attempt *attempt, xpm_error *err)
         return rc;
 }
 
-/* The scheduler starts what it was given, also when that has been given to somebody else meanwhile, or has ended. */
+/* Each start of what a scheduler was given is an attempt of its own: its nonce, counted on by RESTART. */
+static void number_nonce(const char *given, uint32_t restart, char nonce[XPM_NONCE_SIZE])
+{
+        snprintf(nonce, XPM_NONCE_SIZE, "%016" PRIx64, (uint64_t)strtoull(given, NULL, 16) + restart);
+}
+
+/* The scheduler starts what it was given, also when that has been given to somebody else meanwhile, or has ended. When
+ * it starts it again, the start before had no end. */
 static bool is_expected(const xpm_attempt *attempt, const xpm_job_past *past)
 {
         const xpm_order *order = attempt->order;
-        bool open = past->state == XPM_JOB_SCHEDULED || (order->requeue && past->state == XPM_JOB_RUNNING);
-        return !order->nonce || (open && strcmp(past->nonce, order->nonce) == 0);
+        if (!order->nonce || (past->state == XPM_JOB_SCHEDULED && strcmp(past->nonce, order->nonce) == 0))
+                return true;
+        uint64_t start = strtoull(past->nonce, NULL, 16) - strtoull(order->nonce, NULL, 16);
+        return order->requeue && past->state == XPM_JOB_RUNNING && past->nonce[0] && start < order->restart;
 }
 
 /* Another attempt in a directory that was there: 1 when there is nothing to run. */
@@ -386,7 +393,7 @@ static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_er
 {
         int rc = attempt->order->nonce ? 0 : draw_nonce(attempt->nonce, err);
         if (attempt->order->nonce)
-                snprintf(attempt->nonce, sizeof attempt->nonce, "%s", attempt->order->nonce);
+                number_nonce(attempt->order->nonce, attempt->order->restart, attempt->nonce);
         if (rc == 0)
                 rc = open_and_lock(site, attempt, err);
         if (rc == 0)
@@ -506,6 +513,41 @@ static double seconds(struct timeval time)
         return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
+/* A scheduler that starts it again finds it as it was given. That it was ended for good instead, only the scheduler
+ * knows. */
+static bool put_back(const xpm_site *site, xpm_attempt *attempt)
+{
+        const xpm_order *order = attempt->order;
+        if (!order->requeue || attempt->outcome.failure != XPM_FAILURE_PREEMPTED)
+                return false;
+        xpm_error err = XPM_ERROR_NONE;
+        attempt->number++;
+        xpm_job_status status = status_of(site, attempt);
+        status.state = XPM_JOB_SCHEDULED;
+        status.nonce = order->nonce;
+        status.host = NULL;
+        if (xpm_jobdir_schedule(&attempt->dir, &status, &err) != 0)
+                broken(attempt, XPM_FAILURE_PREEMPTED, &err);
+        return true;
+}
+
+int xpm_attempt_bar(const xpm_site *site, xpm_attempt *attempt, const char *message, xpm_error *err)
+{
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        int rc = open_and_lock(site, attempt, err);
+        if (rc == 0)
+                rc = xpm_jobdir_past(&attempt->dir, &past, err);
+        if (rc == 0 && is_expected(attempt, &past)) {
+                attempt->number = past.attempt;
+                attempt->started = xpm_time_now();
+                over(attempt, XPM_FAILURE_DEPENDENCY, message);
+                commit(site, attempt, NULL);
+        }
+        xpm_job_past_release(&past);
+        xpm_jobdir_release(&attempt->dir);
+        return rc;
+}
+
 /* Who was killed could not end what he had started, and who failed may be run again: not beside the rest of himself. */
 static void end_rest(const xpm_site *site, xpm_attempt *attempt)
 {
@@ -530,6 +572,7 @@ void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, 
         xpm_attempt_doubt(site, attempt, 0);
         if (attempt->doubtful && !xpm_attempt_is_ours(attempt))
                 return yield_to_other(attempt);
-        commit(site, attempt, &used);
+        if (!put_back(site, attempt))
+                commit(site, attempt, &used);
         xpm_hold_give_back(attempt);
 }

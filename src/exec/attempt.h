@@ -100,6 +100,10 @@ void xpm_attempt_release(xpm_attempt *attempt);
 int xpm_attempt_schedule(const xpm_site *site, xpm_attempt *attempt, const char *launcher, const char *handle,
                          xpm_error *err);
 
+/* What it needs is not done, and nobody is there who would see to it: the attempt that its order names has failed. The
+ * lock is let go. XPM_ELOCKED, or another error. */
+int xpm_attempt_bar(const xpm_site *site, xpm_attempt *attempt, const char *message, xpm_error *err);
+
 /* Make the job's directory, take the lock, start the command. WAITED: it was HELD before, and the outcome of the other
  * holder is taken for ours. On HELD the outcome's message says by whom. */
 enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attempt, bool waited);

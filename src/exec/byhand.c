@@ -34,7 +34,8 @@ typedef struct by_hand {
         bool interrupted;
         int64_t begun;  /* microseconds since the epoch */
         bool scheduled; /* by a scheduler: what is not ours to run is no error */
-        bool requeue;   /* which starts it again when it was interrupted */
+        bool requeue;   /* which starts it again when it was interrupted; others follow it by our exit status */
+        bool again;     /* and has started it before */
 } by_hand;
 
 static void say(const char *text, const char *path)
@@ -60,7 +61,7 @@ static void on_event(void *data, const xpm_launch_event *event, bool broken)
                 if (!hand->scheduled)
                         say("done: the output is in", hand->spec->path);
         } else if (is_given_away(hand, event)) {
-                hand->status = DONE;
+                hand->status = hand->requeue ? FAILED : DONE;
                 say("not run: it was given to somebody else, or has ended:", hand->spec->path);
         } else if (event->kind == XPM_LAUNCH_RETURNED && hand->interrupted) {
                 hand->status = INTERRUPTED;
@@ -98,9 +99,9 @@ static void on_signal(uv_signal_t *handle, int number)
         by_hand *hand = handle->data;
         (void)number;
         hand->interrupted = true;
-        enum xpm_failure reason = is_near_the_limit(hand) ? XPM_FAILURE_TIMEOUT
-                                  : hand->requeue         ? XPM_FAILURE_PREEMPTED
-                                                          : XPM_FAILURE_CANCELLED;
+        /* Who lets jobs start again takes them from their nodes by the same signal as who ends them for good. */
+        enum xpm_failure stopped = hand->requeue ? XPM_FAILURE_PREEMPTED : XPM_FAILURE_CANCELLED;
+        enum xpm_failure reason = is_near_the_limit(hand) ? XPM_FAILURE_TIMEOUT : stopped;
         xpm_pool_end(hand->pool, xpm_guardian_is_gone() ? XPM_FAILURE_LOST : reason);
 }
 
@@ -270,12 +271,6 @@ static int load(const char *job_dir, xpm_order *order, xpm_error *err)
         return rc;
 }
 
-static bool is_restarted(void)
-{
-        const char *count = getenv("SLURM_RESTART_COUNT");
-        return count && atol(count) > 0;
-}
-
 /* Whether it is done, or may be run. What is done wants nothing; but only a job with a marker is looked at before it is
  * known that it may be run, since that takes its lock, which is a file. */
 static int check(const by_hand *hand, bool *done)
@@ -292,6 +287,16 @@ static int check(const by_hand *hand, bool *done)
 }
 
 /* Takes ORDER. */
+static int bar(by_hand *hand, xpm_order *order, int rc)
+{
+        xpm_attempt attempt;
+        xpm_attempt_init(&attempt, order);
+        int barred = xpm_attempt_bar(&hand->site, &attempt, hand->err->message, NULL);
+        xpm_attempt_release(&attempt);
+        return barred == XPM_ELOCKED ? barred : rc;
+}
+
+/* Takes ORDER. */
 static int serve(by_hand *hand, xpm_order *order)
 {
         bool done = false;
@@ -301,8 +306,10 @@ static int serve(by_hand *hand, xpm_order *order)
                 rc = share(hand, hand->err);
         if (rc == 0)
                 rc = check(hand, &done);
-        /* Of an interrupted attempt of ours: its host may be cut off, and its lock be free some time later. */
-        if (rc == XPM_ELOCKED && hand->requeue && is_restarted()) {
+        if (rc == XPM_EFORMAT && hand->requeue)
+                return bar(hand, order, rc);
+        /* The worker of the start before is given up when it has been silent for long enough. */
+        if (rc == XPM_ELOCKED && hand->again) {
                 *hand->err = XPM_ERROR_NONE;
                 rc = 0;
         }
@@ -332,7 +339,7 @@ static int work(by_hand *hand, const char *job_dir, xpm_order *order)
         xpm_site_release(&hand->site);
         if (rc == XPM_ELOCKED && hand->scheduled) {
                 *hand->err = XPM_ERROR_NONE;
-                return DONE;
+                return hand->requeue ? FAILED : DONE;
         }
         return rc == 0 ? hand->status : xpm_error_exit_status(rc);
 }
@@ -389,7 +396,7 @@ static void drop_empty_log(void)
                 unlink(path);
 }
 
-int xpm_worker_run_batch(const char *file, size_t index, int stock, xpm_error *err)
+int xpm_worker_run_batch(const char *file, size_t index, unsigned restart, int stock, xpm_error *err)
 {
         const char *job_dir = NULL;
         xpm_order *order = xpm_order_create();
@@ -402,6 +409,8 @@ int xpm_worker_run_batch(const char *file, size_t index, int stock, xpm_error *e
                 return xpm_error_exit_status(rc);
         }
         hand.requeue = order->requeue;
+        hand.again = order->requeue && restart > 0;
+        order->restart = order->requeue ? restart : 0;
         int status = work(&hand, job_dir, order);
         drop_empty_log();
         return status;

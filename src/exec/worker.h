@@ -19,7 +19,9 @@ int xpm_worker_serve(int fd, int slots, int stock, const char *note, xpm_error *
 int xpm_worker_run_job(const char *job_dir, int stock, const char *note, xpm_error *err);
 
 /* `xpm worker --batch FILE`: run job INDEX of a batch that a scheduler was given (docs/reference/workspace.md,
- * "batches"), unless somebody else has it, or it has ended, or it was given away meanwhile: then 0, at once. */
-int xpm_worker_run_batch(const char *file, size_t index, int stock, xpm_error *err);
+ * "batches"), unless somebody else has it, or it has ended, or it was given away meanwhile: then 0, at once. RESTART:
+ * how often the scheduler has started it before. Of one that is requeued 0 says that it is done, and nothing else does.
+ */
+int xpm_worker_run_batch(const char *file, size_t index, unsigned restart, int stock, xpm_error *err);
 
 #endif

@@ -309,6 +309,8 @@ int xpm_view_collect_jobs(xpm_view *view, const char *const *experiments, bool w
         int rc = xpm_view_ids(view, experiments, &ids, &count, err);
         for (size_t i = 0; rc == 0 && i < count; i++)
                 rc = read_experiment(&jobs, ids[i], want_probe);
+        if (rc == 0 && want_probe)
+                xpm_view_bar(&jobs.index, jobs.jobs, jobs.count);
         if (rc == 0)
                 rc = finish(&jobs, out);
         xpm_presence_release(&jobs.presence);

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "monitor/view.h"
 #include "workspace/settings.h"
 #include "workspace/underway.h"
@@ -51,6 +52,9 @@ int xpm_view_read_run(xpm_view *view, const char *experiment, const char *name, 
 /* As xpm_view_list_jobs; without PROBE states are those that the runs recorded. */
 int xpm_view_collect_jobs(xpm_view *view, const char *const *experiments, bool probe, xpm_view_jobs *out,
                           xpm_error *err);
+
+/* Of JOBS those that are scheduled behind one that failed have failed, too; INDEX finds all by `task/job`. */
+void xpm_view_bar(const xpm_map *index, xpm_view_job *const *jobs, size_t count);
 
 /* SCRIPT: the last dotted component. */
 const char *xpm_view_script(const char *task_id);

@@ -11,7 +11,8 @@ CLUSTER = None
 
 def setUpModule():
     global CLUSTER
-    CLUSTER = slurmtest.Cluster(nodes=2, cpus=8, array=11, more="PreemptExemptTime=0\n")
+    CLUSTER = slurmtest.Cluster(nodes=2, cpus=8, array=11, partitions="PartitionName=poor Nodes=n1 MaxTime=INFINITE "
+                                "DefaultTime=60 State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=0\n")
 
 
 def tearDownModule():
@@ -106,6 +107,10 @@ class SubmitAll(xpmtest.Case):
         self.submit()
         self.go()
         self.assertEqual(self.diary(), ["first0", "first1", "first2", "next0", "next2"])
+        # Slurm ended the other two, and nobody was there to say so.
+        self.assertEqual(sorted(job["state"] for job in self.states()), 4 * ["done"] + 3 * ["error"])
+        dry = self.command(*self.arguments("--run-mode", "dry-run"))
+        self.assertIn("4 done, 1 failed before, 2 blocked", dry.out)
         (self.here / "go.not1").unlink()
         result = self.command(*self.arguments())
         self.assertEqual(result.status, 0, result)
@@ -140,26 +145,73 @@ class SubmitAll(xpmtest.Case):
         CLUSTER.wait_for("the job", lambda: self.diary() == ["first0"])
         first = next(job for job, state in CLUSTER.live() if state == "RUNNING")
         CLUSTER.run("scontrol", "requeue", first)
-        CLUSTER.wait_for("its end", lambda: not [one for one in CLUSTER.live() if one[1] in ("RUNNING", "COMPLETING")])
+        job = next(self.workspace.glob("jobs/first/*"))
+        status = lambda: json.loads((job / ".experimaestro" / "status.json").read_text())
+        CLUSTER.wait_for("the worker to let go", lambda: status()["state"] == "scheduled")
+        self.assertFalse((job / "first.failed").exists())
+        CLUSTER.wait_for("the queue", lambda: (first, "PENDING") in CLUSTER.jobs())
         # Not at once: a node takes no second credential of one job within a second or so.
         CLUSTER.run("scontrol", "update", f"JobId={first}", "StartTime=now+3")
         CLUSTER.wait_for("its restart", lambda: self.diary() == ["first0", "first0"])
         self.go()
         self.assertEqual(self.diary(), ["first0", "first0", "last", "next0"])
-        job = next(self.workspace.glob("jobs/first/*"))
-        status = json.loads((job / ".experimaestro" / "status.json").read_text())
-        self.assertEqual((status["state"], status["attempt"]), ("done", 2))
+        self.assertEqual((status()["state"], status()["attempt"]), ("done", 2))
+
+    def test_a_preempted_job_is_started_again_and_followed(self):
+        (self.home / ".config" / "experimaestro").mkdir(parents=True)
+        (self.home / ".config" / "experimaestro" / "launchers.yaml").write_text(
+            "launchers: {slurm: {type: slurm, options: {partition: poor}}}\n")
+        self.plan(1)
+        self.submit()
+        CLUSTER.wait_for("the job", lambda: self.diary() == ["first0"])
+        first = next(job for job, state in CLUSTER.live() if state == "RUNNING")
+        CLUSTER.run("sbatch", "--partition=high", "--nodelist=n1", "--cpus-per-task=8", "--mem=3900", "--output=/dev/null",
+                    "--wrap", "sleep 1000")
+        CLUSTER.wait_for("the preemption", lambda: (first, "PENDING") in CLUSTER.jobs())
+        rich = [job for job, state in CLUSTER.live() if state == "RUNNING"]
+        CLUSTER.run("scancel", *rich)
+        CLUSTER.run("scontrol", "update", f"JobId={first}", "StartTime=now+3")
+        CLUSTER.wait_for("its restart", lambda: self.diary() == ["first0", "first0"])
+        self.go()
+        self.assertEqual(self.diary(), ["first0", "first0", "last", "next0"])
+
+    def test_the_same_command_twice_at_once_submits_each_job_once(self):
+        self.plan(3)
+        engines = [self.start(*self.arguments("--submit-all")[1:]) for _ in range(2)]
+        for engine in engines:
+            out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+            self.assertEqual(engine.returncode, 0, out + err)
+            self.assertIn("7 submitted", out)
+        self.assertEqual(len(CLUSTER.live()), 7)
+        self.go()
+        self.assertEqual(len(self.diary()), 7)
+
+    def test_one_interrupt_leaves_what_is_submitted_and_the_same_command_goes_on(self):
+        self.plan(3)
+        CLUSTER.end("slurmctld")
+        try:
+            engine = self.start(*self.arguments("--submit-all")[1:])
+            CLUSTER.wait_for("the batch", lambda: list(self.workspace.glob("experiments/e/2*/batches/*")))
+            engine.send_signal(signal.SIGINT)
+            out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+            self.assertEqual(engine.returncode, 130, out + err)
+        finally:
+            CLUSTER.start_controller()
+        self.assertIn("the same command again continues", out)
+        self.submit()
+        self.go()
+        self.assertEqual(len(self.diary()), 7)
 
     def test_what_only_an_engine_can_do_is_refused_before_anything_is_submitted(self):
         task = "t: {params: {n: int}, command: 'true'%s}"
-        for more, words in (("", None), (", retry: {on: [failed]}", "has 'retry'"), (", tokens: {seat: 1}", "holds tokens"),
-                            (", launcher: local", "runs here")):
+        for more, words in (("", None), (", retry: {on: [failed]}", "it has a 'retry'"), (", tokens: {seat: 1}", "it wants tokens"),
+                            (", launcher: local", "its launcher cannot let jobs follow each other")):
             with self.subTest(words):
                 self.write("e.yaml", "id: e\ntokens: {seat: 1}\ntasks: {%s}\nplan: {s: {task: t, params: {n: 1}}}\n" % (task % more))
                 options = [] if "launcher" in more else ["--launcher", "slurm"]
                 self.workspace = self.here / f"ws{len(more)}"
                 result = self.command(xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "--submit-all", *options, "e.yaml")
-                self.assertEqual(result.status, 3 if words else 0, result)
+                self.assertEqual(result.status, 2 if words else 0, result)
                 self.assertIn(words or "1 submitted", result.err if words else result.out)
                 self.assertEqual(len(CLUSTER.live()), 0 if words else 1)
                 CLUSTER.drain()

@@ -93,7 +93,7 @@ def free_ports(count):
 
 
 class Cluster:
-    def __init__(self, nodes=2, cpus=4, array=1001, jobs=10000, age=300, silence=20, more="", gres="", licenses=""):
+    def __init__(self, nodes=2, cpus=4, array=1001, jobs=10000, age=300, silence=20, more="", gres="", licenses="", partitions=""):
         """ARRAY, JOBS, AGE: MaxArraySize, MaxJobCount, MinJobAge. SILENCE: seconds until a node whose slurmd says nothing is
         down. MORE: lines of slurm.conf. GRES: `gpu:2,lab:4`, what each node pretends to have."""
         demand()
@@ -115,7 +115,7 @@ class Cluster:
         lines += ["PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=5 PreemptMode=OFF\n",
                   "PartitionName=low Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=1 PreemptMode=CANCEL GraceTime=1\n",
                   "PartitionName=high Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=10 PreemptMode=OFF\n",
-                  "PartitionName=short Nodes=n1 MaxTime=2 DefaultTime=1 State=UP\n"]
+                  "PartitionName=short Nodes=n1 MaxTime=2 DefaultTime=1 State=UP\n", partitions]
         self.conf = self.top / "slurm.conf"
         self.conf.write_text("".join(lines))
         if gres:

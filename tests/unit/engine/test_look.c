@@ -167,6 +167,26 @@ static void failure_blocks_all_that_would_run_behind_it(void **state)
         assert_int_equal(counts[XPM_OUTLOOK_BLOCKED], 0);
 }
 
+static void what_a_scheduler_was_to_start_behind_a_failure_is_blocked(void **state)
+{
+        struct scene *scene = *state;
+        size_t counts[XPM_OUTLOOK_COUNT];
+        static const char queued[] =
+                "{\"state\": \"scheduled\", \"launcher\": \"s\", \"handle\": \"b#0\", \"attempt\": 1}";
+        open_workspace(scene, chain);
+        for (size_t job = 1; job < 4; job++) {
+                assert_int_equal(
+                        xpm_mkdir_p(scene->place->dir, scene_job_path(scene, job, ".experimaestro"), 0700, NULL), 0);
+                place_put(scene->place, scene_job_path(scene, job, ".experimaestro/status.json"), queued);
+        }
+        look(scene, counts);
+        assert_int_equal(counts[XPM_OUTLOOK_RUNNING], 3);
+        put(scene, 0, "first.failed", FAILED);
+        look(scene, counts);
+        assert_int_equal(counts[XPM_OUTLOOK_BLOCKED], 2);
+        assert_int_equal(outlook_of(scene, 3), XPM_OUTLOOK_RUNNING);
+}
+
 static void job_that_fits_nowhere_blocks_likewise_and_says_why(void **state)
 {
         struct scene *scene = *state;
@@ -302,6 +322,7 @@ int main(void)
                 T(files_of_a_job_tell_what_a_run_would_do_with_it),
                 T(job_that_is_done_otherwise_is_run_again_only_when_that_is_asked_for),
                 T(failure_blocks_all_that_would_run_behind_it),
+                T(what_a_scheduler_was_to_start_behind_a_failure_is_blocked),
                 T(job_that_fits_nowhere_blocks_likewise_and_says_why),
                 T(looking_writes_nothing),
                 T(directory_that_cannot_be_looked_into_is_an_error),

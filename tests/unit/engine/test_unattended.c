@@ -55,9 +55,10 @@ static void refuse(struct scene *scene, const char *text, const char *words)
         accept_all(scene);
         scene_open(scene, text);
         assert_int_equal(xpm_experiment_run(scene->experiment, &scene->observer, &scene->counts, &scene->verdict, &err),
-                         XPM_ELAUNCHER);
+                         XPM_EUSAGE);
         assert_non_null(strstr(err.message, words));
         assert_int_equal(scene->fake->submitted, 0);
+        assert_int_equal(faccessat(scene->place->dir, "work/experiments", F_OK, 0), -1);
 }
 
 static void a_retry_is_refused(void **state)
@@ -66,7 +67,7 @@ static void a_retry_is_refused(void **state)
                "id: x\nlauncher: fake\n"
                "tasks: {t: {params: {n: int}, command: [\"true\"], retry: {on: [failed]}}}\n"
                "plan: {a: {task: t, params: {n: 1}}}\n",
-               "has 'retry'");
+               "it has a 'retry'");
 }
 
 static void tokens_are_refused(void **state)
@@ -75,7 +76,7 @@ static void tokens_are_refused(void **state)
                "id: x\nlauncher: fake\ntokens: {seat: 1}\n"
                "tasks: {t: {params: {n: int}, command: [\"true\"], tokens: {seat: 1}}}\n"
                "plan: {a: {task: t, params: {n: 1}}}\n",
-               "holds tokens");
+               "it wants tokens");
 }
 
 static void a_job_that_its_scheduler_gave_up_waits_for_what_it_needs(void **state)

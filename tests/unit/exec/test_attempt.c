@@ -375,6 +375,113 @@ static void site_knows_when_it_was_started(void **state)
         xpm_site_release(&site);
 }
 
+/* As a scheduler was given it; NONCE is the attempt that may begin. */
+static void schedule(const struct job *job, char nonce[XPM_NONCE_SIZE])
+{
+        xpm_site site;
+        xpm_attempt attempt;
+        const xpm_launch launch = job_launch(job);
+        assert_int_equal(xpm_site_init(&site, environ, NULL), 0);
+        xpm_attempt_init(&attempt, job_order(&launch));
+        assert_int_equal(xpm_attempt_schedule(&site, &attempt, "slurm", "b#0", NULL), 0);
+        memcpy(nonce, attempt.nonce, XPM_NONCE_SIZE);
+        xpm_attempt_release(&attempt);
+        xpm_site_release(&site);
+}
+
+/* It is started, for the RESTART-th time again, and told to end because of ASKED; its outcome. */
+static xpm_outcome start_requeue(const struct job *job, const char *nonce, uint32_t restart, enum xpm_failure asked)
+{
+        xpm_site site;
+        xpm_attempt attempt;
+        const xpm_launch launch = job_launch(job);
+        xpm_order *order = job_order(&launch);
+        order->nonce = nonce;
+        order->requeue = true;
+        order->restart = restart;
+        assert_int_equal(xpm_site_init(&site, environ, NULL), 0);
+        xpm_attempt_init(&attempt, order);
+        attempt.asked = asked;
+        if (xpm_attempt_start(&site, &attempt, false) == XPM_ATTEMPT_RUNS)
+                wait_for(&site, &attempt);
+        xpm_outcome outcome = attempt.outcome;
+        xpm_attempt_release(&attempt);
+        xpm_site_release(&site);
+        return outcome;
+}
+
+static void expect_state(const struct job *job, const char *state, long attempt)
+{
+        json_t *status = status_of(job);
+        assert_string_equal(json_string_value(json_object_get(status, "state")), state);
+        assert_int_equal(json_integer_value(json_object_get(status, "attempt")), attempt);
+        json_decref(status);
+}
+
+static void what_was_preempted_may_be_started_again_and_only_that(void **state)
+{
+        static const char *const argv[] = {"true", NULL};
+        char nonce[XPM_NONCE_SIZE];
+        struct job job;
+        job_init(&job, *state, argv);
+        schedule(&job, nonce);
+        start_requeue(&job, nonce, 0, XPM_FAILURE_PREEMPTED);
+        expect_state(&job, "scheduled", 2);
+        assert_false(job_has(&job, "work.failed"));
+        assert_true(start_requeue(&job, nonce, 1, XPM_FAILURE_NONE).done);
+        expect_state(&job, "done", 2);
+        /* A time limit is an end. */
+        job.spec.recipe = "other";
+        assert_int_equal(xpm_remove_tree(AT_FDCWD, job.path, NULL), 0);
+        schedule(&job, nonce);
+        start_requeue(&job, nonce, 0, XPM_FAILURE_TIMEOUT);
+        expect_state(&job, "error", 1);
+        assert_int_equal(start_requeue(&job, nonce, 1, XPM_FAILURE_NONE).failure, XPM_FAILURE_LOST);
+}
+
+static void a_start_whose_node_was_lost_is_followed_by_the_next_alone(void **state)
+{
+        static const char *const argv[] = {"true", NULL};
+        char nonce[XPM_NONCE_SIZE], text[512];
+        struct job job;
+        job_init(&job, *state, argv);
+        schedule(&job, nonce);
+        snprintf(text, sizeof text, "{\"state\": \"running\", \"nonce\": \"%s\", \"attempt\": 1}", nonce);
+        char path[512];
+        snprintf(path, sizeof path, "%s/.experimaestro/status.json", job.path);
+        FILE *stream = fopen(path, "we");
+        assert_true(stream && fputs(text, stream) >= 0 && fclose(stream) == 0);
+        /* The same start, a second time: a submission that arrived twice. */
+        assert_int_equal(start_requeue(&job, nonce, 0, XPM_FAILURE_NONE).failure, XPM_FAILURE_LOST);
+        assert_true(start_requeue(&job, nonce, 1, XPM_FAILURE_NONE).done);
+}
+
+static void a_job_whose_precedent_is_not_done_fails_for_want_of_it(void **state)
+{
+        static const char *const argv[] = {"true", NULL};
+        char nonce[XPM_NONCE_SIZE];
+        struct job job;
+        xpm_site site;
+        xpm_attempt attempt;
+        job_init(&job, *state, argv);
+        schedule(&job, nonce);
+        const xpm_launch launch = job_launch(&job);
+        for (int i = 0; i < 2; i++) {
+                xpm_order *order = job_order(&launch);
+                order->nonce = i == 0 ? "0000000000000000" : nonce;
+                assert_int_equal(xpm_site_init(&site, environ, NULL), 0);
+                xpm_attempt_init(&attempt, order);
+                assert_int_equal(xpm_attempt_bar(&site, &attempt, "it needs something", NULL), 0);
+                /* Not one that was given to somebody else. */
+                expect_state(&job, i == 0 ? "scheduled" : "error", 1);
+                xpm_attempt_release(&attempt);
+                xpm_site_release(&site);
+        }
+        json_t *failed = json_loads(job_read(&job, "work.failed"), 0, NULL);
+        assert_string_equal(json_string_value(json_object_get(failed, "reason")), "dependency");
+        json_decref(failed);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -392,6 +499,9 @@ int main(void)
                 T(reason_of_a_signal_is_the_one_that_was_asked_for),
                 T(workspace_that_cannot_be_written_is_never_a_success),
                 T(site_knows_when_it_was_started),
+                T(what_was_preempted_may_be_started_again_and_only_that),
+                T(a_start_whose_node_was_lost_is_followed_by_the_next_alone),
+                T(a_job_whose_precedent_is_not_done_fails_for_want_of_it),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

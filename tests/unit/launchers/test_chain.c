@@ -36,7 +36,7 @@ static size_t collect(chain *out, size_t count, const char *const *const *after)
 
 static void expect(chain *chain_, const char *words)
 {
-        char *option = chain_option(chain_);
+        char *option = chain_option(chain_, NULL);
         if (words)
                 assert_string_equal(option, words);
         else
@@ -105,6 +105,17 @@ static void all_elements_of_an_array_are_one_word(void **state)
         expect(&chain_, "--dependency=afterok:10:20_0:20_1:30");
 }
 
+static void what_the_user_says_stands_before(void **state)
+{
+        chain chain_;
+        (void)state;
+        assert_int_equal(COLLECT(&chain_, AFTER("r/one#0")), 1);
+        char *option = chain_option(&chain_, "singleton");
+        assert_string_equal(option, "--dependency=singleton,afterok:30");
+        free(option);
+        chain_release(&chain_);
+}
+
 static void what_slurm_is_not_known_to_have_is_left_to_the_worker(void **state)
 {
         chain chain_;
@@ -123,6 +134,7 @@ int main(void)
                 cmocka_unit_test(those_after_one_element_each_go_element_by_element),
                 cmocka_unit_test(others_go_alone),
                 cmocka_unit_test(all_elements_of_an_array_are_one_word),
+                cmocka_unit_test(what_the_user_says_stands_before),
                 cmocka_unit_test(what_slurm_is_not_known_to_have_is_left_to_the_worker),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
