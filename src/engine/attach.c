@@ -71,13 +71,17 @@ int xpm_runner_reattach(xpm_runner *runner)
 }
 
 /* The worker knows that it was told to end; the scheduler knows why. */
-enum xpm_failure xpm_runner_judge(const xpm_runner *runner, size_t job, enum xpm_failure recorded)
+enum xpm_failure xpm_runner_judge(xpm_runner *runner, size_t job, enum xpm_failure recorded)
 {
         enum xpm_failure verdict = (enum xpm_failure)runner->jobs[job].verdict;
         bool told = recorded == XPM_FAILURE_CANCELLED || recorded == XPM_FAILURE_TIMEOUT;
         bool why = verdict == XPM_FAILURE_TIMEOUT || verdict == XPM_FAILURE_CANCELLED ||
                    verdict == XPM_FAILURE_PREEMPTED || verdict == XPM_FAILURE_LOST;
-        return told && why ? verdict : recorded;
+        if (!told || !why || verdict == recorded)
+                return recorded;
+        if (xpm_runner_record_verdict(runner, job, verdict, runner->err) != 0)
+                runner->rc = XPM_EIO;
+        return verdict;
 }
 
 void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began)
