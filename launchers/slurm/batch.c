@@ -49,6 +49,7 @@ void batch_free(batch *batch_)
         for (size_t i = 0; i < batch_->count; i++)
                 free(batch_->jobs[i].path);
         json_decref(batch_->directives);
+        chain_release(&batch_->chain);
         json_decref(batch_->ghosts);
         free(batch_->jobs);
         free(batch_->manifest);
@@ -168,7 +169,7 @@ static int make_folder(const char *manifest, xpm_error *err)
         return rc;
 }
 
-int batch_write(const batch *batch_, xpm_error *err)
+int batch_write(const batch *batch_, bool requeue, xpm_error *err)
 {
         char *text = NULL;
         size_t length = 0;
@@ -177,6 +178,8 @@ int batch_write(const batch *batch_, xpm_error *err)
                 return XPM_ENOMEM;
         for (size_t i = 0; i < batch_->count; i++) {
                 json_t *line = json_pack("{s:s, s:s}", "job", batch_->jobs[i].path, "nonce", batch_->jobs[i].nonce);
+                if (line && requeue)
+                        json_object_set_new(line, "requeue", json_true());
                 if (line)
                         json_dumpf(line, stream, JSON_COMPACT);
                 fputc('\n', stream);
@@ -214,4 +217,70 @@ long batch_read_id(const char *manifest)
         }
         free(path);
         return number;
+}
+
+/* Elements that nobody asks for. */
+static int fill_up(batch *batch_, size_t count)
+{
+        const xpm_launch nobody = {.path = ""};
+        while (batch_->count < count) {
+                if (batch_add(batch_, &nobody) != 0)
+                        return XPM_ENOMEM;
+                batch_->jobs[batch_->count - 1].state = JOB_LEFT;
+                batch_->jobs[batch_->count - 1].ours = false;
+                batch_->left++;
+        }
+        return 0;
+}
+
+static size_t count_lines(const char *path)
+{
+        size_t count = 0;
+        FILE *stream = fopen(path, "re");
+        for (int c; stream && (c = getc_unlocked(stream)) != EOF;)
+                count += c == '\n';
+        if (stream)
+                fclose(stream);
+        return count;
+}
+
+batch *batch_recall(const xpm_core *core, const char *name, size_t length)
+{
+        batch *batch_ = calloc(1, sizeof *batch_);
+        if (!batch_)
+                return NULL;
+        batch_->directives = json_array();
+        batch_->name = strndup(name, length);
+        if (!batch_->name || asprintf(&batch_->manifest, "%s/%s", core->workspace, batch_->name) < 0)
+                batch_->manifest = NULL;
+        if (!batch_->directives || !batch_->manifest || fill_up(batch_, count_lines(batch_->manifest)) != 0) {
+                batch_free(batch_);
+                return NULL;
+        }
+        batch_->found = true;
+        batch_->job_id = batch_read_id(batch_->manifest);
+        /* Without a number it is looked for by its comment. */
+        batch_->state = batch_->job_id ? BATCH_QUEUED : BATCH_LOST_TRACK;
+        return batch_;
+}
+
+int batch_claim(batch *batch_, size_t index, uint64_t tag)
+{
+        if (fill_up(batch_, index + 1) != 0)
+                return XPM_ENOMEM;
+        slurm_job *job = &batch_->jobs[index];
+        batch_->left -= job->state == JOB_LEFT;
+        job->tag = tag;
+        job->attempt = 1;
+        job->ours = true;
+        job->state = JOB_QUEUED;
+        return 0;
+}
+
+bool batch_is_whole(const batch *batch_)
+{
+        for (size_t i = 0; i < batch_->count; i++)
+                if (!batch_->jobs[i].ours)
+                        return false;
+        return true;
 }

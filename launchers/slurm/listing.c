@@ -32,6 +32,8 @@ static void look_at(slurm_job *job, line *line_)
         job->seen = true;
         job->missed = false;
         job->met |= line_->fate == FATE_WAITS || line_->fate == FATE_RUNS;
+        if (line_->fate == FATE_WAITS || line_->fate == FATE_RUNS)
+                slurm_tell_accepted(line_->self, line_->batch_, job);
         if (line_->fate != FATE_RUNS)
                 return;
         if (job->state != JOB_RUNNING && job->ours)
@@ -63,7 +65,10 @@ static void judge(slurm_job *job, line *line_)
         if (request)
                 helper_send(&line_->self->helper, request, NULL);
         snprintf(message, sizeof message, "Slurm will never start it: %s", line_->word);
-        slurm_leave(line_->self, line_->batch_, job, XPM_LAUNCH_REFUSED, NULL, message);
+        if (strcmp(line_->word, "DependencyNeverSatisfied") == 0)
+                slurm_leave(line_->self, line_->batch_, job, XPM_LAUNCH_LEFT, "dependency", message);
+        else
+                slurm_leave(line_->self, line_->batch_, job, XPM_LAUNCH_REFUSED, NULL, message);
 }
 
 static slurm_job *element(const line *line_, long index)
@@ -104,11 +109,11 @@ static batch *owner_of(slurm *self, long id, const char *comment, xpm_error *err
         if (!comment || strncmp(comment, "xpm:", strlen("xpm:")) != 0)
                 return NULL;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
-                slurm_comment(self, batch_, own);
+                submission_comment(self, batch_, own);
                 if (strcmp(own, comment) != 0)
                         continue;
                 if (batch_->state == BATCH_LOST_TRACK || batch_->state == BATCH_WAITS)
-                        slurm_accepted(self, batch_, id, err);
+                        submission_accepted(self, batch_, id, err);
                 else if (batch_->state == BATCH_QUEUED && batch_haunted(batch_, id) && self->cancelled)
                         slurm_cancel_all(self, err);
                 return batch_->state == BATCH_QUEUED ? batch_ : NULL;

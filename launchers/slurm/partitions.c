@@ -1,4 +1,5 @@
 /* What the controller has and allows, so that what it would never run is told before anything is submitted. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +27,43 @@ static json_t *ask(slurm *self, const char *what)
         return answer;
 }
 
+static void tell(const slurm *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void tell(const slurm *self, const char *format, ...)
+{
+        enum { DEBUG = 3 };
+        char line[512];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(line, sizeof line, format, args);
+        va_end(args);
+        self->core->log(self->core, DEBUG, line);
+}
+
+/* For `xpm launchers check`. */
+static void tell_found(const slurm *self, const json_t *answer)
+{
+        size_t i;
+        json_t *one;
+        const char *version = json_string_value(json_object_get(answer, "version"));
+        long long jobs = json_integer_value(json_object_get(answer, "jobs"));
+        tell(self, "Slurm %s, asked by %s; at most %lld jobs in all, %zu in an array", version ? version : "?",
+             self->helper.library ? "libslurm" : "its commands", jobs, self->array);
+        json_array_foreach(self->partitions, i, one)
+        {
+                const char *name = json_string_value(json_object_get(one, "name"));
+                long long seconds = json_integer_value(json_object_get(one, "seconds"));
+                long long nodes = json_integer_value(json_object_get(one, "nodes"));
+                char limit[64] = "no time limit";
+                if (seconds > 0)
+                        snprintf(limit, sizeof limit, "at most %lld:%02lld:%02lld", seconds / 3600, seconds / 60 % 60,
+                                 seconds % 60);
+                tell(self, "partition '%s'%s%s: %lld node%s a job, %s", name ? name : "",
+                     json_is_true(json_object_get(one, "default")) ? " (the default one)" : "",
+                     json_is_false(json_object_get(one, "up")) ? " (down)" : "", nodes, nodes == 1 ? "" : "s", limit);
+        }
+}
+
 void slurm_ask_limits(slurm *self)
 {
         self->asked_partitions = true;
@@ -35,7 +73,10 @@ void slurm_ask_limits(slurm *self)
         if (largest > 0 && (size_t)largest < self->array)
                 self->array = (size_t)largest;
         const char *error = json_string_value(json_object_get(answer, "error"));
-        snprintf(self->trouble, sizeof self->trouble, "Slurm does not answer: %s", error ? error : "nothing was heard");
+        snprintf(self->trouble, sizeof self->trouble, "Slurm does not answer: %s",
+                 error ? error : "nothing was heard for 5 s ('scontrol ping' tells whether its controller is up)");
+        if (self->partitions)
+                tell_found(self, answer);
         json_decref(answer);
 }
 

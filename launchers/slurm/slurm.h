@@ -50,9 +50,24 @@ typedef struct slurm_job {
         bool runs;   /* says the last listing */
         bool met;    /* a listing of this run said that it waits or runs */
         bool missed; /* by the last listing; by two in a row: Slurm has forgotten it */
+        bool told;   /* the engine, that it was accepted */
         char nonce[XPM_LAUNCH_NONCE];
         char *path;
 } slurm_job;
+
+/* A job of Slurm's that has to end well first. */
+typedef struct chain_need {
+        long job, index; /* index in its array, -1: no array */
+        size_t of;       /* how many elements that has */
+} chain_need;
+
+/* What the jobs of a batch come after. */
+typedef struct chain {
+        chain_need *needs; /* of the first job, in order */
+        size_t count;
+        enum { CHAIN_ONE, CHAIN_SAME, CHAIN_CORRESPONDS } how; /* one job; all the same; element by element at AT */
+        size_t at;
+} chain;
 
 enum batch_state { BATCH_COLLECTS, BATCH_SENT, BATCH_WAITS, BATCH_LOST_TRACK, BATCH_QUEUED };
 
@@ -61,6 +76,7 @@ typedef struct batch {
         char *name;     /* of its manifest, relative to the workspace: what handles begin with, and comments end with */
         char *manifest; /* absolute */
         json_t *directives;
+        chain chain;
         enum batch_state state;
         slurm_job *jobs;
         size_t count, capacity, left; /* left: jobs that have left */
@@ -79,11 +95,18 @@ void batch_free(batch *batch_);
 bool batch_is_alike(const batch *batch_, const char *const *directives);
 /* One more job. 0 or XPM_ENOMEM. */
 int batch_add(batch *batch_, const xpm_launch *launch);
-/* Make the manifest: before the submission. */
-int batch_write(const batch *batch_, xpm_error *err);
+/* Make the manifest: before the submission. REQUEUE: its jobs may be started again. */
+int batch_write(const batch *batch_, bool requeue, xpm_error *err);
 /* Keep Slurm's number beside the manifest, and read it again. */
 int batch_write_id(const batch *batch_, xpm_error *err);
 long batch_read_id(const char *manifest);
+/* The batch of an earlier engine, of which LENGTH bytes of NAME are the name: as many elements as its manifest has,
+ * which are nobody's until they are claimed. NULL: no memory. */
+batch *batch_recall(const xpm_core *core, const char *name, size_t length);
+/* The element INDEX of a batch that was recalled is TAG's. XPM_ENOMEM. */
+int batch_claim(batch *batch_, size_t index, uint64_t tag);
+/* No element is another engine's affair. */
+bool batch_is_whole(const batch *batch_);
 /* Nothing of it is to begin any more: workers find no manifest, and leave. */
 void batch_void(const batch *batch_);
 /* Slurm has it as job NUMBER too. false: that is known already (or there is no memory). */
@@ -114,6 +137,19 @@ enum { LIST_OFTEN = 1000, LIST_SELDOM = 30000 };
 
 enum { COMMENT = 900 };
 
+/* How often may be submitted (`limits: submissions_per_minute`). Times are CLOCK_MONOTONIC milliseconds. */
+typedef struct pace {
+        int64_t *sent; /* the last submissions, a ring */
+        size_t limit, count, oldest;
+} pace;
+
+/* LIMIT submissions in any minute; 0: as many as there are. 0 or XPM_ENOMEM. */
+int pace_init(pace *pace_, size_t limit);
+void pace_release(pace *pace_);
+/* When the submission that is due AT may go: then, or later. */
+int64_t pace_next(const pace *pace_, int64_t at);
+void pace_sent(pace *pace_, int64_t now);
+
 typedef struct slurm {
         const xpm_core *core;
         char *name;
@@ -122,6 +158,7 @@ typedef struct slurm {
         batch *batches;
         size_t active; /* jobs with Slurm or on their way there */
         size_t array, submitted;
+        pace pace;
         int64_t list_at, last_refill, listing; /* next listing; request number of the one that is under way, 0 */
         int64_t asked_at;                      /* when the oldest request was sent, 0: none is under way */
         int64_t since;                         /* stamp of the last listing, when nothing is unknown since; 0 */
@@ -145,11 +182,19 @@ void slurm_leave_all(slurm *self, batch *batch_, enum xpm_launch_event_kind kind
                      const char *message);
 void slurm_tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
                 const char *message);
+/* The engine hears under which name Slurm has JOB. */
+void slurm_tell_accepted(const slurm *self, const batch *batch_, slurm_job *job);
+
+/* submission.c: a batch on its way to Slurm. */
+int submission_send(slurm *self, batch *batch_, xpm_error *err);
+int submission_take(slurm *self, batch *batch_, const json_t *answer, xpm_error *err);
+/* It will be sent, or looked for, again: later and later. */
+void submission_put_off(batch *batch_, enum batch_state state);
 /* BATCH is job JOB of Slurm's. */
-int slurm_accepted(slurm *self, batch *batch_, long job, xpm_error *err);
+int submission_accepted(slurm *self, batch *batch_, long job, xpm_error *err);
+void submission_comment(const slurm *self, const batch *batch_, char comment[COMMENT]);
 /* One request for all that is with Slurm. */
 int slurm_cancel_all(slurm *self, xpm_error *err);
-void slurm_comment(const slurm *self, const batch *batch_, char comment[COMMENT]);
 
 /* What a job wants of each node. */
 typedef struct slurm_share {
@@ -157,6 +202,17 @@ typedef struct slurm_share {
         int64_t cores, gpus;
         uint64_t memory; /* MiB */
 } slurm_share;
+
+/* chain.c: dependencies as Slurm's. */
+/* What a job comes after, by the handles AFTER (NULL accepted). 0 or XPM_ENOMEM. */
+int chain_find(const slurm *self, const char *const *after, chain *out);
+void chain_release(chain *chain_);
+/* May a job that comes after ADDED be element INDEX of an array whose others come after CHAIN? */
+bool chain_takes(const chain *chain_, const chain *added, size_t index);
+/* It is. ADDED is taken. */
+void chain_add(chain *chain_, chain *added, size_t index);
+/* `--dependency=…`; NULL: none, or no memory. The caller frees. */
+char *chain_option(const chain *chain_);
 
 /* directives.c: requirements as options of sbatch. */
 slurm_share slurm_share_of(const xpm_shape *shape);

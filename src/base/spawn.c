@@ -74,10 +74,15 @@ static int move_up(int fd, const xpm_spawn *spawn)
                 if (fd < 0)
                         return -1;
         }
-        if (fd >= STDIO && (spawn->keep_fd < 0 || fd != spawn->keep_as))
-                return fd;
-        int lowest = spawn->keep_fd >= 0 && spawn->keep_as >= HIGH_FD ? spawn->keep_as + 1 : HIGH_FD;
-        return fcntl(fd, F_DUPFD_CLOEXEC, lowest);
+        int lowest = HIGH_FD;
+        bool in_the_way = fd < STDIO;
+        for (const xpm_kept *kept = spawn->keep; kept < spawn->keep + XPM_SPAWN_KEPT; kept++) {
+                if (kept->fd < 0)
+                        continue;
+                in_the_way |= fd == kept->as;
+                lowest = kept->as >= lowest ? kept->as + 1 : lowest;
+        }
+        return in_the_way ? fcntl(fd, F_DUPFD_CLOEXEC, lowest) : fd;
 }
 
 static int arrange_descriptors(const xpm_spawn *spawn)
@@ -85,15 +90,16 @@ static int arrange_descriptors(const xpm_spawn *spawn)
         /* Ours came to us from elsewhere, too, and may lack close-on-exec. A kernel before 5.11 does not know it: there
          * we rely on whoever opened them. */
         syscall(SYS_close_range, STDIO, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
-        int sources[STDIO + 1], targets[STDIO + 1], count = STDIO;
+        int sources[STDIO + XPM_SPAWN_KEPT], targets[STDIO + XPM_SPAWN_KEPT], count = STDIO;
         for (int i = 0; i < STDIO; i++) {
                 sources[i] = spawn->stdio[i];
                 targets[i] = i;
         }
-        if (spawn->keep_fd >= 0) {
-                sources[count] = spawn->keep_fd;
-                targets[count++] = spawn->keep_as;
-        }
+        for (const xpm_kept *kept = spawn->keep; kept < spawn->keep + XPM_SPAWN_KEPT; kept++)
+                if (kept->fd >= 0) {
+                        sources[count] = kept->fd;
+                        targets[count++] = kept->as;
+                }
         for (int i = 0; i < count; i++)
                 if ((sources[i] = move_up(sources[i], spawn)) < 0)
                         return -1;

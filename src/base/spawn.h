@@ -16,14 +16,19 @@
 #include "base/text.h"
 #include "experimaestro/error.h"
 
+enum { XPM_SPAWN_KEPT = 2 };
+
+typedef struct xpm_kept { /* a descriptor that the child inherits under the number AS; FD -1: none */
+        int fd, as;
+} xpm_kept;
+
 typedef struct xpm_spawn {
         const char *const *argv; /* argv[0] is looked up in the PATH of `env` unless it has a slash */
         const char *const *env;  /* NULL: the caller's environment */
         const char *cwd;         /* NULL: the caller's; used only when cwd_fd is -1 */
         int cwd_fd;              /* directory to start in, or -1 */
         int stdio[3];            /* descriptors for 0, 1, 2; -1 is /dev/null */
-        int keep_fd;             /* one more descriptor that the child inherits, as keep_as; -1 none */
-        int keep_as;
+        xpm_kept keep[XPM_SPAWN_KEPT];
         int cgroup_fd; /* cgroup.procs of the group that the child joins before it becomes the program; -1 none. One
                         * that does not take it is no error: a group only limits. */
         const uint64_t
@@ -36,7 +41,7 @@ typedef struct xpm_spawn {
         int patience;     /* milliseconds that xpm_spawn_capture gives it, 0: any time */
 } xpm_spawn;
 
-#define XPM_SPAWN_INIT ((xpm_spawn){.cwd_fd = -1, .stdio = {-1, -1, -1}, .keep_fd = -1, .cgroup_fd = -1})
+#define XPM_SPAWN_INIT ((xpm_spawn){.cwd_fd = -1, .stdio = {-1, -1, -1}, .keep = {{-1, 0}, {-1, 0}}, .cgroup_fd = -1})
 
 typedef struct xpm_child {
         pid_t pid;

@@ -41,7 +41,10 @@ static void put_run(xpm_text *text, const char *experiment, const xpm_view_run *
                 }
         xpm_json_key(text, "total");
         xpm_json_int(text, (int64_t)run->total);
-        xpm_text_puts(text, "}}\n");
+        xpm_text_putc(text, '}');
+        xpm_json_key(text, "requests");
+        xpm_json_int(text, (int64_t)run->requests);
+        xpm_text_puts(text, "}\n");
 }
 
 static int print_json(const xpm_view_experiments *list)

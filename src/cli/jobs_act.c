@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/subcommand.h"
 #include "monitor/act.h"
+#include "monitor/jobcancel.h"
 
 enum { PATIENCE = 60, PAUSE = 200 /* milliseconds */, FAILED = 1 };
 
@@ -26,11 +27,14 @@ struct request {
 /* Is JOB one that the command is for: 1, 0 or an error. */
 typedef int suits(xpm_view *view, xpm_view_job *job, xpm_error *err);
 
-static int runs(xpm_view *view, xpm_view_job *job, xpm_error *err)
+/* It runs, or a scheduler has it: what merely waits for its engine is that one's alone, which the directory does not
+ * tell of. */
+static int can_be_ended(xpm_view *view, xpm_view_job *job, xpm_error *err)
 {
-        (void)view;
-        (void)err;
-        return job->state == XPM_JOB_RUNNING;
+        if (job->state != XPM_JOB_SCHEDULED)
+                return job->state == XPM_JOB_RUNNING;
+        int rc = xpm_view_refresh(view, job, err);
+        return rc == 0 ? job->state == XPM_JOB_SCHEDULED || job->state == XPM_JOB_RUNNING : rc;
 }
 
 /* The directory is asked: a run may say that a job is done that was removed since. */
@@ -107,18 +111,21 @@ static int64_t milliseconds(void)
 }
 
 /* Whoever has ended is printed and leaves JOBS. The number of errors. */
-static size_t collect_ended(xpm_view *view, xpm_view_jobs *jobs)
+static size_t collect_ended(xpm_view *view, xpm_cancel *cancel, xpm_view_jobs *jobs)
 {
         size_t left = 0, errors = 0;
         for (size_t i = 0; i < jobs->count; i++) {
                 xpm_error err = XPM_ERROR_NONE;
-                int rc = xpm_act_has_ended(view, &jobs->items[i], &err);
+                xpm_view_job *job = &jobs->items[i];
+                int rc = xpm_act_has_ended(view, job, &err);
+                if (rc == 0 && job->state == XPM_JOB_SCHEDULED) /* of another attempt, or it could not be recorded */
+                        xpm_cancel_add(cancel, job, NULL);
                 if (rc == 0)
-                        jobs->items[left++] = jobs->items[i];
+                        jobs->items[left++] = *job;
                 else if (rc > 0)
-                        print_job("ended", &jobs->items[i]);
+                        print_job("ended", job);
                 else {
-                        tell("look at", &jobs->items[i], &err);
+                        tell("look at", job, &err);
                         errors++;
                 }
         }
@@ -126,31 +133,68 @@ static size_t collect_ended(xpm_view *view, xpm_view_jobs *jobs)
         return errors;
 }
 
-static int kill_all(xpm_view *view, const struct request *request, xpm_view_jobs *jobs)
+/* Each by its worker; what a scheduler has by that one, too, which alone can end what waits. The number of errors. */
+static size_t ask_all(xpm_view *view, xpm_cancel *cancel, xpm_view_jobs *jobs)
 {
         size_t left = 0, errors = 0;
         for (size_t i = 0; i < jobs->count; i++) {
                 xpm_error err = XPM_ERROR_NONE;
-                if (xpm_act_kill(view, &jobs->items[i], &err) == 0)
-                        jobs->items[left++] = jobs->items[i];
+                xpm_view_job *job = &jobs->items[i];
+                int rc = xpm_cancel_add(cancel, job, &err);
+                if (rc == 0 && job->state == XPM_JOB_RUNNING)
+                        rc = xpm_act_kill(view, job, &err);
+                if (rc == 0)
+                        jobs->items[left++] = *job;
                 else {
-                        tell("kill", &jobs->items[i], &err);
+                        tell("kill", job, &err);
                         errors++;
                 }
         }
         jobs->count = left;
-        int64_t deadline = milliseconds() + request->timeout * 1000;
-        errors += collect_ended(view, jobs);
-        while (jobs->count > 0 && milliseconds() < deadline) {
-                poll(NULL, 0, PAUSE);
-                errors += collect_ended(view, jobs);
-        }
+        return errors;
+}
+
+/* Until all have ended and schedulers have let go of what waited, of which *AWAITED are left at the end. The number of
+ * errors. */
+static size_t wait_for_end(xpm_view *view, xpm_cancel *cancel, xpm_view_jobs *jobs, long timeout, size_t *awaited)
+{
+        int64_t deadline = milliseconds() + timeout * 1000;
+        size_t errors = 0;
+        int pause = 0; /* what was added is asked for at once */
+        do {
+                xpm_error err = XPM_ERROR_NONE;
+                if (xpm_cancel_serve(cancel, pause, awaited, &err) != 0) {
+                        xpm_report(&err);
+                        errors++;
+                }
+                errors += collect_ended(view, cancel, jobs);
+                pause = PAUSE;
+        } while ((jobs->count > 0 || *awaited > 0) && milliseconds() < deadline);
+        return errors;
+}
+
+static int kill_all(xpm_view *view, const struct request *request, xpm_view_jobs *jobs)
+{
+        xpm_error err = XPM_ERROR_NONE;
+        xpm_cancel *cancel = NULL;
+        size_t awaited = 0;
+        if (xpm_cancel_create(view, request->place.config_dir, &cancel, &err) != 0)
+                return xpm_report(&err);
+        size_t errors = ask_all(view, cancel, jobs);
+        errors += wait_for_end(view, cancel, jobs, request->timeout, &awaited);
         for (size_t i = 0; i < jobs->count; i++)
                 print_job("goes on", &jobs->items[i]);
+        fputs(xpm_cancel_heard(cancel), stderr);
         if (jobs->count > 0)
                 fprintf(stderr, "xpm: %zu of the jobs did not end within %ld seconds; the request stands\n",
                         jobs->count, request->timeout);
-        return jobs->count > 0 || errors > 0 ? FAILED : 0;
+        if (awaited > 0)
+                fprintf(stderr,
+                        "xpm: the scheduler has not said within %ld seconds that it let go of %zu of the jobs: they "
+                        "will not run, but may stay in its queue\n",
+                        request->timeout, awaited);
+        xpm_cancel_destroy(cancel);
+        return jobs->count > 0 || awaited > 0 || errors > 0 ? FAILED : 0;
 }
 
 /* Somebody else may be removing the same jobs. */
@@ -239,14 +283,16 @@ int xpm_jobs_kill(int argc, char **argv)
                 .command = "jobs kill",
                 .synopsis = "[OPTIONS] [JOB…]",
                 .summary =
-                        "List jobs that run, and with --perform end them, on whatever host, and wait until they have: "
-                        "SIGTERM,\nand SIGKILL after the grace period. They fail with the reason 'cancelled'.",
+                        "List jobs that run or wait in Slurm's queue, and with --perform end them, on whatever host, "
+                        "and "
+                        "wait\nuntil they have: SIGTERM, and SIGKILL after the grace period. They fail with the reason "
+                        "'cancelled'.",
                 .options = options,
                 .max_words = SIZE_MAX,
         };
         int status = xpm_options_parse(&usage, argc, argv, &request.words);
         if (status == XPM_OPTIONS_GO)
-                status = act(&request, "kill", runs, kill_all);
+                status = act(&request, "kill", can_be_ended, kill_all);
         release(&request);
         return status;
 }

@@ -154,44 +154,65 @@ struct tally {
         size_t broken, warnings;
 };
 
-/* WARNINGS are lines. Each is `PATH:LINE: NAME: …`, as compilers write it. */
-static void print_check(const char *path, const xpm_launcher_row *row, const char *trouble, const char *warnings,
-                        struct tally *tally)
+/* The next of LINES, *LENGTH bytes, or NULL at their end; *LINES is moved past it. */
+static const char *next_line(const char **lines, int *length)
 {
-        char place[24] = "";
-        if (row->line > 0)
-                snprintf(place, sizeof place, ":%" PRIu32, row->line);
-        if (trouble)
-                printf("%s%s: %s: error: %s\n", path, place, row->name, trouble);
-        tally->broken += trouble != NULL;
-        if (!trouble && !*warnings)
-                printf("%s%s: %s: fine\n", path, place, row->name);
-        for (size_t length; *warnings; warnings += length + (warnings[length] == '\n')) {
-                length = strcspn(warnings, "\n");
-                printf("%s%s: %s: warning: %.*s\n", path, place, row->name, (int)length, warnings);
-                tally->warnings++;
-        }
+        const char *line = *lines;
+        *length = (int)strcspn(line, "\n");
+        *lines += *length + (line[*length] == '\n');
+        return *line ? line : NULL;
 }
 
-static void put_check(xpm_text *text, const xpm_launcher_row *row, const char *trouble, const char *warnings,
-                      struct tally *tally)
+struct finding {
+        const char *trouble;         /* or NULL */
+        const char *told, *warnings; /* lines */
+};
+
+/* Each is `PATH:LINE: NAME: …`, as compilers write it. */
+static void print_check(const char *path, const xpm_launcher_row *row, struct finding found, struct tally *tally)
+{
+        char place[24] = "";
+        bool fine = !found.trouble && !*found.warnings;
+        int length;
+        if (row->line > 0)
+                snprintf(place, sizeof place, ":%" PRIu32, row->line);
+        for (const char *line; (line = next_line(&found.told, &length));)
+                printf("%s%s: %s: note: %.*s\n", path, place, row->name, length, line);
+        if (found.trouble)
+                printf("%s%s: %s: error: %s\n", path, place, row->name, found.trouble);
+        tally->broken += found.trouble != NULL;
+        if (fine)
+                printf("%s%s: %s: fine\n", path, place, row->name);
+        for (const char *line; (line = next_line(&found.warnings, &length)); tally->warnings++)
+                printf("%s%s: %s: warning: %.*s\n", path, place, row->name, length, line);
+}
+
+static size_t put_lines(xpm_text *text, const char *key, const char *lines)
+{
+        size_t count = 0;
+        int length;
+        xpm_json_key(text, key);
+        xpm_text_putc(text, '[');
+        for (const char *line; (line = next_line(&lines, &length)); count++) {
+                xpm_json_item(text);
+                xpm_json_string(text, line, (size_t)length);
+        }
+        xpm_text_putc(text, ']');
+        return count;
+}
+
+static void put_check(xpm_text *text, const xpm_launcher_row *row, struct finding found, struct tally *tally)
 {
         xpm_json_item(text);
         xpm_text_putc(text, '{');
         put_string(text, "name", row->name);
         put_string(text, "type", row->type);
         put_known(text, "line", row->line);
-        put_string(text, "error", trouble);
-        tally->broken += trouble != NULL;
-        xpm_json_key(text, "warnings");
-        xpm_text_putc(text, '[');
-        for (size_t length; *warnings; warnings += length + (warnings[length] == '\n')) {
-                length = strcspn(warnings, "\n");
-                xpm_json_item(text);
-                xpm_json_string(text, warnings, length);
-                tally->warnings++;
-        }
-        xpm_text_puts(text, "]}");
+        put_string(text, "error", found.trouble);
+        tally->broken += found.trouble != NULL;
+        tally->warnings += put_lines(text, "warnings", found.warnings);
+        put_lines(text, "notes", found.told);
+        xpm_text_putc(text, '}');
 }
 
 static void print_summary(const xpm_launcher_view *view, const struct tally *tally)
@@ -221,13 +242,13 @@ static int check(const struct request *request)
         for (size_t place = 0; rc == 0 && place < xpm_launcher_view_count(view); place++) {
                 size_t rank = xpm_launcher_view_rank(view, place);
                 const xpm_launcher_row row = xpm_launcher_view_row(view, rank);
-                const char *trouble, *warnings;
-                rc = xpm_launcher_view_check(view, rank, &trouble, &warnings, &err);
+                struct finding found;
+                rc = xpm_launcher_view_check(view, rank, &found.trouble, &found.warnings, &err);
+                found.told = xpm_launcher_view_told(view);
                 if (rc == 0 && request->json)
-                        put_check(&text, &row, trouble, warnings, &tally);
+                        put_check(&text, &row, found, &tally);
                 else if (rc == 0)
-                        print_check(row.line > 0 ? xpm_launcher_view_path(view) : "by default", &row, trouble, warnings,
-                                    &tally);
+                        print_check(row.line > 0 ? xpm_launcher_view_path(view) : "by default", &row, found, &tally);
         }
         if (rc == 0 && text.failed)
                 rc = xpm_fail_memory(&err);

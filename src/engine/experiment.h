@@ -35,12 +35,14 @@ struct xpm_experiment {
         uint8_t *outlooks; /* enum xpm_outlook per job, after a look */
 
         struct xpm_runner *runner; /* while it runs */
+        size_t requests;           /* made to schedulers, from the first look at what they allow on */
         xpm_core core;
         xpm_host host;
         xpm_candidates candidates;
         xpm_choice *choices; /* per job */
 
         volatile sig_atomic_t interrupts; /* how often xpm_experiment_interrupt was called */
+        volatile sig_atomic_t leaves;     /* xpm_experiment_leave was called */
         int wake;                         /* eventfd, readable after an interrupt */
 };
 

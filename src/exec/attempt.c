@@ -21,6 +21,7 @@
 
 #include "base/file.h"
 #include "exec/hold.h"
+#include "exec/judge.h"
 #include "exec/leftover.h"
 #include "exec/script.h"
 
@@ -75,10 +76,7 @@ void xpm_attempt_release(xpm_attempt *attempt)
 
 static enum xpm_attempt_step over(xpm_attempt *attempt, enum xpm_failure failure, const char *message)
 {
-        attempt->outcome.done = failure == XPM_FAILURE_NONE;
-        attempt->outcome.failure = failure;
-        if (message != attempt->outcome.message)
-                snprintf(attempt->outcome.message, sizeof attempt->outcome.message, "%s", message ? message : "");
+        xpm_judge_as(&attempt->outcome, failure, message);
         return XPM_ATTEMPT_OVER;
 }
 
@@ -157,6 +155,8 @@ static void commit(const xpm_site *site, xpm_attempt *attempt, const xpm_job_usa
 {
         xpm_outcome *outcome = &attempt->outcome;
         xpm_error err = XPM_ERROR_NONE;
+        if (attempt->order->requeue && outcome->failure == XPM_FAILURE_PREEMPTED)
+                return; /* as if this host had died: it will be started again */
         xpm_job_status status = status_of(site, attempt);
         status.state = outcome->done ? XPM_JOB_DONE : XPM_JOB_ERROR;
         status.failure = outcome->failure;
@@ -227,8 +227,9 @@ static int see_holder(xpm_attempt *attempt, xpm_error *err)
 /* The scheduler starts what it was given, also when that has been given to somebody else meanwhile, or has ended. */
 static bool is_expected(const xpm_attempt *attempt, const xpm_job_past *past)
 {
-        const char *nonce = attempt->order->nonce;
-        return !nonce || (past->state == XPM_JOB_SCHEDULED && strcmp(past->nonce, nonce) == 0);
+        const xpm_order *order = attempt->order;
+        bool open = past->state == XPM_JOB_SCHEDULED || (order->requeue && past->state == XPM_JOB_RUNNING);
+        return !order->nonce || (open && strcmp(past->nonce, order->nonce) == 0);
 }
 
 /* Another attempt in a directory that was there: 1 when there is nothing to run. */
@@ -326,8 +327,9 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         child.cwd_fd = spec->cwd ? -1 : attempt->dir.dir;
         child.stdio[1] = attempt->logs[0];
         child.stdio[2] = attempt->logs[1];
-        child.keep_fd = attempt->dir.lock;
-        child.keep_as = XPM_LOCK_FD;
+        child.keep[0] = (xpm_kept){attempt->dir.lock, XPM_LOCK_FD};
+        if (attempt->seat)
+                child.keep[1] = (xpm_kept){attempt->seat->stock, XPM_STOCK_FD};
         child.session = true;
         if (attempt->seat && attempt->seat->this_system && !attempt->on_seat) {
                 child.cpus = attempt->seat->cpus.words;
@@ -382,10 +384,9 @@ static int open_and_lock(const xpm_site *site, xpm_attempt *attempt, xpm_error *
 /* All that the directory has when the command starts: 0, or 1 when there is nothing to run, or an error. */
 static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_error *err)
 {
-        const char *given = attempt->order->nonce;
-        int rc = given ? 0 : draw_nonce(attempt->nonce, err);
-        if (given)
-                snprintf(attempt->nonce, sizeof attempt->nonce, "%s", given);
+        int rc = attempt->order->nonce ? 0 : draw_nonce(attempt->nonce, err);
+        if (attempt->order->nonce)
+                snprintf(attempt->nonce, sizeof attempt->nonce, "%s", attempt->order->nonce);
         if (rc == 0)
                 rc = open_and_lock(site, attempt, err);
         if (rc == 0)
@@ -493,69 +494,6 @@ void xpm_attempt_announce(const xpm_site *site, xpm_attempt *attempt)
         xpm_jobdir_announce(&attempt->dir, &status, NULL);
 }
 
-static void judge_outputs(xpm_attempt *attempt)
-{
-        const xpm_jobspec *spec = &attempt->order->spec;
-        for (size_t i = 0; i < spec->output_count; i++) {
-                struct stat st;
-                if (fstatat(attempt->dir.dir, spec->outputs[i], &st, 0) == 0)
-                        continue;
-                attempt->outcome.done = false;
-                attempt->outcome.failure = XPM_FAILURE_OUTPUT;
-                snprintf(attempt->outcome.message, sizeof attempt->outcome.message,
-                         "the command succeeded, but its output '%s' is missing", spec->outputs[i]);
-                return;
-        }
-}
-
-static void judge(xpm_attempt *attempt, int status)
-{
-        xpm_outcome *outcome = &attempt->outcome;
-        if (WIFEXITED(status)) {
-                outcome->code = WEXITSTATUS(status);
-                outcome->done = outcome->code == 0;
-                if (!outcome->done)
-                        snprintf(outcome->message, sizeof outcome->message, "exit status %d", outcome->code);
-        } else {
-                int number = WTERMSIG(status);
-                const char *name = sigabbrev_np(number);
-                snprintf(outcome->message, sizeof outcome->message, "killed by signal %d (SIG%s)", number,
-                         name ? name : "?");
-        }
-        /* Who was told to end has not finished, whatever he says. */
-        outcome->done = outcome->done && !attempt->asked;
-        if (attempt->why[0] || attempt->asked == XPM_FAILURE_LOST)
-                snprintf(outcome->message, sizeof outcome->message, "%s",
-                         attempt->why[0] ? attempt->why : "the guardian of its worker was killed");
-        if (outcome->done)
-                judge_outputs(attempt);
-        else
-                outcome->failure = attempt->asked ? attempt->asked : XPM_FAILURE_FAILED;
-        xpm_error words = XPM_ERROR_NONE;
-        if (outcome->code == XPM_SCRIPT_MISSING && !attempt->asked &&
-            xpm_script_says_missing(&attempt->order->spec, attempt->dir.dir, &words))
-                over(attempt, XPM_FAILURE_LAUNCH, words.message);
-}
-
-/* More memory than it asked for is never a success, whether or not somebody saw it in time. */
-static void judge_memory(xpm_attempt *attempt, int64_t max_rss)
-{
-        xpm_outcome *outcome = &attempt->outcome;
-        uint64_t limit = xpm_attempt_memory(attempt);
-        bool stopped = xpm_cgroup_ran_out(&attempt->group);
-        if (limit == 0 || ((uint64_t)max_rss <= limit && !stopped) || outcome->failure == XPM_FAILURE_MEMORY)
-                return;
-        outcome->done = false;
-        outcome->failure = XPM_FAILURE_MEMORY;
-        if (stopped)
-                snprintf(outcome->message, sizeof outcome->message,
-                         "the kernel stopped it: it wanted more than the %" PRIu64 " MiB of memory that it asked for",
-                         limit >> 20);
-        else
-                snprintf(outcome->message, sizeof outcome->message,
-                         "it used %" PRId64 " MiB of memory, and asked for %" PRIu64, max_rss >> 20, limit >> 20);
-}
-
 /* Somebody else runs it, or has run it: what we saw counts for nothing, and its tokens are his. */
 static void yield_to_other(xpm_attempt *attempt)
 {
@@ -584,8 +522,7 @@ void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, 
         attempt->outcome.wall = (double)((monotonic() - attempt->begun) / 1000) / 1e6;
         xpm_job_usage used = {seconds(usage->ru_utime), seconds(usage->ru_stime), attempt->outcome.wall,
                               (int64_t)usage->ru_maxrss * 1024};
-        judge(attempt, status);
-        judge_memory(attempt, used.max_rss);
+        xpm_judge(attempt, status, used.max_rss);
         if (!attempt->outcome.done)
                 end_rest(site, attempt);
         attempt->child.pid = -1;

@@ -19,8 +19,9 @@
 #include "workspace/heartbeat.h"
 #include "workspace/jobdir.h"
 
-/* Where the command inherits the descriptor of SCRIPT.lock. */
-enum { XPM_LOCK_FD = 63 };
+/* Where the command inherits the descriptors of SCRIPT.lock and of the stock (stock.h), which hold what is the job's
+ * when it outlives its worker and its guardian. */
+enum { XPM_LOCK_FD = 63, XPM_STOCK_FD = 62 };
 
 /* What all attempts of a worker share. */
 typedef struct xpm_site {

@@ -18,6 +18,31 @@ static bool covers(const xpm_amount *have, const xpm_amount *need)
         return have->cores >= need->cores && have->gpus >= need->gpus && have->memory >= need->memory;
 }
 
+static void add(xpm_amount *to, const xpm_amount *amount)
+{
+        to->cores += amount->cores;
+        to->gpus += amount->gpus;
+        to->memory += amount->memory;
+}
+
+static xpm_amount beyond(const xpm_amount *have, const xpm_amount *need)
+{
+        return (xpm_amount){have->cores - need->cores, have->gpus - need->gpus, have->memory - need->memory};
+}
+
+/* What is left over when those have ended who did not pass by; nothing when that is not enough. Jobs that share a core
+ * have one each: together they do not have more than there are. */
+static xpm_amount left_at_last(const xpm_amount *need, const xpm_amount *free, const xpm_tenant *tenants, size_t count,
+                               size_t cores)
+{
+        xpm_amount have = *free;
+        for (size_t i = 0; i < count; i++)
+                if (!tenants[i].passer)
+                        add(&have, &tenants[i].amount);
+        have.cores = have.cores < cores ? have.cores : cores;
+        return covers(&have, need) ? beyond(&have, need) : (xpm_amount){0};
+}
+
 xpm_reservation xpm_reserve(const xpm_amount *need, const xpm_amount *free, xpm_tenant *tenants, size_t count,
                             size_t passed, size_t cores)
 {
@@ -29,25 +54,23 @@ xpm_reservation xpm_reserve(const xpm_amount *need, const xpm_amount *free, xpm_
         while (!covers(&have, need) && next < count && tenants[next].ends < INT64_MAX) {
                 at = tenants[next].ends;
                 /* Those that end at one time end together. */
-                for (; next < count && tenants[next].ends == at; next++) {
-                        have.cores += tenants[next].amount.cores;
-                        have.gpus += tenants[next].amount.gpus;
-                        have.memory += tenants[next].amount.memory;
-                }
+                for (; next < count && tenants[next].ends == at; next++)
+                        add(&have, &tenants[next].amount);
         }
-        /* Covered already, and still without a place: the kinds of devices are the matter, of which no numbers tell. */
-        if (at == INT64_MIN || !covers(&have, need))
-                return reservation;
-        reservation.at = at;
-        reservation.spare = (xpm_amount){have.cores - need->cores, have.gpus - need->gpus, have.memory - need->memory};
+        if (!covers(&have, need)) {
+                reservation.spare = left_at_last(need, free, tenants, count, cores);
+        } else if (at > INT64_MIN) {
+                reservation.at = at;
+                reservation.spare = beyond(&have, need);
+        } /* else the kinds of devices are the matter, of which no numbers tell */
         return reservation;
 }
 
 bool xpm_may_pass(const xpm_reservation *reservation, const xpm_amount *amount, int64_t now, int64_t duration)
 {
+        if (covers(&reservation->spare, amount))
+                return true;
         if (reservation->at == INT64_MAX)
                 return amount->cores <= reservation->patience;
-        if (duration > 0 && duration <= INT64_MAX - now && now + duration <= reservation->at)
-                return true;
-        return covers(&reservation->spare, amount);
+        return duration > 0 && duration <= INT64_MAX - now && now + duration <= reservation->at;
 }

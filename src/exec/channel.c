@@ -45,8 +45,7 @@ static int start(const xpm_core *core, int slots, int fd, xpm_child *child, xpm_
         spawn.argv = argv;
         spawn.stdio[1] = STDERR_FILENO;
         spawn.stdio[2] = STDERR_FILENO;
-        spawn.keep_fd = fd;
-        spawn.keep_as = WORKER_FD;
+        spawn.keep[0] = (xpm_kept){fd, WORKER_FD};
         /* A session of its own: what a terminal sends to the engine's group is not the worker's business. */
         spawn.session = true;
         return xpm_spawn_start(&spawn, child, NULL, err);

@@ -12,7 +12,7 @@
 #include "base/text.h"
 
 /* Room for what every job gets beyond the base. */
-enum { OWN = 20 };
+enum { OWN = 24 };
 
 bool xpm_environ_is_scrubbed(const char *variable)
 {
@@ -39,6 +39,7 @@ bool xpm_environ_is_scrubbed(const char *variable)
                 "SLURM_TASK_PID=",
                 "SLURM_DISTRIBUTION=",
                 "XPM_WORKER=",
+                "XPM_ENGINE=",
                 "XPM_JOB_DIR=",
                 "XPM_PARAMS=",
                 "XPM_JOB_ID=",
@@ -202,6 +203,10 @@ static void add_seat(variables *vars, const xpm_jobspec *spec, const xpm_seat *s
                 set(vars, "CUDA_VISIBLE_DEVICES", seat->cuda);
         if (seat->rocm)
                 set(vars, "ROCR_VISIBLE_DEVICES", seat->rocm);
+        if (seat->level_zero) { /* whole devices are what the numbers of the mask have to mean */
+                set(vars, "ZE_AFFINITY_MASK", seat->level_zero);
+                set(vars, "ZE_FLAT_DEVICE_HIERARCHY", "COMPOSITE");
+        }
 }
 
 static void add_own(variables *vars, const xpm_jobspec *spec, const xpm_environ_attempt *attempt)

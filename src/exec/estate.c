@@ -176,7 +176,7 @@ static void reserve(xpm_estate *estate, xpm_pass *pass, const xpm_amount *need)
 {
         size_t tenants = 0;
         for (const xpm_lot *lot = estate->lots.next; lot != &estate->lots && tenants < estate->at_once; lot = lot->next)
-                estate->tenants[tenants++] = (xpm_tenant){lot->amount, lot->ends};
+                estate->tenants[tenants++] = (xpm_tenant){lot->amount, lot->ends, lot->passed_by == pass->passed};
         const xpm_amount amount = count(&estate->left);
         pass->reservation = xpm_reserve(need, &amount, estate->tenants, tenants, *pass->passed, estate->cores);
 }
@@ -210,6 +210,7 @@ bool xpm_estate_take(xpm_estate *estate, xpm_pass *pass, const xpm_need *need, s
                 }
                 return false;
         }
+        lot->passed_by = pass->blocked ? pass->passed : NULL;
         if (pass->blocked)
                 *pass->passed += amount.cores;
         lot->amount = amount;
@@ -260,5 +261,6 @@ int xpm_estate_seat(const xpm_estate *estate, const xpm_lot *lot, xpm_arena *are
 {
         int rc = xpm_seat_describe(seat, estate->topology, estate->placement, &lot->portion, arena, err);
         seat->shared = lot->shared;
+        seat->stock = xpm_stock_descriptor(estate->stock);
         return rc;
 }

@@ -32,8 +32,9 @@ void xpm_estate_close(xpm_estate *estate);
 typedef struct xpm_lot {
         xpm_portion portion;
         xpm_amount amount;
-        int64_t ends; /* CLOCK_MONOTONIC milliseconds, INT64_MAX: not known */
-        bool shared;  /* its core is for others, too */
+        int64_t ends;            /* CLOCK_MONOTONIC milliseconds, INT64_MAX: not known */
+        bool shared;             /* its core is for others, too */
+        const size_t *passed_by; /* PASSED of the job that it went by, which may be over; NULL: of none */
         struct xpm_lot *next, *previous;
 } xpm_lot;
 

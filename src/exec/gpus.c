@@ -72,7 +72,12 @@ static const struct flavour flavours[] = {
         {"OpenCL", XPM_GPU_ANY, NULL, {"OpenCLGlobalMemorySize"}, "GPUModel"},
 };
 
-enum { FLAVOURS = sizeof flavours / sizeof *flavours, IS_CUDA = 0, IS_OPENCL = FLAVOURS - 1 };
+enum {
+        FLAVOURS = sizeof flavours / sizeof *flavours,
+        IS_CUDA = 0,
+        IS_LEVEL_ZERO = FLAVOURS - 2,
+        IS_OPENCL = FLAVOURS - 1
+};
 
 /* The place of the flavour of DEVICE; FLAVOURS for what is no accelerator: a display, a processor with OpenCL. */
 static size_t flavour_of(hwloc_obj_t device)
@@ -159,8 +164,10 @@ static void add(xpm_found_gpus *found, hwloc_topology_t hw, hwloc_obj_t device, 
         gpu->numa = numa_of(hw, device);
         if (at == IS_CUDA)
                 item->seen = number_of(device->name);
-        else if (at != IS_OPENCL || gpu->kind == XPM_GPU_ANY)
+        else if (at != IS_OPENCL || (gpu->kind == XPM_GPU_ANY && !gpu->level_zero))
                 item->number = number_of(device->name);
+        if (at == IS_LEVEL_ZERO)
+                gpu->level_zero = item->number >= 0;
 }
 
 static bool is_named(const xpm_found_gpu *item, const char *word, size_t length)
@@ -238,6 +245,10 @@ static void restrict_visible(xpm_found_gpus *found)
                 keep(found, XPM_GPU_CUDA, cuda, guess);
         if (rocm)
                 keep(found, XPM_GPU_ROCM, rocm, guess && !cuda);
+        /* Level Zero may count anew what a mask leaves: then that stands for jobs as it is. */
+        const char *mask = getenv("ZE_AFFINITY_MASK");
+        for (size_t i = 0; mask && *mask && i < found->count; i++)
+                found->items[i].gpu.level_zero = false;
         size_t kept = 0;
         for (size_t i = 0; i < found->count; i++)
                 if (found->items[i].kept)
@@ -292,8 +303,10 @@ int xpm_gpus_find(hwloc_topology_t hw, const xpm_gpu_place *place, xpm_arena *ar
         xpm_host_gpu *gpus = xpm_arena_calloc(arena, found->count + 1, sizeof *gpus);
         if (finish(found, hw) != 0 || !gpus)
                 return xpm_fail_memory(err);
-        for (size_t i = 0; i < found->count; i++)
+        for (size_t i = 0; i < found->count; i++) {
                 gpus[i] = found->items[i].gpu;
+                gpus[i].level_zero &= gpus[i].kind == XPM_GPU_ANY;
+        }
         *out = gpus;
         *count = found->count;
         return 0;

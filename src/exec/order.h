@@ -16,6 +16,7 @@ typedef struct xpm_order {
         bool again;        /* run although it is done */
         bool by_hand;      /* from its run file: no engine took its tokens */
         const char *nonce; /* of the attempt that a scheduler was given, which alone may begin; NULL: a new one */
+        bool requeue;      /* the scheduler starts it again when it was interrupted */
         int64_t submitted; /* microseconds since the epoch */
         xpm_jobspec spec;
         const char *params, *script; /* contents to write; NULL: they are there */

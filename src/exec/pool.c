@@ -280,6 +280,8 @@ int xpm_pool_create(uv_loop_t *loop, const xpm_site *site, const xpm_pool_option
         xpm_pool *pool = malloc(sizeof *pool);
         pthread_t *threads = calloc(slots, sizeof *threads);
         if (!pool || !threads) {
+                if (options->stock >= 0)
+                        close(options->stock);
                 free(pool);
                 free(threads);
                 return xpm_fail_memory(err);

@@ -5,6 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* In a mask of Level Zero: words that name no device are passed over. */
+#define NO_DEVICE "9999"
+
 /* `0-3,8`, as the kernel writes lists of processors. */
 static void put_list(xpm_text *text, const xpm_bits *numbers)
 {
@@ -45,6 +48,23 @@ static void put_devices(xpm_text *text, const xpm_topology *topology, const xpm_
         }
 }
 
+/* Those that ZE_AFFINITY_MASK names. Tells whether the host has some. */
+static bool put_mask(xpm_text *text, const xpm_topology *topology, const xpm_bits *gpus)
+{
+        const char *comma = "";
+        bool any = false;
+        for (size_t i = 0; i < topology->gpu_count; i++) {
+                any |= topology->gpus[i].level_zero;
+                if (!topology->gpus[i].level_zero || !xpm_bits_has(gpus, (unsigned)i))
+                        continue;
+                xpm_text_printf(text, "%s%s", comma, topology->gpus[i].visible);
+                comma = ",";
+        }
+        if (any && !*comma)
+                xpm_text_puts(text, NO_DEVICE);
+        return any;
+}
+
 static bool has_kind(const xpm_topology *topology, enum xpm_gpu_kind kind)
 {
         for (size_t i = 0; i < topology->gpu_count; i++)
@@ -68,6 +88,7 @@ int xpm_seat_describe(xpm_seat *seat, const xpm_topology *topology, const xpm_pl
         bool failed = false;
         *seat = (xpm_seat){.portion = *portion,
                            .cores = xpm_bits_count(&portion->cores),
+                           .stock = -1,
                            .this_system = topology->this_system && !topology->counted,
                            .bind_memory = topology->this_system && !topology->counted && topology->numa_count > 1};
         for (int core = -1; (core = xpm_bits_next(&portion->cores, core)) >= 0;) {
@@ -98,6 +119,8 @@ int xpm_seat_describe(xpm_seat *seat, const xpm_topology *topology, const xpm_pl
                 put_devices(&text, topology, &portion->gpus, XPM_GPU_ROCM);
                 seat->rocm = keep(arena, &text, &failed);
         }
+        if (put_mask(&text, topology, &portion->gpus))
+                seat->level_zero = keep(arena, &text, &failed);
         xpm_text_release(&text);
         return failed ? xpm_fail_memory(err) : 0;
 }

@@ -16,10 +16,13 @@ typedef struct xpm_seat {
         bool bind_memory;                  /* there are nodes to choose from */
         xpm_bits cpus;                     /* hardware threads by the operating system's numbers */
         xpm_bits nodes;                    /* NUMA nodes, likewise */
+        int stock;                         /* the descriptor that holds it for as long as somebody has it; -1: none */
         const char *cpuset;                /* the hardware threads as a list, `0-3,8` */
         const char *places;                /* a place for each core: OMP_PLACES */
         const char *cuda, *rocm, *devices; /* names of its devices of each vendor and of all, separated by commas; NULL:
                                               the host has none of them */
+        const char *level_zero;            /* likewise of those that ZE_AFFINITY_MASK names, with a number that names
+                                              none when it has none of them: an empty mask shows all */
 } xpm_seat;
 
 /* PORTION of the host of TOPOLOGY; strings are made in ARENA. XPM_ENOMEM. */

@@ -294,6 +294,11 @@ static void publish(xpm_stock *stock)
                         file_of(stock, kind) >= 0 ? (uint32_t)xpm_bits_count(&stock->have[kind]) : 0;
 }
 
+int xpm_stock_descriptor(const xpm_stock *stock)
+{
+        return stock->file;
+}
+
 const xpm_portion *xpm_stock_held(const xpm_stock *stock)
 {
         return &stock->held;

@@ -14,9 +14,10 @@
  *     it is started, or given up:     want(stock, NULL, NULL)
  *     there are no more jobs:         give what is idle
  *
- * Jobs do not inherit the locks. But cores shall be free only when what a killed worker orphaned is dead, so a worker
- * opens the file before it splits from its guardian (guardian.h), which keeps it open as long as it lives, and does
- * nothing else with it:
+ * Cores shall be free only when what a killed worker orphaned is dead. So a worker opens the file before it splits from
+ * its guardian (guardian.h), which keeps it open as long as it lives, and does nothing else with it; and its jobs
+ * inherit it, for the case that the guardian is killed, too: then all that the worker held stays taken until the last
+ * of them has ended. A worker that lives gives back what it likes, whoever has the file open.
  *
  *     file = xpm_stock_file(&note);
  *     rc = xpm_guardian_split(fd, &status, &err);
@@ -55,6 +56,8 @@ int xpm_stock_open_file(int file, const xpm_topology *topology, const char *labe
                         xpm_error *err);
 void xpm_stock_close(xpm_stock *stock); /* everything held is given back; NULL accepted */
 
+/* What holds it: who inherits this keeps it held when we die. -1: nothing is shared. */
+int xpm_stock_descriptor(const xpm_stock *stock);
 /* What we hold. */
 const xpm_portion *xpm_stock_held(const xpm_stock *stock);
 /* What nobody else holds: what we hold, and what could be claimed now, without what is free for others who wait. */
@@ -82,7 +85,7 @@ void xpm_stock_due(xpm_stock *stock, const xpm_portion *idle, xpm_portion *due);
 
 /* The holders, for `xpm resources`. */
 typedef struct xpm_holder {
-        pid_t pid; /* 0: a worker that died, whose guardian still ends what it left; no label */
+        pid_t pid; /* 0: a worker that died, of which something is left; no label */
         char label[64];
         xpm_portion portion;
         bool waits;

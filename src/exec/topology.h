@@ -39,6 +39,7 @@ typedef struct xpm_host_gpu {
         const char *name;       /* of the OS device: cuda0, rsmi1 */
         const char *model;      /* "": not known */
         const char *visible;    /* how *_VISIBLE_DEVICES names it: its UUID where known, else its number */
+        bool level_zero;        /* of no other kind, and VISIBLE is how ZE_AFFINITY_MASK names it */
         const char *pci;        /* 0000:03:00.0, "" */
         uint64_t memory;        /* bytes, 0: not known */
         int numa;               /* nearest NUMA node, -1: not known */

@@ -12,8 +12,8 @@
 
 /* Ask the worker of JOB, on whatever host, to end it: it looks for the request every second. XPM_EIO. */
 int xpm_act_kill(xpm_view *view, const xpm_view_job *job, xpm_error *err);
-/* 1 when JOB, which was asked to end, no longer runs, 0 while it does; it is asked again when an attempt that began
- * meanwhile has not heard. JOB is refreshed. */
+/* 1 when JOB, which was asked to end, neither runs nor waits for a scheduler, else 0; it is asked again when an attempt
+ * that began meanwhile has not heard. JOB is refreshed. */
 int xpm_act_has_ended(xpm_view *view, xpm_view_job *job, xpm_error *err);
 
 /* 1 when JOB has a directory in the workspace, or a link in its place. */

@@ -53,6 +53,8 @@ int xpm_act_has_ended(xpm_view *view, xpm_view_job *job, xpm_error *err)
         int rc = xpm_view_refresh(view, job, err);
         if (rc != 0)
                 return rc;
+        if (job->state == XPM_JOB_SCHEDULED)
+                return 0;
         if (job->state != XPM_JOB_RUNNING)
                 return 1;
         if (fstatat(view->workspace->dir, file, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)

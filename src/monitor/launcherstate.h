@@ -15,6 +15,8 @@ struct xpm_launcher_view {
         xpm_host host;
         xpm_candidates candidates;
         xpm_text heard; /* warnings of launchers, a line each */
+        xpm_text told;  /* what else they said */
+        void *user;     /* of whoever takes the events of what launchers have (jobcancel.c) */
 };
 
 static inline const xpm_candidate *xpm_launcher_view_candidate(const xpm_launcher_view *view, size_t rank)

@@ -2,6 +2,7 @@
  * let them check what a job asks for. */
 #include "monitor/launcherview.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,7 @@ static void on_event(const xpm_core *core, const xpm_launch_event *event)
 static void on_log(const xpm_core *core, int level, const char *line)
 {
         xpm_launcher_view *view = core->data;
-        if (level <= XPM_LOG_WARNING)
-                xpm_text_printf(&view->heard, "%s\n", line);
+        xpm_text_printf(level <= XPM_LOG_WARNING ? &view->heard : &view->told, "%s\n", line);
 }
 
 /* Nobody counts them here. */
@@ -45,7 +45,8 @@ static int lend(xpm_launcher_view *view, xpm_error *err)
 {
         char *dir = xpm_executable_dir();
         if (!dir)
-                return xpm_fail_errno(err, "cannot find the directory of this program");
+                return errno == ENOMEM ? xpm_fail_memory(err)
+                                       : xpm_fail_errno(err, "cannot find the directory of this program");
         view->executable = xpm_path_join(dir, "xpm");
         free(dir);
         if (!view->executable)
@@ -97,6 +98,7 @@ void xpm_launcher_view_close(xpm_launcher_view *view)
         xpm_launcher_file_destroy(view->file);
         xpm_arena_destroy(view->arena);
         xpm_text_release(&view->heard);
+        xpm_text_release(&view->told);
         free(view->executable);
         free(view->path);
         free(view);
@@ -247,6 +249,7 @@ int xpm_launcher_view_check(xpm_launcher_view *view, size_t rank, const char **t
         size_t cores;
         int rc = 0;
         xpm_text_clear(&view->heard);
+        xpm_text_clear(&view->told);
         if (xpm_candidates_open(&view->candidates, view->candidates.order[rank], &own) == XPM_ENOMEM)
                 return xpm_fail_memory(err);
         /* One that runs jobs elsewhere is asked whether it is there. */
@@ -264,4 +267,9 @@ int xpm_launcher_view_check(xpm_launcher_view *view, size_t rank, const char **t
         *warnings = xpm_arena_strdup(view->arena, xpm_text_string(&view->heard));
         bool whole = *warnings && (*trouble || !own.code) && !view->heard.failed;
         return rc != 0 || whole ? rc : xpm_fail_memory(err);
+}
+
+const char *xpm_launcher_view_told(const xpm_launcher_view *view)
+{
+        return xpm_text_string(&view->told);
 }

@@ -55,6 +55,9 @@ int xpm_launcher_view_offer(xpm_launcher_view *view, size_t rank, xpm_launcher_o
 int xpm_launcher_view_check(xpm_launcher_view *view, size_t rank, const char **trouble, const char **warnings,
                             xpm_error *err);
 
+/* What the launcher that was checked last told of what it found, lines; valid until the next check. */
+const char *xpm_launcher_view_told(const xpm_launcher_view *view);
+
 typedef struct xpm_launcher_answer {
         size_t rank;
         const char

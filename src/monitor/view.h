@@ -56,6 +56,7 @@ typedef struct xpm_view_run {
         enum xpm_run_status status;
         const char *host, *started, *ended, *title; /* or NULL; times as they are written */
         size_t total, counts[XPM_VIEW_STATES];      /* of jobs, by state */
+        size_t requests;                            /* made to schedulers, as far as the run has told */
 } xpm_view_run;
 
 typedef struct xpm_view_experiment {
@@ -104,7 +105,7 @@ typedef struct xpm_view_job {
         size_t order;             /* in which they were read, which tells apart those of one instant */
         enum xpm_job_state state;
         enum xpm_failure failure; /* of ERROR; LOST of UNSCHEDULED: its process died */
-        bool removed;             /* UNSCHEDULED: a run recorded its end, its directory tells of none (xpm_view_find) */
+        bool removed;             /* UNSCHEDULED: a run recorded its end, its directory tells of none */
 } xpm_view_job;
 
 typedef struct xpm_view_jobs {

@@ -332,6 +332,12 @@ int xpm_run_set_state(xpm_run *run, size_t slot, enum xpm_job_state state, enum 
         return begun ? xpm_run_want_link(run, slot, err) : 0;
 }
 
+/* No reason to write a status: they are many while nothing else changes. */
+void xpm_run_set_requests(xpm_run *run, size_t requests)
+{
+        run->requests = requests;
+}
+
 static int tick_events(xpm_run *run, int64_t now, xpm_error *err)
 {
         if (run->events.length == 0)

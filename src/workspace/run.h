@@ -50,6 +50,9 @@ int xpm_run_flush(xpm_run *run, xpm_error *err);
 /* A job's state changed: appended to events/ (buffered until tick) and kept for status.json. */
 int xpm_run_set_state(xpm_run *run, size_t slot, enum xpm_job_state state, enum xpm_failure failure, xpm_error *err);
 
+/* So many requests were made to schedulers, kept with the next status.json and with the last. */
+void xpm_run_set_requests(xpm_run *run, size_t requests);
+
 /* The directory of the job in SLOT was removed: RUN/jobs has no link to it, nor gets one. XPM_EIO. */
 int xpm_run_forget_link(xpm_run *run, size_t slot, xpm_error *err);
 

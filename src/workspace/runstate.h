@@ -37,6 +37,7 @@ struct xpm_run {
 
         xpm_run_entry *entries;
         size_t count, capacity, counts[XPM_RUN_STATES];
+        size_t requests; /* made to schedulers */
         xpm_run_task *tasks;
         size_t task_count, task_capacity;
         xpm_map task_index; /* id → index + 1 */

@@ -67,6 +67,8 @@ void xpm_run_status_json(const xpm_run *run, const char *status, bool cancelled,
         put_string(text, "description", run->info.description);
         put_string(text, "paper", run->info.paper);
         put_counts(run, text);
+        xpm_json_key(text, "requests");
+        xpm_json_int(text, (int64_t)run->requests);
         xpm_text_puts(text, ", \"services\": {}, \"actions\": {}, \"run_tags\": []");
         put_time(text, "last_updated", xpm_time_now());
         put_states(run, text);

@@ -1,9 +1,11 @@
 """Jobs have cores and devices for themselves, are bound to them, and say so."""
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 import xpmtest
@@ -20,6 +22,20 @@ time.sleep(float(sys.argv[2]))
 for cpu in mine:
     os.rmdir(f"{sys.argv[1]}/{cpu}")
 print(",".join(map(str, mine)))
+"""
+
+# The first one stays until somebody opens `end`; it fails where another one is at the same time.
+STAYS = """\
+import os, sys
+here, number = sys.argv[1:]
+os.mkdir(f"{here}/place")
+if number == "1":
+    worker = os.getppid()
+    guardian = open(f"/proc/{worker}/stat").read().rsplit(")", 1)[1].split()[1]
+    with open(f"{here}/begun", "w") as begun:
+        print(os.getpid(), worker, guardian, file=begun)
+    open(f"{here}/end").close()
+os.rmdir(f"{here}/place")
 """
 
 PLAN = """\
@@ -84,6 +100,57 @@ class Places(xpmtest.Case):
             self.assertIn("24 done", out)
         self.assertEqual(list((self.here / "places").iterdir()), [])
 
+    def holders(self):
+        return json.loads(self.command(xpmtest.XPM, "resources", "--json").out)["holders"]
+
+    def wait_until(self, holds):
+        end = time.monotonic() + xpmtest.PATIENCE
+        while not holds():
+            self.assertLess(time.monotonic(), end)
+
+    def test_what_an_orphan_runs_on_is_not_given_to_another_engine(self):
+        """Engine, guardian and worker are killed at once, and the job lives on."""
+        os.mkfifo(self.here / "begun")
+        os.mkfifo(self.here / "end")
+        self.write("stays.py", STAYS)
+        for name, number in (("one", 1), ("two", 2)):
+            self.write(f"{name}.yaml", f"""\
+id: {name}
+tasks:
+  t:
+    params: {{n: int}}
+    requirements: "cpu(cores={len(CORES)})"
+    command: [{sys.executable}, {self.here}/stays.py, {self.here}, '{{{{n}}}}']
+plan:
+  t: {{task: t, params: {{n: {number}}}}}
+""")
+        engines = [self.start_quietly("one")]
+        with open(self.here / "begun") as begun:
+            job, worker, guardian = map(int, begun.read().split())
+        try:
+            dying = [engines[0].pid, guardian, worker]
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in dying:
+                    os.kill(pid, number)
+            engines[0].wait()
+            self.wait_until(lambda: [one["pid"] for one in self.holders()] == [None])
+            engines.append(self.start_quietly("two"))
+            self.wait_until(lambda: any(one["waits"] for one in self.holders()) or engines[1].poll() is not None)
+            self.assertIsNone(engines[1].poll())
+            with open(self.here / "end", "w"):
+                pass
+            self.assertEqual(engines[1].wait(xpmtest.PATIENCE), 0)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(job, signal.SIGKILL)
+            for engine in engines:
+                engine.kill()
+                engine.wait()
+
+    def start_quietly(self, name):
+        return subprocess.Popen([xpmtest.XPM, "run-experiment", "--workdir", self.here / f"ws-{name}", f"{name}.yaml"],
+                                cwd=self.here, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def test_a_wide_job_has_the_host_for_itself(self):
         self.claim_plan("e", 4, sorted({1, len(CORES)}, reverse=True))
         self.run_plan("-j", len(CORES))
@@ -112,17 +179,18 @@ plan:
         self.assertEqual((self.jobs("own")[0] / "own.out").read_text(), "7\n")
 
     def test_a_job_sees_its_own_devices_and_no_others(self):
-        self.env.update(HWLOC_XMLFILE=str(NODE), HWLOC_THISSYSTEM="0", CUDA_VISIBLE_DEVICES="9", ROCR_VISIBLE_DEVICES="9")
+        self.env.update(HWLOC_XMLFILE=str(NODE), HWLOC_THISSYSTEM="0", CUDA_VISIBLE_DEVICES="9", ROCR_VISIBLE_DEVICES="9",
+                        ZE_AFFINITY_MASK="9", ZE_FLAT_DEVICE_HIERARCHY="FLAT")
         self.write("e.yaml", """\
 id: e
 tasks:
   two:
     params: {n: int}
     requirements: gpu()*2
-    command: 'echo "$CUDA_VISIBLE_DEVICES;$ROCR_VISIBLE_DEVICES;$XPM_GPUS"'
+    command: 'echo "$CUDA_VISIBLE_DEVICES;$ROCR_VISIBLE_DEVICES;$XPM_GPUS;$ZE_AFFINITY_MASK;$ZE_FLAT_DEVICE_HIERARCHY"'
   none:
     params: {n: int}
-    command: 'echo "$CUDA_VISIBLE_DEVICES;$ROCR_VISIBLE_DEVICES;$XPM_GPUS"'
+    command: 'echo "$CUDA_VISIBLE_DEVICES;$ROCR_VISIBLE_DEVICES;$XPM_GPUS;$ZE_AFFINITY_MASK;$ZE_FLAT_DEVICE_HIERARCHY"'
 plan:
   two: {task: two, params: {n: 1}}
   none: {task: none, params: {n: 1}}
@@ -131,14 +199,16 @@ plan:
         kinds = {gpu["kind"] for gpu in shown}
         self.run_plan()
         job = self.jobs("two")[0]
-        cuda, rocm, count = (job / "two.out").read_text().strip().split(";")
+        cuda, rocm, count, mask, hierarchy = (job / "two.out").read_text().strip().split(";")
         self.assertEqual(count, "2")
         devices = self.status(job)["resources"]["devices"].split(",")
         self.assertEqual(len(set(devices)), 2)
+        self.assertEqual((mask.split(","), hierarchy), (devices, "COMPOSITE"))
         for word, kind in ((cuda, "cuda"), (rocm, "rocm")):
             if kind in kinds:
                 self.assertNotIn("9", word.split(","))
-        cuda, rocm, count = (self.jobs("none")[0] / "none.out").read_text().strip().split(";")
+        cuda, rocm, count, mask, _ = (self.jobs("none")[0] / "none.out").read_text().strip().split(";")
+        self.assertEqual(mask, "9999")
         self.assertEqual((cuda if "cuda" in kinds else "", rocm if "rocm" in kinds else "", count), ("", "", "0"))
 
     def test_what_fits_nowhere_fails_before_anything_runs(self):

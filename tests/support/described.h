@@ -11,10 +11,10 @@
 /* What surrounds the test says nothing of its hosts. */
 static inline void described_forget(void)
 {
-        static const char *const names[] = {"HWLOC_XMLFILE",      "HWLOC_SYNTHETIC",     "HWLOC_THISSYSTEM",
-                                            "HWLOC_FSROOT",       "SLURM_JOB_ID",        "SLURM_MEM_PER_NODE",
-                                            "SLURM_MEM_PER_CPU",  "SLURM_STEP_GPUS",     "CUDA_VISIBLE_DEVICES",
-                                            "SLURM_CPUS_ON_NODE", "ROCR_VISIBLE_DEVICES"};
+        static const char *const names[] = {"HWLOC_XMLFILE",     "HWLOC_SYNTHETIC",    "HWLOC_THISSYSTEM",
+                                            "HWLOC_FSROOT",      "SLURM_JOB_ID",       "SLURM_MEM_PER_NODE",
+                                            "SLURM_MEM_PER_CPU", "SLURM_STEP_GPUS",    "CUDA_VISIBLE_DEVICES",
+                                            "ZE_AFFINITY_MASK",  "SLURM_CPUS_ON_NODE", "ROCR_VISIBLE_DEVICES"};
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
                 unsetenv(names[i]);
 }

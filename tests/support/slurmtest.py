@@ -68,11 +68,14 @@ def find(name):
     return shutil.which(name, path=path)
 
 
+def missing():
+    return [name for name in PROGRAMS if not find(name)]
+
+
 def demand():
     """These tests are never skipped: what is not installed is an error."""
-    missing = [name for name in PROGRAMS if not find(name)]
-    if missing:
-        raise RuntimeError(f"no {', '.join(missing)}: install the packages that bootstrap.sh names")
+    if missing():
+        raise RuntimeError(f"no {', '.join(missing())}: install the packages that bootstrap.sh names")
 
 
 def free_ports(count):
@@ -203,6 +206,11 @@ class Cluster:
 
     def live(self):
         return [one for one in self.jobs() if one[1] in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED")]
+
+    def drain(self):
+        """Nothing stays in the queue."""
+        self.run("scancel", "--user", str(os.getuid()))
+        self.wait_for("an empty queue", lambda: not self.live())
 
     def stop(self):
         # Steps outlive their slurmd: jobs first.

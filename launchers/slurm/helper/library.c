@@ -15,6 +15,7 @@
 #include "fields.h"
 #include "jobenvironment.h"
 #include "slurmcommands.h"
+#include "targets.h"
 
 extern char **environ;
 extern const char *slurm_job_state_string(uint32_t state);
@@ -214,40 +215,13 @@ json_t *library_list(const json_t *request)
 
 /* Cancelling. */
 
-/* ID, or all elements of one array that stand side by side in JOBS from *AT on, as `123_[4,7]`; *AT is moved past them.
- * The caller frees. */
-static char *next_target(const json_t *jobs, size_t *at)
-{
-        char *text = NULL;
-        size_t length = 0;
-        const char *id = json_string_value(json_array_get(jobs, (*at)++));
-        const char *bar = id ? strchr(id, '_') : NULL;
-        if (!bar)
-                return id ? strdup(id) : NULL;
-        FILE *stream = open_memstream(&text, &length);
-        if (!stream)
-                return NULL;
-        fprintf(stream, "%.*s_[%s", (int)(bar - id), id, bar + 1);
-        for (const char *next; (next = json_string_value(json_array_get(jobs, *at))); ++*at) {
-                if (strncmp(next, id, (size_t)(bar + 1 - id)) != 0)
-                        break;
-                fprintf(stream, ",%s", next + (bar + 1 - id));
-        }
-        fputc(']', stream);
-        if (fclose(stream) != 0) {
-                free(text);
-                return NULL;
-        }
-        return text;
-}
-
 json_t *library_cancel(const json_t *request)
 {
         const json_t *jobs = json_object_get(request, "jobs");
         int requests = 0;
         json_t *answer = NULL;
         for (size_t at = 0; at < json_array_size(jobs);) {
-                char *target = next_target(jobs, &at);
+                char *target = targets_next(jobs, &at);
                 if (!target)
                         continue;
                 /* SIGKILL ends the job: its processes, the batch script's too, get SIGTERM, and after KillWait SIGKILL.
@@ -290,8 +264,14 @@ json_t *library_partitions(const json_t *request)
         for (uint32_t i = 0; i < all->record_count; i++)
                 json_array_append_new(list, describe_partition(&all->partition_array[i]));
         slurm_free_partition_info_msg(all);
-        json_int_t largest = know_site(&requests) ? site.conf->max_array_sz : 0;
-        return json_pack("{s:o, s:I, s:i}", "partitions", list, "array", largest, "requests", requests);
+        json_t *answer = know_site(&requests)
+                                 ? json_pack("{s:I, s:I, s:s}", "array", (json_int_t)site.conf->max_array_sz, "jobs",
+                                             (json_int_t)site.conf->max_job_cnt, "version",
+                                             site.conf->version ? site.conf->version : "")
+                                 : json_object();
+        json_object_set_new(answer, "partitions", list);
+        json_object_set_new(answer, "requests", json_integer(requests));
+        return answer;
 }
 
 /* Takes KIND; of those that are alike one is enough. */

@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "base/spawn.h"
+#include "targets.h"
 
 extern char **environ;
 
-enum { LIMIT = 256 << 20, WORDS = 4096 };
+/* MANY: targets of one scancel. */
+enum { LIMIT = 256 << 20, WORDS = 4096, MANY = 100 };
 
 typedef struct words {
         const char *items[WORDS];
@@ -31,10 +33,13 @@ static void add(words *words_, const char *word)
 
 bool commands_keep(const char *variable)
 {
-        static const char *const dropped[] = {
-                "SQUEUE_",      "SINFO_",        "SCANCEL_",   "SLURM_TIME_FORMAT=", "SLURM_JOB_",
-                "SLURM_JOBID=", "SLURM_ARRAY_",  "SLURM_STEP", "SLURM_NTASKS",       "SLURM_CPUS",
-                "SLURM_MEM",    "SLURM_NNODES=", "SLURM_NODE", "SLURM_TASKS",        "SLURM_BITSTR_LEN="};
+        static const char *const dropped[] = {"SQUEUE_",      "SINFO_",       "SCANCEL_",     "SLURM_TIME_FORMAT=",
+                                              "SLURM_JOB_",   "SLURM_JOBID=", "SLURM_ARRAY_", "SLURM_STEP",
+                                              "SLURM_NTASKS", "SLURM_CPUS",   "SLURM_MEM",    "SLURM_NNODES=",
+                                              "SLURM_NODE",   "SLURM_TASKS",  "XPM_ENGINE=",  "SLURM_BITSTR_LEN="};
+        /* In an allocation all else is of it, too, and there is more of it in each release. */
+        if (getenv("SLURM_JOB_ID") && strncmp(variable, "SLURM", 5) == 0)
+                return strncmp(variable, "SLURM_CONF=", 11) == 0;
         for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
                 if (strncmp(variable, dropped[i], strlen(dropped[i])) == 0)
                         return false;
@@ -161,16 +166,31 @@ json_t *commands_cancel(const json_t *request)
 {
         words argv = {0};
         xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
-        size_t i;
-        json_t *job;
+        const json_t *jobs = json_object_get(request, "jobs");
+        json_t *answer = NULL;
+        int requests = 0;
         /* The workers pass SIGTERM on and record the end; Slurm itself makes sure of it later (KillWait). */
-        add(&argv, "scancel");
-        json_array_foreach(json_object_get(request, "jobs"), i, job)
-        {
-                add(&argv, json_string_value(job));
+        for (size_t at = 0; at < json_array_size(jobs);) {
+                char *targets[MANY];
+                size_t count = 0;
+                argv.count = 0;
+                add(&argv, "scancel");
+                for (; count < MANY && at < json_array_size(jobs); count++)
+                        add(&argv, targets[count] = targets_next(jobs, &at));
+                xpm_text_clear(&said);
+                run(&argv, NULL, &out, &said);
+                requests += (int)argv.count - 1; /* scancel makes one for each */
+                if (said.length > 0) {
+                        json_decref(answer);
+                        answer = refuse(&said);
+                }
+                while (count > 0)
+                        free(targets[--count]);
         }
-        run(&argv, NULL, &out, &said);
-        json_t *answer = said.length > 0 ? refuse(&said) : json_pack("{s:i}", "requests", 1);
+        if (answer)
+                json_object_set_new(answer, "requests", json_integer(requests));
+        else
+                answer = json_pack("{s:i}", "requests", requests);
         xpm_text_release(&out);
         xpm_text_release(&said);
         return answer;
@@ -199,20 +219,33 @@ static json_int_t seconds_of(const char *text)
         return ((days * 24 + hours) * 60 + minutes) * 60 + seconds;
 }
 
-/* MaxArraySize of the controller: arrays have so many elements at most; 0 unknown. */
-static json_int_t largest_array(void)
+/* What the controller says of itself: `KEY = VALUE` on lines. */
+static void add_configuration(json_t *answer)
 {
+        static const struct {
+                const char *key, *as;
+                bool number;
+        } wanted[] = {{"\nMaxArraySize", "array", true},
+                      {"\nMaxJobCount", "jobs", true},
+                      {"\nSLURM_VERSION", "version", false}};
         words argv = {0};
         xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
         add(&argv, "scontrol");
         add(&argv, "show");
         add(&argv, "config");
-        const char *found = run(&argv, NULL, &out, &said) ? strstr(xpm_text_string(&out), "MaxArraySize") : NULL;
-        found = found ? strchr(found, '=') : NULL;
-        json_int_t largest = found ? atoll(found + 1) : 0;
+        bool good = run(&argv, NULL, &out, &said);
+        for (size_t i = 0; good && i < sizeof wanted / sizeof *wanted; i++) {
+                const char *found = strstr(xpm_text_string(&out), wanted[i].key);
+                found = found ? strchr(found, '=') : NULL;
+                if (!found)
+                        continue;
+                found += 1 + strspn(found + 1, " ");
+                json_object_set_new(answer, wanted[i].as,
+                                    wanted[i].number ? json_integer(atoll(found))
+                                                     : json_stringn(found, strcspn(found, " \n")));
+        }
         xpm_text_release(&out);
         xpm_text_release(&said);
-        return largest;
 }
 
 json_int_t commands_memory(const char *tres)
@@ -322,7 +355,8 @@ json_t *commands_partitions(const json_t *request)
                 char *rest = out.data, *line;
                 while (rest && (line = strsep(&rest, "\n")) && *line)
                         json_array_append_new(list, describe_partition(line));
-                answer = json_pack("{s:O, s:I, s:i}", "partitions", list, "array", largest_array(), "requests", 2);
+                answer = json_pack("{s:O, s:i}", "partitions", list, "requests", 2);
+                add_configuration(answer);
         } else
                 answer = refuse(&said);
         json_decref(list);

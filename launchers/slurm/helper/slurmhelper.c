@@ -14,7 +14,8 @@
  *         → {"id": 3, "requests": 1}
  *     {"id": 4, "do": "partitions"}
  *         → {"id": 4, "partitions": [{"name": "debug", "default": true, "up": true, "open": true,
- *            "seconds": 3600, "nodes": 4, "total": 4, "cpus": 32, "memory": 128000}], "array": 1001, "requests": 2}
+ *            "seconds": 3600, "nodes": 4, "total": 4, "cpus": 32, "memory": 128000}], "array": 1001, "jobs": 10000,
+ *            "version": "22.05.8", "requests": 2}
  * `open`: to everybody; `nodes`: of one job at most; of all nodes: `total`, `cpus`, `memory` (MiB)
  *     {"id": 5, "do": "nodes"}
  *         → {"id": 5, "nodes": [{"partition": "debug", "cpus": 8, "memory": 32000, "gpus": 2}, …], "requests": 2}

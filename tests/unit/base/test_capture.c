@@ -131,8 +131,7 @@ static void output_beyond_the_limit_kills_the_program_and_its_group(void **state
                 assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
                 xpm_spawn spawn = XPM_SPAWN_INIT;
                 spawn.argv = (const char *const[]){"/bin/sh", "-c", table[i].script, NULL};
-                spawn.keep_fd = ends[1];
-                spawn.keep_as = 9;
+                spawn.keep[0] = (xpm_kept){ends[1], 9};
                 result.rc = xpm_spawn_capture(&spawn, NULL, 0, 100, &result.output, &result.errors, &result.status,
                                               &result.err);
                 close(ends[1]);

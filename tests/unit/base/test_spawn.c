@@ -270,8 +270,7 @@ static void only_named_descriptors_reach_the_program(void **state)
         int stray = dup2(place->dir, 50), kept = openat(place->dir, "kept", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         spawn.argv =
                 ARGV("/bin/sh", "-c", "for i in $(seq 0 99); do [ -e /proc/$$/fd/$i ] && echo $i; done; echo x >&9");
-        spawn.keep_fd = kept;
-        spawn.keep_as = 9;
+        spawn.keep[0] = (xpm_kept){kept, 9};
         output(place, spawn, text);
         close(stray);
         close(kept);
@@ -306,9 +305,8 @@ static void kept_descriptor_may_have_its_number_already(void **state)
                 close(out);
                 spawn.argv = ARGV("/bin/sh", "-c", script);
                 spawn.stdio[1] = taken;
-                spawn.keep_fd = i % 2 ? same : kept;
-                spawn.keep_as = i % 2 ? 300 : numbers[i];
-                snprintf(script, sizeof script, "echo out; echo kept > /proc/$$/fd/%d", spawn.keep_as);
+                spawn.keep[0] = (xpm_kept){i % 2 ? same : kept, i % 2 ? 300 : numbers[i]};
+                snprintf(script, sizeof script, "echo out; echo kept > /proc/$$/fd/%d", spawn.keep[0].as);
                 assert_int_equal(run(place, spawn), 0);
                 assert_string_equal(place_get(place, "kept", text), "kept\n");
                 assert_string_equal(place_get(place, "other", text), "out\n");
@@ -316,6 +314,28 @@ static void kept_descriptor_may_have_its_number_already(void **state)
                 close(same);
                 close(taken);
         }
+}
+
+static void kept_descriptors_may_have_each_others_numbers(void **state)
+{
+        struct place *place = *state;
+        char text[4096];
+        xpm_spawn spawn = XPM_SPAWN_INIT;
+        place_put(place, "one", "");
+        place_put(place, "two", "");
+        int one = openat(place->dir, "one", O_RDWR | O_CLOEXEC), two = openat(place->dir, "two", O_RDWR | O_CLOEXEC);
+        assert_int_equal(dup3(one, 62, O_CLOEXEC), 62);
+        assert_int_equal(dup3(two, 63, O_CLOEXEC), 63);
+        close(one);
+        close(two);
+        spawn.argv = ARGV("/bin/sh", "-c", "echo one > /proc/$$/fd/63; echo two > /proc/$$/fd/62");
+        spawn.keep[0] = (xpm_kept){62, 63};
+        spawn.keep[1] = (xpm_kept){63, 62};
+        assert_int_equal(run(place, spawn), 0);
+        close(62);
+        close(63);
+        assert_string_equal(place_get(place, "one", text), "one\n");
+        assert_string_equal(place_get(place, "two", text), "two\n");
 }
 
 /* In a process of its own, whose 0, 1 and 2 are files that the program gets in another order. */
@@ -451,8 +471,7 @@ static void program_dies_with_its_parent_when_asked_to(void **state)
                         _exit(1);
                 spawn.argv = ARGV("/bin/sh", "-c", "echo; exec sleep 1000");
                 spawn.stdio[1] = ready[1];
-                spawn.keep_fd = ends[1];
-                spawn.keep_as = 5;
+                spawn.keep[0] = (xpm_kept){ends[1], 5};
                 spawn.session = true;
                 spawn.death_signal = SIGKILL;
                 int rc = xpm_spawn_start(&spawn, &child, NULL, NULL);
@@ -485,6 +504,7 @@ int main(void)
                 T(only_named_descriptors_reach_the_program),
                 T(unnamed_standard_descriptors_are_dev_null),
                 T(kept_descriptor_may_have_its_number_already),
+                T(kept_descriptors_may_have_each_others_numbers),
                 T(standard_descriptors_may_be_exchanged),
                 T(closed_standard_descriptors_of_the_caller_do_no_harm),
                 T(signals_of_the_caller_are_not_the_programs),

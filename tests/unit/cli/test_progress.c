@@ -85,6 +85,18 @@ static void interrupt_is_answered_once(void **state)
         xpm_experiment_close(experiment);
 }
 
+static void interrupt_is_answered_though_nothing_is_known_to_run(void **state)
+{
+        xpm_experiment *experiment = open_experiment(*state);
+        const xpm_counts counts = {.total = 3, .scheduled = 2, .ready = 1};
+        xpm_progress progress = begun(experiment, 0);
+        interrupts = 1;
+        assert_non_null(strstr(said_of(&progress, &counts), "interrupted: nothing new is started (Ctrl-C again"));
+        interrupts = 2;
+        assert_non_null(strstr(said_of(&progress, &counts), "interrupted again: ending what runs"));
+        xpm_experiment_close(experiment);
+}
+
 /* Standard error is a terminal of COLUMNS; the other end of it. */
 static int open_terminal(unsigned short columns, int *saved)
 {
@@ -191,6 +203,7 @@ int main(void)
         const struct CMUnitTest tests[] = {TEST(plain_lines_are_rare_and_whole),
                                            TEST(rate_and_rest_are_told_when_some_have_ended),
                                            TEST(interrupt_is_answered_once),
+                                           TEST(interrupt_is_answered_though_nothing_is_known_to_run),
                                            TEST(line_of_a_terminal_is_cut_and_written_over),
                                            TEST(failure_is_told_with_the_end_of_its_log),
                                            TEST(the_end_says_what_was_done_and_what_to_type_next)};

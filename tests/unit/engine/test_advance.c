@@ -112,9 +112,9 @@ static void counts_tell_of_every_job_where_it_stands(void **state)
         assert_int_equal(counts.done, 1);
         assert_int_equal(counts.waiting, 2);
         assert_int_equal(counts.ready, 0);
-        /* Of two slots one is free: the worker has begun one of those that it was given. */
-        assert_int_equal(counts.running, 2);
-        assert_int_equal(counts.scheduled, 1);
+        /* Of the two others that the worker was given it is not known that they have begun. */
+        assert_int_equal(counts.running, 1);
+        assert_int_equal(counts.scheduled, 2);
         assert_int_equal(scene->runner.handed_over, 3);
         assert_int_equal(scene->begun, 2);
         scene_advance(scene, Y, XPM_EVENT_FAILED, XPM_FAILURE_TIMEOUT);

@@ -20,6 +20,7 @@ static char *const outer[] = {"HOME=/home/u",
                               "SLURM_CPU_BIND_TYPE=x",
                               "XPM_JOB_ID=old",
                               "XPM_WORKER=old",
+                              "XPM_ENGINE=engine.sh",
                               "PWD=/somewhere",
                               "XPM_DATADIR=/kept",
                               "PMIX_X=",
@@ -55,8 +56,8 @@ static void what_leaks_from_outside_is_scrubbed(void **state)
         xpm_arena *arena = xpm_arena_create();
         job_init(&job, *state, NULL);
         const char *const *env = make(&job, arena, false);
-        static const char *const gone[] = {"OMPI_COMM_WORLD_RANK", "SLURM_STEP_ID", "PMI_RANK",
-                                           "SLURM_CPU_BIND_TYPE",  "XPM_WORKER",    "PMIX_X"};
+        static const char *const gone[] = {"OMPI_COMM_WORLD_RANK", "SLURM_STEP_ID", "PMI_RANK",  "SLURM_CPU_BIND_TYPE",
+                                           "XPM_WORKER",           "PMIX_X",        "XPM_ENGINE"};
         for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
                 assert_string_equal(look(env, gone[i]), "(unset)");
         assert_string_equal(look(env, "SLURM_JOB_ID"), "5");

@@ -175,6 +175,45 @@ static void what_is_left_over_then_is_for_others(void **state)
         xpm_estate_close(estate);
 }
 
+static void who_waits_for_memory_keeps_no_cores_from_others(void **state)
+{
+        (void)state;
+        const xpm_need running = {.cores = 1, .memory = 6 * GIB}, first = {.cores = 1, .memory = 7 * GIB};
+        xpm_estate *estate = open_alone(CORES);
+        xpm_lot lots[2];
+        size_t passed = 0;
+        assert_true(take(estate, &running, &lots[0]));
+        for (size_t i = 0; i < 3 * CORES; i++) {
+                assert_true(take_behind(estate, 0, &first, &passed, &two, &lots[1]));
+                xpm_estate_give(estate, &lots[1]);
+        }
+        xpm_estate_give(estate, &lots[0]);
+        assert_true(take(estate, &first, &lots[0]));
+        xpm_estate_give(estate, &lots[0]);
+        xpm_estate_close(estate);
+}
+
+/* One after the other they would keep for ever what the first job waits for. */
+static void passers_do_not_follow_each_other_into_what_the_first_job_waits_for(void **state)
+{
+        (void)state;
+        const xpm_need running = {.cores = 1, .memory = 6 * GIB}, first = {.cores = 1, .memory = 7 * GIB},
+                       little = {.cores = 1, .memory = GIB};
+        xpm_estate *estate = open_alone(CORES);
+        xpm_lot lots[3];
+        size_t passed = CORES; /* there is no patience left */
+        assert_true(take(estate, &running, &lots[0]));
+        assert_true(take_behind(estate, 0, &first, &passed, &little, &lots[1]));
+        assert_false(take_behind(estate, 0, &first, &passed, &little, &lots[2]));
+        assert_true(take_behind(estate, 0, &first, &passed, &narrow, &lots[2]));
+        xpm_estate_give(estate, &lots[2]);
+        xpm_estate_give(estate, &lots[0]);
+        assert_true(take(estate, &first, &lots[0])); /* beside the one that passed */
+        xpm_estate_give(estate, &lots[1]);
+        xpm_estate_give(estate, &lots[0]);
+        xpm_estate_close(estate);
+}
+
 static void jobs_that_asked_for_nothing_share_where_more_are_wanted_than_there_are_cores(void **state)
 {
         (void)state;
@@ -463,6 +502,8 @@ int main(void)
                 T(wide_job_is_passed_by_so_many_and_no_more),
                 T(who_is_over_by_then_may_pass_a_wide_job),
                 T(what_is_left_over_then_is_for_others),
+                T(who_waits_for_memory_keeps_no_cores_from_others),
+                T(passers_do_not_follow_each_other_into_what_the_first_job_waits_for),
                 T(jobs_that_asked_for_nothing_share_where_more_are_wanted_than_there_are_cores),
                 T(job_that_asked_for_a_core_shares_with_nobody),
                 T(nobody_shares_where_there_are_cores_for_all),

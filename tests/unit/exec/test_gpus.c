@@ -139,6 +139,18 @@ static void a_device_on_the_bus_has_its_numa_node(void **state)
         end(&other);
 }
 
+static void a_mask_of_level_zero_that_is_there_already_stays(void **state)
+{
+        struct other other;
+        begin(&other, *state, "node_intel");
+        find(&other);
+        assert_true(other.count == 4 && other.gpus[0].level_zero && other.gpus[3].level_zero);
+        setenv("ZE_AFFINITY_MASK", "2,3", 1);
+        find(&other);
+        assert_true(other.count == 4 && !other.gpus[0].level_zero && !other.gpus[3].level_zero);
+        end(&other);
+}
+
 static void only_visible_devices_count(void **state)
 {
         static const struct {
@@ -345,6 +357,7 @@ int main(void)
                 TEST(nvidia_smi_tells_what_hwloc_does_not),
                 TEST(what_is_known_at_one_place_is_one_device),
                 TEST(a_device_on_the_bus_has_its_numa_node),
+                TEST(a_mask_of_level_zero_that_is_there_already_stays),
                 TEST(only_visible_devices_count),
                 TEST(words_are_devices_where_nothing_is_known),
                 TEST(variables_of_both_kinds_are_devices_of_one),

@@ -102,6 +102,22 @@ static void devices_are_told_for_each_vendor_and_none_is_told_too(void **state)
         assert_string_equal(seat.devices, "GPU-b,card");
 }
 
+static void who_has_no_device_of_level_zero_is_shown_none(void **state)
+{
+        struct fixture *fixture = *state;
+        assert_null(describe(fixture, LIST(0), LIST()).level_zero);
+        for (unsigned i = 0; i < 4; i++) {
+                static const char *const names[] = {"0", "GPU-a", "1", "card"};
+                host_add_gpu(&fixture->host, i);
+                fixture->host.gpus[i].visible = names[i];
+                fixture->host.gpus[i].kind = i == 1 ? XPM_GPU_CUDA : XPM_GPU_ANY;
+                fixture->host.gpus[i].level_zero = i == 0 || i == 2;
+        }
+        assert_string_equal(describe(fixture, LIST(0), LIST(0, 1, 2, 3)).level_zero, "0,1");
+        assert_string_equal(describe(fixture, LIST(0), LIST(2)).level_zero, "1");
+        assert_string_equal(describe(fixture, LIST(0), LIST(1, 3)).level_zero, "9999"); /* "" would be all of them */
+}
+
 static void jobs_are_bound_on_this_system_alone(void **state)
 {
         struct fixture *fixture = *state;
@@ -201,6 +217,7 @@ int main(void)
                 T(cores_are_told_as_lists_of_hardware_threads),
                 T(host_without_devices_has_no_word_of_them),
                 T(devices_are_told_for_each_vendor_and_none_is_told_too),
+                T(who_has_no_device_of_level_zero_is_shown_none),
                 T(jobs_are_bound_on_this_system_alone),
                 T(memory_is_bound_to_the_nodes_of_the_cores),
                 T(thread_whose_number_is_too_great_leaves_the_job_unbound),

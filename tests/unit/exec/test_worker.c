@@ -31,8 +31,7 @@ static struct fixture enter(void)
         xpm_spawn spawn = XPM_SPAWN_INIT;
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         spawn.argv = argv;
-        spawn.keep_fd = pair[1];
-        spawn.keep_as = 3;
+        spawn.keep[0] = (xpm_kept){pair[1], 3};
         assert_int_equal(xpm_spawn_start(&spawn, &fixture.worker, NULL, NULL), 0);
         close(pair[1]);
         fixture.fd = pair[0];

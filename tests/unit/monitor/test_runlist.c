@@ -17,6 +17,7 @@ static void run_of_ours_is_counted(void **state)
         runs_add(run, "b", "{}", XPM_JOB_DONE);
         size_t slot = runs_add(run, "c", "{}", XPM_JOB_WAITING);
         xpm_run_set_state(run, slot, XPM_JOB_ERROR, XPM_FAILURE_TIMEOUT, NULL);
+        xpm_run_set_requests(run, 9);
         xpm_run_end(run, XPM_RUN_FAILED, NULL);
         xpm_workspace_close(workspace);
 
@@ -28,6 +29,7 @@ static void run_of_ours_is_counted(void **state)
         assert_string_equal(list.items[0].id, "e");
         assert_int_equal(found->status, XPM_RUN_IS_FAILED);
         assert_int_equal(found->total, 3);
+        assert_int_equal(found->requests, 9);
         assert_int_equal(found->counts[XPM_JOB_DONE], 2);
         assert_int_equal(found->counts[XPM_JOB_ERROR], 1);
         assert_string_equal(found->title, "A title");

@@ -330,8 +330,7 @@ static ssize_t run(const char *option, const xpm_text *script, bool *complains)
         spawn.argv = argv;
         spawn.env = env;
         spawn.cwd = "/";
-        spawn.keep_fd = pipes[1];
-        spawn.keep_as = 9;
+        spawn.keep[0] = (xpm_kept){pipes[1], 9};
         assert_int_equal(xpm_spawn_start(&spawn, &child, NULL, NULL), 0);
         close(pipes[1]);
         ssize_t length = read(pipes[0], hit, sizeof hit);

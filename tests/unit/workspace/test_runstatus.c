@@ -25,7 +25,7 @@ static void fields_are_those_that_readers_expect(void **state)
                 {"ended_at", JSON_STRING}, {"job_states", JSON_OBJECT},    {"dependencies", JSON_OBJECT},
                 {"services", JSON_OBJECT}, {"actions", JSON_OBJECT},       {"run_tags", JSON_ARRAY},
                 {"title", JSON_STRING},    {"last_updated", JSON_STRING},  {"counts", JSON_OBJECT},
-                {"paper", JSON_NULL},
+                {"paper", JSON_NULL},      {"requests", JSON_INTEGER},
         };
         static const char *const never[] = {"events_count", "workdir",   "total_jobs", "finished_jobs",
                                             "failed_jobs",  "job_infos", "jobs"};
@@ -86,6 +86,24 @@ static void dependencies_are_identifiers_alone(void **state)
         xpm_workspace_close(workspace);
 }
 
+static void requests_to_schedulers_are_kept_however_the_run_ends(void **state)
+{
+        static const enum xpm_run_outcome outcomes[] = {XPM_RUN_DONE, XPM_RUN_FAILED, XPM_RUN_CANCELLED,
+                                                        XPM_RUN_DETACHED};
+        xpm_workspace *workspace = runs_workspace(*state);
+        for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
+                int64_t next;
+                xpm_run *run = runs_begin(workspace, "e");
+                xpm_run_tick(run, 1, &next, NULL);
+                xpm_run_set_requests(run, 40 + i);
+                xpm_run_end(run, outcomes[i], NULL);
+                json_t *status = status_of(*state);
+                assert_int_equal(json_integer_value(json_object_get(status, "requests")), 40 + i);
+                json_decref(status);
+        }
+        xpm_workspace_close(workspace);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -93,6 +111,7 @@ int main(void)
                 T(fields_are_those_that_readers_expect),
                 T(states_are_words_and_are_counted),
                 T(dependencies_are_identifiers_alone),
+                T(requests_to_schedulers_are_kept_however_the_run_ends),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
