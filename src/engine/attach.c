@@ -93,14 +93,27 @@ static void give_back(xpm_runner *runner, size_t job, const xpm_job_end *end)
                 xpm_runner_advance(runner, job, XPM_EVENT_RETURNED, end);
 }
 
-/* The worker knows that it was told to end; the scheduler knows why. */
-enum xpm_failure xpm_runner_judge(const xpm_runner *runner, size_t job, enum xpm_failure recorded)
+/* The worker knows that it was told to end, or that the command failed; the scheduler knows why. */
+static bool knows_better(enum xpm_failure verdict, enum xpm_failure recorded)
+{
+        switch (verdict) {
+        case XPM_FAILURE_TIMEOUT:
+        case XPM_FAILURE_CANCELLED:
+        case XPM_FAILURE_PREEMPTED:
+        case XPM_FAILURE_LOST: return recorded == XPM_FAILURE_CANCELLED || recorded == XPM_FAILURE_TIMEOUT;
+        case XPM_FAILURE_MEMORY: return recorded == XPM_FAILURE_FAILED;
+        default: return false;
+        }
+}
+
+enum xpm_failure xpm_runner_judge(xpm_runner *runner, size_t job, enum xpm_failure recorded)
 {
         enum xpm_failure verdict = (enum xpm_failure)runner->jobs[job].verdict;
-        bool told = recorded == XPM_FAILURE_CANCELLED || recorded == XPM_FAILURE_TIMEOUT;
-        bool why = verdict == XPM_FAILURE_TIMEOUT || verdict == XPM_FAILURE_CANCELLED ||
-                   verdict == XPM_FAILURE_PREEMPTED || verdict == XPM_FAILURE_LOST;
-        return told && why ? verdict : recorded;
+        if (verdict == recorded || !knows_better(verdict, recorded))
+                return recorded;
+        if (xpm_runner_record_verdict(runner, job, verdict, runner->err) != 0)
+                runner->rc = XPM_EIO;
+        return verdict;
 }
 
 void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began)

@@ -35,23 +35,43 @@ static int write_end(xpm_jobdir *dir, const xpm_job *job, const char *id, enum x
         return rc;
 }
 
-int xpm_runner_record_barred(xpm_runner *runner, size_t index, enum xpm_failure failure, const char *message,
-                             xpm_error *err)
+static int open_directory(const xpm_runner *runner, size_t index, xpm_text *path, xpm_jobdir *dir, xpm_error *err)
 {
         const xpm_workspace *workspace = runner->experiment->workspace;
         const xpm_job *job = runner->plan->jobs[index];
         char id[XPM_JOB_ID_SIZE];
+        xpm_job_identifier(job, id);
+        xpm_text_printf(path, "%s/jobs/%s/%s", workspace->path, xpm_job_task(job), id);
+        dir->path = xpm_text_string(path);
+        dir->script = xpm_job_script(job);
+        dir->directory_mode = workspace->directory_mode;
+        dir->file_mode = workspace->file_mode;
+        return path->failed ? xpm_fail_memory(err) : xpm_jobdir_open(dir, true, err);
+}
+
+int xpm_runner_record_barred(xpm_runner *runner, size_t index, enum xpm_failure failure, const char *message,
+                             xpm_error *err)
+{
+        char id[XPM_JOB_ID_SIZE];
         xpm_text path = XPM_TEXT_INIT;
         xpm_jobdir dir = XPM_JOBDIR_INIT;
-        xpm_job_identifier(job, id);
-        xpm_text_printf(&path, "%s/jobs/%s/%s", workspace->path, xpm_job_task(job), id);
-        dir.path = xpm_text_string(&path);
-        dir.script = xpm_job_script(job);
-        dir.directory_mode = workspace->directory_mode;
-        dir.file_mode = workspace->file_mode;
-        int rc = path.failed ? xpm_fail_memory(err) : xpm_jobdir_open(&dir, true, err);
+        xpm_job_identifier(runner->plan->jobs[index], id);
+        int rc = open_directory(runner, index, &path, &dir, err);
         if (rc == 0)
-                rc = write_end(&dir, job, id, failure, message, err);
+                rc = write_end(&dir, runner->plan->jobs[index], id, failure, message, err);
+        xpm_jobdir_release(&dir);
+        xpm_text_release(&path);
+        return rc;
+}
+
+int xpm_runner_record_verdict(xpm_runner *runner, size_t index, enum xpm_failure failure, xpm_error *err)
+{
+        xpm_text path = XPM_TEXT_INIT;
+        xpm_jobdir dir = XPM_JOBDIR_INIT;
+        xpm_error inner = XPM_ERROR_NONE;
+        int rc = open_directory(runner, index, &path, &dir, err);
+        if (rc == 0 && xpm_jobdir_lock(&dir, &inner) == 0)
+                rc = xpm_jobdir_amend(&dir, failure, err);
         xpm_jobdir_release(&dir);
         xpm_text_release(&path);
         return rc;

@@ -95,8 +95,8 @@ int xpm_runner_reattach(xpm_runner *runner);
 void xpm_runner_forget_attached(xpm_runner *runner);
 /* A scheduler has JOB no more. */
 void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began);
-/* How JOB's attempt failed, which its directory says, and its scheduler may know better. */
-enum xpm_failure xpm_runner_judge(const xpm_runner *runner, size_t job, enum xpm_failure recorded);
+/* How JOB's attempt failed, which its directory says, and its scheduler may know better: then it says that. */
+enum xpm_failure xpm_runner_judge(xpm_runner *runner, size_t job, enum xpm_failure recorded);
 /* Jobs that go on without us. */
 size_t xpm_runner_lasting(const xpm_runner *runner);
 
@@ -135,6 +135,8 @@ void xpm_runner_look(xpm_runner *runner, size_t job);
 /* The file of a job that failed before it could reach a launcher: barred.c. */
 int xpm_runner_record_barred(xpm_runner *runner, size_t index, enum xpm_failure failure, const char *message,
                              xpm_error *err);
+/* A job that failed, as was recorded, failed for the reason FAILURE. Left to whoever holds it now. */
+int xpm_runner_record_verdict(xpm_runner *runner, size_t index, enum xpm_failure failure, xpm_error *err);
 /* JOB can never run: it fails, and what depends on it. */
 void xpm_runner_refuse(xpm_runner *runner, size_t job);
 /* Free and bar the dependents of jobs that the survey found done or kept failed; queue what is ready. */

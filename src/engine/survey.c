@@ -45,6 +45,33 @@ static int leave_folder(const xpm_runner *runner, size_t job, bool done)
                     : xpm_folder_forsake(workspace, task, id, runner->err);
 }
 
+static void put_path(const xpm_runner *runner, size_t job, xpm_text *path)
+{
+        char id[XPM_JOB_ID_SIZE];
+        const xpm_job *one = runner->plan->jobs[job];
+        xpm_job_identifier(one, id);
+        xpm_text_printf(path, "%s/jobs/%s/%s", runner->experiment->workspace->path, xpm_job_task(one), id);
+}
+
+/* The disk was full when its worker would have made the marker, which others go by. */
+static void mark(const xpm_runner *runner, size_t job)
+{
+        xpm_text path = XPM_TEXT_INIT;
+        xpm_jobdir dir = XPM_JOBDIR_INIT;
+        xpm_job_past past = XPM_JOB_PAST_INIT;
+        const xpm_workspace *workspace = runner->experiment->workspace;
+        put_path(runner, job, &path);
+        dir.path = xpm_text_string(&path);
+        dir.script = xpm_job_script(runner->plan->jobs[job]);
+        dir.directory_mode = workspace->directory_mode;
+        dir.file_mode = workspace->file_mode;
+        if (!path.failed && xpm_jobdir_open(&dir, false, NULL) == 0 && xpm_jobdir_lock(&dir, NULL) == 0)
+                xpm_jobdir_past(&dir, &past, NULL);
+        xpm_job_past_release(&past);
+        xpm_jobdir_release(&dir);
+        xpm_text_release(&path);
+}
+
 static int place(xpm_runner *runner, size_t job)
 {
         xpm_tracked *tracked = &runner->jobs[job];
@@ -61,6 +88,8 @@ static int place(xpm_runner *runner, size_t job)
                 return 0;
         tracked->seen = begun;
         if (found.state == XPM_JOB_DONE) {
+                if (found.unmarked)
+                        mark(runner, job);
                 rc = wanted_again(runner, job, &found, &tracked->again);
                 if (rc == 0 && tracked->again)
                         rc = leave_folder(runner, job, true);
@@ -119,14 +148,6 @@ static void queue_again(xpm_runner *runner, size_t job)
                 runner->rc = XPM_ENOMEM;
                 runner->stopping = true;
         }
-}
-
-static void put_path(const xpm_runner *runner, size_t job, xpm_text *path)
-{
-        char id[XPM_JOB_ID_SIZE];
-        const xpm_job *one = runner->plan->jobs[job];
-        xpm_job_identifier(one, id);
-        xpm_text_printf(path, "%s/jobs/%s/%s", runner->experiment->workspace->path, xpm_job_task(one), id);
 }
 
 /* The guardian of a killed worker kills what that orphaned; so do we, in case that it was killed, too. */

@@ -91,4 +91,9 @@ bool xpm_jobdir_is_ours(const xpm_jobdir *job, const char *nonce);
 /* The end: the final status, which is the commit, then the marker, then SCRIPT.pid goes (when ANNOUNCED). */
 int xpm_jobdir_commit(const xpm_jobdir *job, const xpm_job_status *status, bool announced, xpm_error *err);
 
+/* verdict.c: an end that was committed as a failure has FAILURE for its reason; any other is left alone. Under the
+ * lock.
+ */
+int xpm_jobdir_amend(const xpm_jobdir *job, enum xpm_failure failure, xpm_error *err);
+
 #endif

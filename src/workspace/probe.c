@@ -207,7 +207,7 @@ static int look_closer(const place *at, int done, int failed)
                 read_running(at);
                 at->out->state = XPM_JOB_RUNNING;
         } else if (read_committed(at, &begun))
-                return 0;
+                at->out->unmarked = at->out->state == XPM_JOB_DONE && !done;
         else if (done)
                 at->out->state = XPM_JOB_DONE;
         else if (begun && xpm_heartbeat_of_job(at->workspace, at->dir) == XPM_LIFE_BEATS)

@@ -13,6 +13,7 @@ typedef struct xpm_probe {
                                      scheduler has it) */
         enum xpm_failure failure; /* of ERROR; LOST of UNSCHEDULED: an attempt began and has no end */
         int code;                 /* of ERROR: exit status, -1: none */
+        bool unmarked;            /* of DONE: its status says so, and its marker could not be made */
         char recipe[65];          /* of DONE, when asked for: from its status; "" unknown */
         char message[256];        /* of ERROR */
         char launcher[64],

@@ -242,7 +242,7 @@ def main():
     parser.add_argument("--watch", type=float, default=60, help="seconds of `idle`")
     parser.add_argument("what", nargs="*", choices=[[], *MEASURES], help="all of them")
     options = parser.parse_args()
-    if not slurmtest.is_there():
+    if slurmtest.missing():
         print("slurm: no Slurm here, nothing measured")
         return
     # Shortly after a large tree was removed everything on its filesystem is slower, so that is left to the end.

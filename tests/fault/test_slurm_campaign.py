@@ -28,7 +28,7 @@ CLUSTER = None
 
 def setUpModule():
     global CLUSTER
-    CLUSTER = slurmtest.Cluster(nodes=2, cpus=8, array=16)
+    CLUSTER = slurmtest.Cluster(nodes=2, cpus=8, array=16, jobs=1000000, age=100000)
 
 
 def tearDownModule():
@@ -115,8 +115,8 @@ class Campaign(slurmtest.Case):
             self.assertEqual(begun, list(range(JOBS)), f"seed {SEED}, wave {wave}")
         elements = len(CLUSTER.jobs())
         print(f"seed {SEED}: {kills} kills ({', '.join(f'{name} {n}' for name, n in sorted(self.kinds.items()))}) in {waves} waves "
-              f"and {self.runs} runs: {waves * JOBS} jobs done, each begun once; {elements} were queued, so {elements - waves * JOBS} "
-              f"left without having begun; {time.monotonic() - began:.0f} s", file=sys.stderr)
+              f"and {self.runs} runs: {waves * JOBS} jobs done, each begun once; {elements} were queued, "
+              f"so {elements - waves * JOBS} left without having begun; {time.monotonic() - began:.0f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":

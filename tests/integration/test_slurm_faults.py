@@ -184,12 +184,18 @@ class Faults(slurmtest.Case):
 
 
 class Limits(slurmtest.Case):
-    def setUp(self):
-        self.cluster = slurmtest.Cluster(nodes=1, cpus=4, array=6, jobs=8)
+    """Clusters of their own."""
+
+    def use(self, **more):
+        self.cluster = slurmtest.Cluster(nodes=1, **more)
         self.addCleanup(self.cluster.stop)
         super().setUp()
 
+    def setUp(self):
+        pass
+
     def test_a_full_queue_is_waited_for(self):
+        self.use(array=6, jobs=8)
         self.plan("echo run{{n}} >> '%s/diary'" % self.here, 12)
         engine = self.begin()
         self.assertIn("temporarily unavailable", self.read_until(engine, "Slurm takes no jobs now").lower())
@@ -199,6 +205,14 @@ class Limits(slurmtest.Case):
         self.cluster.start_controller()
         self.assertIn("12 done, 0 failed", self.expect_end(engine))
         self.assertEqual(sorted(self.diary()), sorted(f"run{n}" for n in range(12)))
+
+    @unittest.skipUnless(slurmtest.HAS_CGROUPS, "needs control groups v1, and may not make some")
+    def test_a_job_that_the_kernel_kills_for_its_memory_is_told(self):
+        self.use(cgroups=True)
+        self.plan("head -c 200M /dev/zero | tail -c 200M > /dev/null", 1)
+        out = str(self.run_plan(status=1))
+        self.assertEqual([state for _, state in self.cluster.jobs()], ["OUT_OF_MEMORY"], out)
+        self.assertEqual(self.failed(0)["reason"], "memory", out)
 
 
 if __name__ == "__main__":

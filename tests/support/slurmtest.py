@@ -34,8 +34,8 @@ SlurmctldPidFile={top}/slurmctld.pid
 SlurmdPidFile={top}/slurmd.%n.pid
 SlurmctldLogFile={top}/slurmctld.log
 SlurmdLogFile={top}/slurmd.%n.log
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+ProctrackType={track}
+TaskPlugin={task}
 JobAcctGatherType=jobacct_gather/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
@@ -59,16 +59,23 @@ MaxJobCount={jobs}
 """
 
 
+# Control groups v1, and we may make some.
+HAS_CGROUPS = os.access("/sys/fs/cgroup/memory", os.W_OK) and os.access("/sys/fs/cgroup/freezer", os.W_OK)
+
+
 def find(name):
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     return shutil.which(name, path=path)
 
 
+def missing():
+    return [name for name in PROGRAMS if not find(name)]
+
+
 def demand():
     """These tests are never skipped: what is not installed is an error."""
-    missing = [name for name in PROGRAMS if not find(name)]
-    if missing:
-        raise RuntimeError(f"no {', '.join(missing)}: install the packages that bootstrap.sh names")
+    if missing():
+        raise RuntimeError(f"no {', '.join(missing())}: install the packages that bootstrap.sh names")
 
 
 def free_ports(count):
@@ -93,31 +100,38 @@ def free_ports(count):
 
 
 class Cluster:
-    def __init__(self, nodes=2, cpus=4, array=1001, jobs=10000, age=300, silence=20, more="", gres="", licenses="", partitions=""):
+    def __init__(self, nodes=2, cpus=4, array=1001, jobs=10000, age=300, silence=20, cgroups=False, more="", gres="", licenses="",
+                 partitions=""):
         """ARRAY, JOBS, AGE: MaxArraySize, MaxJobCount, MinJobAge. SILENCE: seconds until a node whose slurmd says nothing is
         down. MORE: lines of slurm.conf. GRES: `gpu:2,lab:4`, what each node pretends to have."""
         demand()
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="xpm-slurm-"))
         self.nodes, self.processes = nodes, {}
+        # Control groups are called after their nodes, and are shared with other clusters on this host.
+        self.prefix = f"n{os.getpid()}x" if cgroups else "n"
         port = free_ports(nodes + 1)
-        for name in ["munge", "state", *(f"spool.n{i}" for i in range(1, nodes + 1))]:
+        for name in ["munge", "state", *(f"spool.{self.prefix}{i}" for i in range(1, nodes + 1))]:
             (self.top / name).mkdir(mode=0o700)
         (self.top / "munge" / "key").write_bytes(os.urandom(128))
         (self.top / "munge" / "key").chmod(0o400)
         host = socket.gethostname().split(".")[0]
         lines = [CONF.format(host=host, user=subprocess.check_output(["id", "-un"], text=True).strip(), top=self.top,
-                             port=port, first=port + 1, array=array, jobs=jobs, age=age, silence=silence)]
+                             port=port, first=port + 1, array=array, jobs=jobs, age=age, silence=silence, track="proctrack/cgroup" if cgroups else "proctrack/linuxproc",
+                             task="task/cgroup" if cgroups else "task/none")]
         lines += [more, f"Licenses={licenses}\n" if licenses else ""]
         for i in range(1, nodes + 1):
-            lines.append(f"NodeName=n{i} NodeHostname={host} NodeAddr=127.0.0.1 Port={port + i} CPUs={cpus} Boards=1 "
+            lines.append(f"NodeName={self.prefix}{i} NodeHostname={host} NodeAddr=127.0.0.1 Port={port + i} CPUs={cpus} Boards=1 "
                          f"SocketsPerBoard=1 CoresPerSocket={cpus} ThreadsPerCore=1 RealMemory=4000 State=UNKNOWN"
                          + (f" Gres={gres}" if gres else "") + "\n")
         lines += ["PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=5 PreemptMode=OFF\n",
-                  "PartitionName=low Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=1 PreemptMode=CANCEL GraceTime=1\n",
+                  "PartitionName=low Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=1 PreemptMode=CANCEL GraceTime=0\n",
                   "PartitionName=high Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=10 PreemptMode=OFF\n",
-                  "PartitionName=short Nodes=n1 MaxTime=2 DefaultTime=1 State=UP\n", partitions]
+                  f"PartitionName=short Nodes={self.prefix}1 MaxTime=2 DefaultTime=1 State=UP\n", partitions]
         self.conf = self.top / "slurm.conf"
         self.conf.write_text("".join(lines))
+        if cgroups:
+            (self.top / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\n"
+                                                  "ConstrainRAMSpace=yes\nConstrainCores=no\n")
         if gres:
             # Each GPU has to have a file, which nobody opens.
             devices = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
@@ -148,7 +162,7 @@ class Cluster:
         self.start_controller(fresh=True)
         for i in range(1, self.nodes + 1):
             self.start_node(i)
-        self.wait_for("the nodes", lambda: self.run("sinfo", "-h", "-N", "-p", "debug", "-t", "idle", "-o", "%N").count("n")
+        self.wait_for("the nodes", lambda: self.run("sinfo", "-h", "-N", "-p", "debug", "-t", "idle", "-o", "%N").count(self.prefix)
                       == self.nodes)
 
     def start_controller(self, fresh=False):
@@ -156,7 +170,7 @@ class Cluster:
         self.wait_for("slurmctld", lambda: "is UP" in self.run("scontrol", "ping"))
 
     def start_node(self, i):
-        self.start(f"n{i}", "slurmd", "-D", "-N", f"n{i}")
+        self.start(f"{self.prefix}{i}", "slurmd", "-D", "-N", f"{self.prefix}{i}")
 
     def wait_for(self, what, condition):
         end = time.monotonic() + PATIENCE
@@ -211,6 +225,11 @@ class Cluster:
                 time.sleep(0.2)
         for name in list(reversed(self.processes)):
             self.end(name)
+        for i in range(1, self.nodes + 1):
+            for group in pathlib.Path("/sys/fs/cgroup").glob(f"*/slurm_{self.prefix}{i}"):
+                for path in sorted((one for one in group.rglob("*") if one.is_dir()), reverse=True):
+                    path.rmdir()
+                group.rmdir()
         shutil.rmtree(self.top, ignore_errors=True)
 
 

@@ -71,6 +71,17 @@ static void what_is_done_frees_what_needs_it(void **state)
         scene_finish(scene);
 }
 
+static void what_is_done_and_has_no_marker_gets_it(void **state)
+{
+        struct scene *scene = *state;
+        open_workspace(scene);
+        put(scene, A, STATUS, "{\"state\": \"done\"}");
+        scene_start(scene, NULL);
+        assert_states(scene, XPM_JOB_DONE, XPM_JOB_READY, XPM_JOB_WAITING, XPM_JOB_READY);
+        assert_true(scene_job_has(scene, A, "first.done"));
+        scene_finish(scene);
+}
+
 static void what_failed_is_run_again_unless_it_is_to_be_kept(void **state)
 {
         struct scene *scene = *state;
@@ -391,6 +402,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, faked_enter, faked_leave)
                 T(what_is_done_frees_what_needs_it),
+                T(what_is_done_and_has_no_marker_gets_it),
                 T(what_failed_is_run_again_unless_it_is_to_be_kept),
                 T(rerun_takes_what_is_done_and_what_has_changed),
                 T(what_is_done_elsewhere_and_run_again_gets_a_directory_here),
