@@ -81,7 +81,7 @@ run_tests()
         say "testing $directory"
         rm -f "$report"
         # Many of them wait more than they work.
-        ctest --test-dir "$directory" -j $(($(nproc) + 1)) --output-on-failure --output-junit "$report" "$@" || true
+        ctest --test-dir "$directory" -j $(($(nproc) * 2)) --output-on-failure --output-junit "$report" "$@" || true
         tests=$(recorded "$report" tests || true)
         failures=$(recorded "$report" failures || true)
         if [ "${tests:-0}" -eq 0 ]; then
@@ -120,7 +120,7 @@ test_all()
         build dev all -DXPM_LIBSLURM=ON
         run_tests dev
         build asan all
-        XPM_FAULT_STRIDE=5 run_tests asan -E '^(fault\.test_(checkers|kernel|slurm_campaign)|integration\.test_slurm(\.commands|_lies|_faults))$'
+        XPM_FAULT_STRIDE=5 run_tests asan -E '^(fault\.test_(checkers|kernel|slurm_campaign)|integration\.test_(install|mpi|slurm.+))$'
         build tsan threads
         run_tests tsan -R '^(unit\.exec\.test_(pool|local|wire|leftover)|fault\.test_checkers)$'
         build fuzz fuzz -DXPM_FUZZ_SECONDS=$((minutes * 60))

@@ -73,6 +73,8 @@ class Campaign(slurmtest.Case):
         return killed
 
     def ended(self, engine, seconds):
+        if engine.poll() is not None:
+            return True
         descriptor = os.pidfd_open(engine.pid)
         try:
             return bool(select.select([descriptor], [], [], seconds)[0])
