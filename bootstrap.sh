@@ -10,8 +10,12 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 build_packages=(build-essential cmake ninja-build pkg-config libyaml-dev libjansson-dev libssl-dev libuv1-dev libpcre2-dev libhwloc-dev)
-test_packages=(libcmocka-dev git python3 clang libclang-rt-14-dev clang-format valgrind user-mode-linux
+test_packages=(libcmocka-dev git python3 procps openmpi-bin libopenmpi-dev clang libclang-rt-14-dev clang-format valgrind
                slurmctld slurmd slurm-client munge libslurm-dev)
+# The kernel that runs as a process; what needs it is skipped elsewhere.
+case $(dpkg --print-architecture 2>/dev/null || true) in
+amd64 | i386) test_packages+=(user-mode-linux) ;;
+esac
 
 say()
 {

@@ -10,6 +10,7 @@ typedef struct held {
         uint64_t tag;
         uint32_t attempt;
         char *path;
+        bool told; /* that it was accepted */
 } held;
 
 typedef struct fake {
@@ -69,7 +70,11 @@ static int fake_submit(void *instance, const xpm_launch *const *batch, size_t co
                                 return XPM_ENOMEM;
                         self->jobs = jobs;
                 }
-                self->jobs[self->count++] = (held){batch[i]->tag, batch[i]->attempt, strdup(batch[i]->path)};
+                size_t after = 0;
+                while (batch[i]->after && batch[i]->after[after])
+                        after++;
+                xpm_fake_control.after[xpm_fake_control.submitted % 32] = after;
+                self->jobs[self->count++] = (held){batch[i]->tag, batch[i]->attempt, strdup(batch[i]->path), false};
                 xpm_fake_control.submitted++;
         }
         if (self->count > xpm_fake_control.most)
@@ -159,15 +164,42 @@ static short fake_events(void *instance)
         return 0;
 }
 
+static bool is_told(const fake *self)
+{
+        size_t told = 0;
+        while (told < self->count && self->jobs[told].told)
+                told++;
+        return told == self->count;
+}
+
 static int64_t fake_deadline(void *instance)
 {
-        return ((const fake *)instance)->count ? 0 : -1;
+        const fake *self = instance;
+        return self->count == 0 || (xpm_fake_control.accepts && is_told(self)) ? -1 : 0;
+}
+
+/* What the engine makes of it may add to the jobs. */
+static void accept(fake *self)
+{
+        for (size_t i = 0; i < self->count; i++) {
+                const xpm_launch_event event = {.kind = XPM_LAUNCH_ACCEPTED,
+                                                .tag = self->jobs[i].tag,
+                                                .attempt = self->jobs[i].attempt,
+                                                .handle = self->jobs[i].path};
+                bool told = self->jobs[i].told;
+                self->jobs[i].told = true;
+                if (!told)
+                        self->core->event(self->core, &event);
+        }
 }
 
 static int fake_dispatch(void *instance, xpm_error *err)
 {
         (void)err;
-        decide(instance, xpm_fake_control.outcome, xpm_fake_control.data);
+        if (xpm_fake_control.accepts)
+                accept(instance);
+        else
+                decide(instance, xpm_fake_control.outcome, xpm_fake_control.data);
         return 0;
 }
 
@@ -175,6 +207,7 @@ __attribute__((visibility("default"))) const xpm_launcher xpm_launcher_fake = {
         .abi = XPM_LAUNCHER_ABI,
         .size = sizeof(xpm_launcher),
         .name = "fake",
+        .chains = true,
         .open = fake_open,
         .close = fake_close,
         .check = fake_check,

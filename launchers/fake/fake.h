@@ -18,6 +18,8 @@ typedef struct xpm_fake {
         size_t submitted; /* how often a job was handed over */
         size_t most;      /* how many were with the launcher at once, at most */
         size_t cancelled; /* how many jobs were cancelled */
+        bool accepts;     /* jobs are told of as accepted at the next dispatch, by their paths, and run on */
+        size_t after[32]; /* how many others each one comes after, as they were handed over */
 } xpm_fake;
 
 extern xpm_fake xpm_fake_control;

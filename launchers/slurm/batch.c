@@ -49,6 +49,8 @@ void batch_free(batch *batch_)
         for (size_t i = 0; i < batch_->count; i++)
                 free(batch_->jobs[i].path);
         json_decref(batch_->directives);
+        chain_release(&batch_->chain);
+        json_decref(batch_->ghosts);
         free(batch_->jobs);
         free(batch_->manifest);
         free(batch_->name);
@@ -82,6 +84,44 @@ int batch_add(batch *batch_, const xpm_launch *launch)
                 return XPM_ENOMEM;
         batch_->count++;
         return 0;
+}
+
+void batch_void(const batch *batch_)
+{
+        unlink(batch_->manifest);
+}
+
+bool batch_haunted(batch *batch_, long number)
+{
+        size_t i;
+        json_t *known;
+        if (!batch_->ghosts)
+                batch_->ghosts = json_array();
+        json_array_foreach(batch_->ghosts, i, known)
+        {
+                if (json_integer_value(known) == number)
+                        return false;
+        }
+        return json_array_append_new(batch_->ghosts, json_integer(number)) == 0;
+}
+
+static int append_id(long number, long index, json_t *ids)
+{
+        json_t *id = index < 0 ? json_sprintf("%ld", number) : json_sprintf("%ld_%ld", number, index);
+        return json_array_append_new(ids, id) == 0 ? 0 : XPM_ENOMEM;
+}
+
+int batch_ids(const batch *batch_, long index, json_t *ids)
+{
+        size_t i;
+        json_t *ghost;
+        int rc = append_id(batch_->job_id, batch_->count > 1 ? index : -1, ids);
+        json_array_foreach(batch_->ghosts, i, ghost)
+        {
+                if (rc == 0)
+                        rc = append_id((long)json_integer_value(ghost), batch_->count > 1 ? index : -1, ids);
+        }
+        return rc;
 }
 
 void batch_handle(const batch *batch_, size_t index, char handle[256])
@@ -129,7 +169,7 @@ static int make_folder(const char *manifest, xpm_error *err)
         return rc;
 }
 
-int batch_write(const batch *batch_, xpm_error *err)
+int batch_write(const batch *batch_, bool requeue, xpm_error *err)
 {
         char *text = NULL;
         size_t length = 0;
@@ -138,6 +178,8 @@ int batch_write(const batch *batch_, xpm_error *err)
                 return XPM_ENOMEM;
         for (size_t i = 0; i < batch_->count; i++) {
                 json_t *line = json_pack("{s:s, s:s}", "job", batch_->jobs[i].path, "nonce", batch_->jobs[i].nonce);
+                if (line && requeue)
+                        json_object_set_new(line, "requeue", json_true());
                 if (line)
                         json_dumpf(line, stream, JSON_COMPACT);
                 fputc('\n', stream);

@@ -22,47 +22,74 @@ void listing_find_out(slurm *self, int in)
 typedef struct line {
         slurm *self;
         batch *batch_;
-        const char *state, *reason, *comment;
+        const char *id, *state, *reason, *word;
+        enum fate fate;
         bool news;
 } line;
 
-static void see(slurm *self, batch *batch_, slurm_job *job, line *line_)
+static void look_at(slurm_job *job, line *line_)
 {
-        const char *word;
-        char message[256];
         job->seen = true;
-        switch (fate_of(line_->state, line_->reason, &word)) {
-        case FATE_WAITS: return;
-        case FATE_RUNS:
-                if (job->state != JOB_RUNNING && job->ours)
-                        slurm_tell(self, job, XPM_LAUNCH_STARTED, NULL, NULL);
-                line_->news |= job->state != JOB_RUNNING;
-                job->state = JOB_RUNNING;
+        job->missed = false;
+        job->met |= line_->fate == FATE_WAITS || line_->fate == FATE_RUNS;
+        if (line_->fate == FATE_WAITS || line_->fate == FATE_RUNS)
+                slurm_tell_accepted(line_->self, line_->batch_, job);
+        if (line_->fate != FATE_RUNS)
                 return;
-        case FATE_NEVER: snprintf(message, sizeof message, "Slurm will never start it: %s", word); break;
-        case FATE_ENDED:
-                snprintf(message, sizeof message, "Slurm says %s%s%s", line_->state,
-                         line_->reason && strcmp(line_->reason, "None") != 0 ? ": " : "",
-                         line_->reason && strcmp(line_->reason, "None") != 0 ? line_->reason : "");
-                line_->news = true;
-                slurm_leave(self, batch_, job, XPM_LAUNCH_LEFT, word, message);
-                return;
-        }
-        char id[64];
-        snprintf(id, sizeof id, batch_->count > 1 ? "%ld_%zu" : "%ld", batch_->job_id, (size_t)(job - batch_->jobs));
-        json_t *request = json_pack("{s:s, s:[s]}", "do", "cancel", "jobs", id);
-        if (request)
-                helper_send(&self->helper, request, NULL);
-        line_->news = true;
-        slurm_leave(self, batch_, job, XPM_LAUNCH_REFUSED, NULL, message);
+        if (job->state != JOB_RUNNING && job->ours)
+                slurm_tell(line_->self, job, XPM_LAUNCH_STARTED, NULL, NULL);
+        line_->news |= job->state != JOB_RUNNING;
+        job->state = JOB_RUNNING;
+        job->runs = true;
 }
 
-static void visit(void *data, long index)
+/* What runs under one number has not ended, whatever is said of a ghost. What ended before this run is no failure of
+ * this run: what was cancelled before it began, say, is to be run. */
+static void judge(slurm_job *job, line *line_)
 {
-        line *line_ = data;
+        char message[256];
+        const char *reason = line_->reason && strcmp(line_->reason, "None") != 0 ? line_->reason : NULL;
+        if (job->runs || line_->fate == FATE_WAITS || line_->fate == FATE_RUNS)
+                return;
+        line_->news = true;
+        if (line_->fate == FATE_ENDED) {
+                snprintf(message, sizeof message, "Slurm says %s%s%s", line_->state, reason ? ": " : "",
+                         reason ? reason : "");
+                bool before = line_->batch_->found && !job->met;
+                slurm_leave(line_->self, line_->batch_, job, XPM_LAUNCH_LEFT, before ? NULL : line_->word, message);
+                return;
+        }
+        json_t *ids = json_array();
+        batch_ids(line_->batch_, job - line_->batch_->jobs, ids);
+        json_t *request = json_pack("{s:s, s:o}", "do", "cancel", "jobs", ids);
+        if (request)
+                helper_send(&line_->self->helper, request, NULL);
+        snprintf(message, sizeof message, "Slurm will never start it: %s", line_->word);
+        if (strcmp(line_->word, "DependencyNeverSatisfied") == 0)
+                slurm_leave(line_->self, line_->batch_, job, XPM_LAUNCH_LEFT, "dependency", message);
+        else
+                slurm_leave(line_->self, line_->batch_, job, XPM_LAUNCH_REFUSED, NULL, message);
+}
+
+static slurm_job *element(const line *line_, long index)
+{
         size_t at = index < 0 ? 0 : (size_t)index;
-        if (line_->batch_ && at < line_->batch_->count && line_->batch_->jobs[at].state != JOB_LEFT)
-                see(line_->self, line_->batch_, &line_->batch_->jobs[at], line_);
+        slurm_job *job = line_->batch_ && at < line_->batch_->count ? &line_->batch_->jobs[at] : NULL;
+        return job && job->state != JOB_LEFT ? job : NULL;
+}
+
+static void visit_to_look(void *data, long index)
+{
+        slurm_job *job = element(data, index);
+        if (job)
+                look_at(job, data);
+}
+
+static void visit_to_judge(void *data, long index)
+{
+        slurm_job *job = element(data, index);
+        if (job)
+                judge(job, data);
 }
 
 static void no_visit(void *data, long index)
@@ -71,25 +98,31 @@ static void no_visit(void *data, long index)
         (void)index;
 }
 
-/* Whose it is, by number, or by comment where the number is not known. */
+/* Whose it is, by number, or by comment where the number is not known. A submission that was given up, and made again,
+ * may yet arrive: its jobs are the same, whichever begin first. */
 static batch *owner_of(slurm *self, long id, const char *comment, xpm_error *err)
 {
         char own[COMMENT];
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 if (batch_->job_id == id)
                         return batch_;
-        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
-                if ((batch_->state == BATCH_LOST_TRACK || batch_->state == BATCH_WAITS) && comment) {
-                        slurm_comment(self, batch_, own);
-                        if (strcmp(own, comment) == 0) {
-                                slurm_accepted(self, batch_, id, err);
-                                return batch_;
-                        }
-                }
+        if (!comment || strncmp(comment, "xpm:", strlen("xpm:")) != 0)
+                return NULL;
+        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
+                submission_comment(self, batch_, own);
+                if (strcmp(own, comment) != 0)
+                        continue;
+                if (batch_->state == BATCH_LOST_TRACK || batch_->state == BATCH_WAITS)
+                        submission_accepted(self, batch_, id, err);
+                else if (batch_->state == BATCH_QUEUED && batch_haunted(batch_, id) && self->cancelled)
+                        slurm_cancel_all(self, err);
+                return batch_->state == BATCH_QUEUED ? batch_ : NULL;
+        }
         return NULL;
 }
 
-/* Those that Slurm does not know: they have ended and were forgotten, or never arrived. */
+/* Those that Slurm does not know: they have ended and were forgotten, or never arrived. A listing is believed when the
+ * next one says the same. */
 static bool see_missing(slurm *self, batch *batch_, int64_t asked)
 {
         bool news = false;
@@ -101,7 +134,11 @@ static bool see_missing(slurm *self, batch *batch_, int64_t asked)
                 if (job->state == JOB_LEFT || job->seen)
                         continue;
                 news = true;
-                slurm_leave(self, batch_, job, XPM_LAUNCH_LEFT, NULL, "Slurm has forgotten it");
+                if (job->missed)
+                        slurm_leave(self, batch_, job, XPM_LAUNCH_LEFT, NULL, "Slurm has forgotten it");
+                else
+                        batch_->accepted = slurm_now(); /* the next listing has to be whole */
+                job->missed = true;
         }
         return news;
 }
@@ -134,11 +171,41 @@ static bool is_settled(const slurm *self, int64_t asked)
         return true;
 }
 
+/* The lines of the listing that are of our batches. NULL: no memory. The caller frees. */
+static line *read_lines(slurm *self, const json_t *jobs, size_t *count, xpm_error *err)
+{
+        size_t i;
+        json_t *fields;
+        line *lines = calloc(json_array_size(jobs) + 1, sizeof *lines);
+        *count = 0;
+        json_array_foreach(jobs, i, fields)
+        {
+                line line_ = {.self = self,
+                              .id = json_string_value(json_array_get(fields, 0)),
+                              .state = json_string_value(json_array_get(fields, 1)),
+                              .reason = json_string_value(json_array_get(fields, 2))};
+                long number = lines && line_.id && line_.state ? queue_elements(line_.id, no_visit, NULL) : 0;
+                if (number > 0)
+                        line_.batch_ = owner_of(self, number, json_string_value(json_array_get(fields, 3)), err);
+                if (!line_.batch_)
+                        continue;
+                line_.fate = fate_of(line_.state, line_.reason, &line_.word);
+                lines[(*count)++] = line_;
+        }
+        return lines;
+}
+
+static void begin(slurm *self)
+{
+        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                for (size_t i = 0; i < batch_->count; i++)
+                        batch_->jobs[i].seen = batch_->jobs[i].runs = false;
+}
+
 int listing_take(slurm *self, const json_t *answer, int64_t asked, xpm_error *err)
 {
         const json_t *jobs = json_object_get(answer, "jobs");
-        size_t i;
-        json_t *fields;
+        size_t count;
         bool news = false;
         if (json_is_true(json_object_get(answer, "unchanged"))) {
                 calm_down(self, false);
@@ -146,22 +213,17 @@ int listing_take(slurm *self, const json_t *answer, int64_t asked, xpm_error *er
         }
         if (!json_is_array(jobs))
                 return 0; /* the controller is away: nothing is known, and nothing is concluded */
-        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
-                for (size_t k = 0; k < batch_->count; k++)
-                        batch_->jobs[k].seen = false;
-        json_array_foreach(jobs, i, fields)
-        {
-                const char *id = json_string_value(json_array_get(fields, 0));
-                line line_ = {.self = self,
-                              .state = json_string_value(json_array_get(fields, 1)),
-                              .reason = json_string_value(json_array_get(fields, 2)),
-                              .comment = json_string_value(json_array_get(fields, 3))};
-                long number = id && line_.state ? queue_elements(id, no_visit, NULL) : 0;
-                line_.batch_ = number > 0 ? owner_of(self, number, line_.comment, err) : NULL;
-                if (line_.batch_)
-                        queue_elements(id, visit, &line_);
-                news |= line_.news;
+        line *lines = read_lines(self, jobs, &count, err);
+        if (!lines)
+                return slurm_fail(err, XPM_ENOMEM, "out of memory");
+        begin(self);
+        for (size_t i = 0; i < count; i++)
+                queue_elements(lines[i].id, visit_to_look, &lines[i]);
+        for (size_t i = 0; i < count; i++) {
+                queue_elements(lines[i].id, visit_to_judge, &lines[i]);
+                news |= lines[i].news;
         }
+        free(lines);
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 news |= see_missing(self, batch_, asked);
                 if (batch_->state == BATCH_LOST_TRACK)

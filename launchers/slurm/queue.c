@@ -93,6 +93,8 @@ enum fate fate_of(const char *state, const char *reason, const char **word)
         for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
                 if (strcasecmp(ends[i].state, state) == 0)
                         *word = ends[i].word;
+        if (reason && strcmp(reason, "DependencyNeverSatisfied") == 0)
+                *word = "dependency"; /* not by anybody */
         return FATE_ENDED;
 }
 

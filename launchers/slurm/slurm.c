@@ -13,9 +13,9 @@
 
 #include "slurm.h"
 
-/* Milliseconds: while jobs are collected, until an answer is missed (the library itself waits for 10 s, some times
- * over), and between tries at a controller that is busy. */
-enum { COLLECT = 300, PATIENCE = 120000, BACKOFF = 1000, BACKOFF_MOST = 60000 };
+/* Milliseconds: while jobs are collected, and until an answer is missed (the library itself waits for 10 s, some times
+ * over). */
+enum { COLLECT = 300, PATIENCE = 120000 };
 
 /* Deaths of the helper in a row, after which it is in no hurry. */
 enum { MANY = 3 };
@@ -51,7 +51,6 @@ static size_t limit_of(const slurm *self, const char *key, size_t standard)
 }
 
 static void slurm_close(void *instance);
-static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *err);
 
 static int slurm_open(const xpm_core *core, const char *name, const char *config, void **instance, xpm_error *err)
 {
@@ -91,6 +90,7 @@ static void slurm_close(void *instance)
         pace_release(&self->pace);
         json_decref(self->cancelling);
         json_decref(self->partitions);
+        json_decref(self->nodes);
         json_decref(self->config);
         free(self->name);
         free(self);
@@ -105,6 +105,18 @@ void slurm_tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_k
                                         .code = -1,
                                         .reason = reason,
                                         .message = message};
+        self->core->event(self->core, &event);
+}
+
+void slurm_tell_accepted(const slurm *self, const batch *batch_, slurm_job *job)
+{
+        char handle[256];
+        if (job->told || !job->ours)
+                return;
+        job->told = true;
+        batch_handle(batch_, (size_t)(job - batch_->jobs), handle);
+        const xpm_launch_event event = {
+                .kind = XPM_LAUNCH_ACCEPTED, .tag = job->tag, .attempt = job->attempt, .code = -1, .handle = handle};
         self->core->event(self->core, &event);
 }
 
@@ -137,6 +149,9 @@ static void forget_finished(slurm *self)
                         continue;
                 }
                 *at = batch_->next;
+                /* A submission whose answer was lost may yet arrive. */
+                if (self->cancelled && batch_is_whole(batch_))
+                        batch_void(batch_);
                 batch_free(batch_);
         }
 }
@@ -148,11 +163,11 @@ static size_t slurm_room(void *instance, const xpm_shape *shape)
         return self->active < self->submitted ? self->submitted - self->active : 0;
 }
 
-static batch *find_collecting(slurm *self, const char *const *directives)
+static batch *find_collecting(slurm *self, const char *const *directives, const chain *chain_)
 {
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 if (batch_->state == BATCH_COLLECTS && batch_->count < self->array &&
-                    batch_is_alike(batch_, directives))
+                    batch_is_alike(batch_, directives) && chain_takes(&batch_->chain, chain_, batch_->count))
                         return batch_;
         batch *made = batch_create(self->core, directives);
         if (!made)
@@ -163,148 +178,39 @@ static batch *find_collecting(slurm *self, const char *const *directives)
         return made;
 }
 
+/* Takes CHAIN. */
+static int submit_one(slurm *self, const xpm_launch *launch, chain *chain_, xpm_error *err)
+{
+        char handle[256], nonce[XPM_LAUNCH_NONCE];
+        batch *batch_ = find_collecting(self, launch->directives, chain_);
+        if (!batch_)
+                return slurm_fail(err, XPM_ENOMEM, "out of memory");
+        batch_handle(batch_, batch_->count, handle);
+        int rc = self->core->prepare(self->core, launch, self->name, handle, nonce, err);
+        if (rc != 0)
+                return rc == 1 ? 0 : rc;
+        chain_add(&batch_->chain, chain_, batch_->count);
+        if (batch_add(batch_, launch) != 0)
+                return slurm_fail(err, XPM_ENOMEM, "out of memory");
+        memcpy(batch_->jobs[batch_->count - 1].nonce, nonce, sizeof nonce);
+        self->active++;
+        return 0;
+}
+
 static int slurm_submit(void *instance, const xpm_launch *const *launches, size_t count, xpm_error *err)
 {
         slurm *self = instance;
+        int rc = 0;
         if (!self->asked_partitions)
                 slurm_ask_limits(self);
-        for (size_t i = 0; i < count; i++) {
-                char handle[256], nonce[XPM_LAUNCH_NONCE];
-                batch *batch_ = find_collecting(self, launches[i]->directives);
-                if (!batch_)
-                        return slurm_fail(err, XPM_ENOMEM, "out of memory");
-                batch_handle(batch_, batch_->count, handle);
-                int rc = self->core->prepare(self->core, launches[i], self->name, handle, nonce, err);
-                if (rc == 1)
-                        continue;
-                if (rc != 0 || batch_add(batch_, launches[i]) != 0)
-                        return rc != 0 ? rc : slurm_fail(err, XPM_ENOMEM, "out of memory");
-                memcpy(batch_->jobs[batch_->count - 1].nonce, nonce, sizeof nonce);
-                self->active++;
+        for (size_t i = 0; i < count && rc == 0; i++) {
+                chain chain_;
+                rc = chain_find(self, launches[i]->after, &chain_);
+                rc = rc == 0 ? submit_one(self, launches[i], &chain_, err) : slurm_fail(err, rc, "out of memory");
+                chain_release(&chain_);
         }
         forget_finished(self);
-        return 0;
-}
-
-static void quote(FILE *stream, const char *word)
-{
-        fputc('\'', stream);
-        for (; *word; word++)
-                if (*word == '\'')
-                        fputs("'\\''", stream);
-                else
-                        fputc(*word, stream);
-        fputc('\'', stream);
-}
-
-/* What Slurm runs for each job of the batch. The caller frees. */
-static char *make_script(const slurm *self, const batch *batch_)
-{
-        char *text = NULL;
-        size_t length = 0;
-        const char *setup = json_string_value(json_object_get(self->config, "setup"));
-        FILE *stream = open_memstream(&text, &length);
-        if (!stream)
-                return NULL;
-        fprintf(stream, "#!/bin/sh\n%s%s", setup ? setup : "",
-                setup && *setup && setup[strlen(setup) - 1] != '\n' ? "\n" : "");
-        fputs("exec ", stream);
-        quote(stream, self->core->executable);
-        fputs(" worker --batch ", stream);
-        quote(stream, batch_->manifest);
-        fputc('\n', stream);
-        if (fclose(stream) != 0) {
-                free(text);
-                return NULL;
-        }
-        return text;
-}
-
-void slurm_comment(const slurm *self, const batch *batch_, char comment[COMMENT])
-{
-        snprintf(comment, COMMENT, "xpm:%.400s:%.400s", self->core->workspace, batch_->name);
-}
-
-static int send_batch(slurm *self, batch *batch_, xpm_error *err)
-{
-        char comment[COMMENT];
-        char *script = make_script(self, batch_), *output = NULL;
-        int rc = script && asprintf(&output, "%s%s.log", batch_->manifest, batch_->count > 1 ? ".%a" : "") > 0
-                         ? batch_write(batch_, err)
-                         : slurm_fail(err, XPM_ENOMEM, "out of memory");
-        slurm_comment(self, batch_, comment);
-        json_t *request =
-                rc == 0 ? json_pack("{s:s, s:O, s:s, s:I, s:s, s:s}", "do", "submit", "options", batch_->directives,
-                                    "script", script, "array", (json_int_t)(batch_->count > 1 ? batch_->count : 0),
-                                    "comment", comment, "output", output)
-                        : NULL;
-        if (rc == 0)
-                batch_->request = request ? helper_send(&self->helper, request, err) : 0;
-        if (rc == 0 && batch_->request == 0)
-                rc = slurm_fail(err, XPM_ELAUNCHER, "Slurm cannot be asked");
-        if (rc == 0) {
-                batch_->state = BATCH_SENT;
-                pace_sent(&self->pace, slurm_now());
-                if (!self->asked_at)
-                        self->asked_at = slurm_now();
-        }
-        free(script);
-        free(output);
         return rc;
-}
-
-/* Try again, later and later. */
-static void put_off(batch *batch_, enum batch_state state)
-{
-        batch_->state = state;
-        batch_->backoff = batch_->backoff ? 2 * batch_->backoff : BACKOFF;
-        if (batch_->backoff > BACKOFF_MOST)
-                batch_->backoff = BACKOFF_MOST;
-        batch_->due = slurm_now() + batch_->backoff;
-}
-
-int slurm_accepted(slurm *self, batch *batch_, long job, xpm_error *err)
-{
-        batch_->job_id = job;
-        batch_->state = BATCH_QUEUED;
-        batch_->accepted = slurm_now();
-        for (size_t i = 0; i < batch_->count; i++)
-                if (batch_->jobs[i].state == JOB_COLLECTED)
-                        batch_->jobs[i].state = JOB_QUEUED;
-        self->interval = LIST_OFTEN;
-        listing_find_out(self, LIST_OFTEN);
-        int rc = batch_write_id(batch_, err);
-        return rc == 0 && self->cancelled ? slurm_cancel(self, NULL, 0, err) : rc;
-}
-
-static int take_submission(slurm *self, batch *batch_, const json_t *answer, xpm_error *err)
-{
-        long job = (long)json_integer_value(json_object_get(answer, "job"));
-        const char *error = json_string_value(json_object_get(answer, "error"));
-        bool ambiguous;
-        if (job > 0)
-                return slurm_accepted(self, batch_, job, err);
-        if (!error)
-                error = "no answer";
-        if (refusal_passes(error, &ambiguous)) {
-                char words[600];
-                if (batch_->backoff == 0) {
-                        snprintf(words, sizeof words, "Slurm takes no jobs now, they are kept and tried again: %s",
-                                 error);
-                        slurm_note(self, words);
-                }
-                put_off(batch_, ambiguous ? BATCH_LOST_TRACK : BATCH_WAITS);
-                if (ambiguous)
-                        listing_find_out(self, batch_->backoff);
-                else if (self->withdrawn)
-                        slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
-                return 0;
-        }
-        char message[700];
-        snprintf(message, sizeof message, "Slurm refused it: %s", error);
-        slurm_leave_all(self, batch_, XPM_LAUNCH_REFUSED, NULL, message);
-        batch_->state = BATCH_QUEUED;
-        return 0;
 }
 
 /* The loop. */
@@ -353,7 +259,7 @@ static int take_answer(slurm *self, const json_t *answer, xpm_error *err)
                 if (batch_->state == BATCH_SENT && batch_->request == id) {
                         if (!self->listing)
                                 self->asked_at = 0;
-                        return take_submission(self, batch_, answer, err);
+                        return submission_take(self, batch_, answer, err);
                 }
         return 0;
 }
@@ -363,7 +269,7 @@ static void helper_died(slurm *self)
 {
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 if (batch_->state == BATCH_SENT) {
-                        put_off(batch_, BATCH_LOST_TRACK);
+                        submission_put_off(batch_, BATCH_LOST_TRACK);
                         listing_find_out(self, batch_->backoff);
                 }
         if (self->listing || self->cancel_request)
@@ -394,7 +300,7 @@ static int slurm_dispatch(void *instance, xpm_error *err)
         for (batch *batch_ = self->batches; rc == 0 && batch_; batch_ = batch_->next)
                 if ((batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS) &&
                     pace_next(&self->pace, batch_->due) <= now)
-                        rc = send_batch(self, batch_, err);
+                        rc = submission_send(self, batch_, err);
         if (rc == 0 && self->list_at && self->list_at <= now && !self->listing)
                 listing_ask(self);
         forget_finished(self);
@@ -470,23 +376,19 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
         self->cancelled = self->withdrawn;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 size_t named = 0, there = batch_->count - batch_->left;
-                char id[64];
                 for (size_t i = 0; i < batch_->count; i++)
                         named += batch_->jobs[i].state != JOB_LEFT && batch_->jobs[i].ours &&
                                  is_named(&batch_->jobs[i], tags, count);
                 if (named == 0 || batch_->job_id == 0)
                         continue;
                 if (named == there && batch_is_whole(batch_)) {
-                        snprintf(id, sizeof id, "%ld", batch_->job_id);
-                        json_array_append_new(ids, json_string(id));
+                        batch_ids(batch_, -1, ids);
                         continue;
                 }
                 for (size_t i = 0; i < batch_->count; i++)
                         if (batch_->jobs[i].state != JOB_LEFT && batch_->jobs[i].ours &&
-                            is_named(&batch_->jobs[i], tags, count)) {
-                                snprintf(id, sizeof id, batch_->count > 1 ? "%ld_%zu" : "%ld", batch_->job_id, i);
-                                json_array_append_new(ids, json_string(id));
-                        }
+                            is_named(&batch_->jobs[i], tags, count))
+                                batch_ids(batch_, (long)i, ids);
         }
         json_t *request = json_array_size(ids) > 0 ? json_pack("{s:s, s:o}", "do", "cancel", "jobs", ids) : NULL;
         if (!request) {
@@ -499,6 +401,11 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
         self->cancelling = request;
         self->cancel_request = 0;
         return listing_cancel(self, err);
+}
+
+int slurm_cancel_all(slurm *self, xpm_error *err)
+{
+        return slurm_cancel(self, NULL, 0, err);
 }
 
 /* The batch of an earlier engine that HANDLE names, known by its manifest. */
@@ -542,6 +449,7 @@ __attribute__((visibility("default"))) const xpm_launcher xpm_launcher_slurm = {
         .name = "slurm",
         .script = "slurm.sh",
         .lasting = true,
+        .chains = true,
         .open = slurm_open,
         .directives = slurm_directives,
         .close = slurm_close,

@@ -45,11 +45,29 @@ typedef struct slurm_job {
         uint64_t tag;
         uint32_t attempt;
         enum job_state state;
-        bool ours; /* of this run; false: an element of a batch that nobody asks for */
-        bool seen; /* in the last listing */
+        bool ours;   /* of this run; false: an element of a batch that nobody asks for */
+        bool seen;   /* in the last listing */
+        bool runs;   /* says the last listing */
+        bool met;    /* a listing of this run said that it waits or runs */
+        bool missed; /* by the last listing; by two in a row: Slurm has forgotten it */
+        bool told;   /* the engine, that it was accepted */
         char nonce[XPM_LAUNCH_NONCE];
         char *path;
 } slurm_job;
+
+/* A job of Slurm's that has to end well first. */
+typedef struct chain_need {
+        long job, index; /* index in its array, -1: no array */
+        size_t of;       /* how many elements that has */
+} chain_need;
+
+/* What the jobs of a batch come after. */
+typedef struct chain {
+        chain_need *needs; /* of the first job, in order */
+        size_t count;
+        enum { CHAIN_ONE, CHAIN_SAME, CHAIN_CORRESPONDS } how; /* one job; all the same; element by element at AT */
+        size_t at;
+} chain;
 
 enum batch_state { BATCH_COLLECTS, BATCH_SENT, BATCH_WAITS, BATCH_LOST_TRACK, BATCH_QUEUED };
 
@@ -58,6 +76,7 @@ typedef struct batch {
         char *name;     /* of its manifest, relative to the workspace: what handles begin with, and comments end with */
         char *manifest; /* absolute */
         json_t *directives;
+        chain chain;
         enum batch_state state;
         slurm_job *jobs;
         size_t count, capacity, left; /* left: jobs that have left */
@@ -67,6 +86,8 @@ typedef struct batch {
         long job_id;                  /* Slurm's; 0: not known */
         int64_t accepted;             /* when */
         bool found;                   /* of an earlier engine: it cannot be sent again */
+        json_t *ghosts; /* other numbers of Slurm's for the same: submissions without an answer that arrived late. NULL:
+                           none */
 } batch;
 
 batch *batch_create(const xpm_core *core, const char *const *directives);
@@ -74,8 +95,8 @@ void batch_free(batch *batch_);
 bool batch_is_alike(const batch *batch_, const char *const *directives);
 /* One more job. 0 or XPM_ENOMEM. */
 int batch_add(batch *batch_, const xpm_launch *launch);
-/* Make the manifest: before the submission. */
-int batch_write(const batch *batch_, xpm_error *err);
+/* Make the manifest: before the submission. REQUEUE: its jobs may be started again. */
+int batch_write(const batch *batch_, bool requeue, xpm_error *err);
 /* Keep Slurm's number beside the manifest, and read it again. */
 int batch_write_id(const batch *batch_, xpm_error *err);
 long batch_read_id(const char *manifest);
@@ -86,6 +107,12 @@ batch *batch_recall(const xpm_core *core, const char *name, size_t length);
 int batch_claim(batch *batch_, size_t index, uint64_t tag);
 /* No element is another engine's affair. */
 bool batch_is_whole(const batch *batch_);
+/* Nothing of it is to begin any more: workers find no manifest, and leave. */
+void batch_void(const batch *batch_);
+/* Slurm has it as job NUMBER too. false: that is known already (or there is no memory). */
+bool batch_haunted(batch *batch_, long number);
+/* What a request to cancel calls element INDEX (negative: all of them). 0 or XPM_ENOMEM. */
+int batch_ids(const batch *batch_, long index, json_t *ids);
 /* `NAME#INDEX` */
 void batch_handle(const batch *batch_, size_t index, char handle[256]);
 
@@ -140,8 +167,8 @@ typedef struct slurm {
         bool withdrawn; /* nothing new is submitted */
         bool cancelled; /* all is to end: what is accepted later too */
         int interval, budget;
-        json_t *partitions; /* NULL: not known */
-        bool asked_partitions;
+        json_t *partitions, *nodes; /* NULL: not known */
+        bool asked_partitions, asked_nodes;
         char trouble[512]; /* why partitions are not known */
 } slurm;
 
@@ -155,13 +182,46 @@ void slurm_leave_all(slurm *self, batch *batch_, enum xpm_launch_event_kind kind
                      const char *message);
 void slurm_tell(const slurm *self, const slurm_job *job, enum xpm_launch_event_kind kind, const char *reason,
                 const char *message);
-/* BATCH is job JOB of Slurm's. */
-int slurm_accepted(slurm *self, batch *batch_, long job, xpm_error *err);
-void slurm_comment(const slurm *self, const batch *batch_, char comment[COMMENT]);
+/* The engine hears under which name Slurm has JOB. */
+void slurm_tell_accepted(const slurm *self, const batch *batch_, slurm_job *job);
 
-/* directives.c: requirements as options of sbatch, and what partitions allow. */
+/* submission.c: a batch on its way to Slurm. */
+int submission_send(slurm *self, batch *batch_, xpm_error *err);
+int submission_take(slurm *self, batch *batch_, const json_t *answer, xpm_error *err);
+/* It will be sent, or looked for, again: later and later. */
+void submission_put_off(batch *batch_, enum batch_state state);
+/* BATCH is job JOB of Slurm's. */
+int submission_accepted(slurm *self, batch *batch_, long job, xpm_error *err);
+void submission_comment(const slurm *self, const batch *batch_, char comment[COMMENT]);
+/* One request for all that is with Slurm. */
+int slurm_cancel_all(slurm *self, xpm_error *err);
+
+/* What a job wants of each node. */
+typedef struct slurm_share {
+        int64_t ranks, nodes; /* in all; nodes 0: not said */
+        int64_t cores, gpus;
+        uint64_t memory; /* MiB */
+} slurm_share;
+
+/* chain.c: dependencies as Slurm's. */
+/* What a job comes after, by the handles AFTER (NULL accepted). 0 or XPM_ENOMEM. */
+int chain_find(const slurm *self, const char *const *after, chain *out);
+void chain_release(chain *chain_);
+/* May a job that comes after ADDED be element INDEX of an array whose others come after CHAIN? */
+bool chain_takes(const chain *chain_, const chain *added, size_t index);
+/* It is. ADDED is taken. */
+void chain_add(chain *chain_, chain *added, size_t index);
+/* `--dependency=…`; NULL: none, or no memory. The caller frees. */
+char *chain_option(const chain *chain_);
+
+/* directives.c: requirements as options of sbatch. */
+slurm_share slurm_share_of(const xpm_shape *shape);
 int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(void *data, const char *directive), void *data,
                      xpm_error *err);
+
+/* partitions.c: what the controller has and allows. */
+/* Where none is named and the default one does not take the job: one that does. NULL: leave it to Slurm. */
+const char *slurm_partition(slurm *self, const xpm_shape *shape);
 int slurm_check(void *instance, const xpm_shape *shape, xpm_error *err);
 /* What the controller allows, once: waits for the answer a little. */
 void slurm_ask_limits(slurm *self);

@@ -16,7 +16,7 @@ _xpm()
         --rerun) _xpm_words 'changed all'; return ;;
         --workdir | --xpm-config-dir) _xpm_files -d; return ;;
         --file | --pre-yaml | --post-yaml) _xpm_files -f; return ;;
-        --workspace | --launcher | --host | --port | --env | -c | --conf | -j | --jobs | --only | --where | --limit | --max-fails | \
+        --workspace | --launcher | --host | --port | --env | --sbatch-option | -c | --conf | -j | --jobs | --only | --where | --limit | --max-fails | \
                 --filter | --experiment | --count | --level | --timeout) return ;;
         esac
 
@@ -25,8 +25,8 @@ _xpm()
         run-experiment:*)
                 case $current in
                 -*) _xpm_words '--run-mode --file --host --port --xpm-config-dir --workdir --workspace --env -c --conf --pre-yaml
-                        --post-yaml --launcher -j --jobs --only --where --limit --fail-fast --max-fails --rerun --keep-failed --no-wait --show
-                        --json --debug --help' ;;
+                        --post-yaml --launcher -j --jobs --only --where --limit --fail-fast --max-fails --rerun --keep-failed --submit-all --no-wait --submit
+                        --sbatch-option --show --json --debug --help' ;;
                 *) _xpm_files -f ;;
                 esac
                 ;;

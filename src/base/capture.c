@@ -23,6 +23,8 @@ struct capture {
         size_t limit;
         xpm_text *texts[ENDS]; /* at OUTPUT and ERRORS */
         size_t starts[ENDS];   /* lengths of the texts before */
+        int64_t until;         /* CLOCK_MONOTONIC milliseconds, 0: for ever */
+        bool hangs;            /* it was not over by then */
         xpm_error *err;
 };
 
@@ -79,13 +81,31 @@ static int drain(struct capture *capture, enum end end)
         }
 }
 
+static int64_t now_ms(void)
+{
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* What poll() may wait: milliseconds, or -1. */
+static int time_left(const struct capture *capture)
+{
+        int64_t left = capture->until - now_ms();
+        return capture->until == 0 ? -1 : left > 0 ? (int)left : 0;
+}
+
 static int serve(struct capture *capture)
 {
         for (;;) {
-                if (poll(capture->ends, ENDS, -1) < 0) {
-                        if (errno == EINTR)
-                                continue;
+                int ready = poll(capture->ends, ENDS, time_left(capture));
+                if (ready < 0 && errno == EINTR)
+                        continue;
+                if (ready < 0)
                         return xpm_fail_errno(capture->err, "cannot wait for '%s'", capture->name);
+                if (ready == 0 && time_left(capture) == 0) {
+                        capture->hangs = true;
+                        return xpm_fail(capture->err, XPM_EIO, "'%s' hangs", capture->name);
                 }
                 int rc = 0;
                 bool ended = capture->ends[ENDED].revents != 0;
@@ -110,6 +130,14 @@ static int open_pipe(struct capture *capture, enum end end, int *theirs)
         *theirs = ends[end != INPUT];
         capture->ends[end] = (struct pollfd){.fd = ours, .events = end == INPUT ? POLLOUT : POLLIN};
         return 0;
+}
+
+/* Waits a moment for what does not even end when it is killed. */
+static bool is_gone(int pidfd)
+{
+        enum { MOMENT = 200 };
+        struct pollfd end = {.fd = pidfd, .events = POLLIN};
+        return poll(&end, 1, MOMENT) > 0;
 }
 
 static int wait_for(pid_t pid, int *status)
@@ -164,6 +192,7 @@ int xpm_spawn_capture(const xpm_spawn *spawn, const void *input, size_t input_le
                 .limit = limit,
                 .texts = {[OUTPUT] = output, [ERRORS] = errors},
                 .starts = {[OUTPUT] = output ? output->length : 0, [ERRORS] = errors ? errors->length : 0},
+                .until = spawn->patience > 0 ? now_ms() + spawn->patience : 0,
                 .err = err,
         };
         struct pipe_signal pipe_signal = block_pipe_signal();
@@ -188,6 +217,8 @@ int xpm_spawn_capture(const xpm_spawn *spawn, const void *input, size_t input_le
         rc = serve(&capture);
         if (rc != 0)
                 kill(-child.pid, SIGKILL);
+        if (capture.hangs && !is_gone(child.pidfd))
+                goto out;
         if (wait_for(child.pid, &ended) != 0)
                 rc = xpm_fail_errno(err, "cannot wait for '%s'", capture.name);
         if (rc == 0)

@@ -2,7 +2,8 @@
  * array, with a recursion for each open section only. The stack of contexts is a chain of frames on the C stack.
  *
  * Whitespace is settled at compile time: a section, its end, a comment or a change of delimiters that is alone on its
- * line takes the whole line with it, as the specification wants.
+ * line takes the whole line with it, as the specification wants. A partial is compiled into the list by a compiler of
+ * its own, which begins with the standard delimiters and must end the sections that it opens.
  *
  * Invariant: tags[i].end > i for every section, and sections nest. */
 #include "base/mustache.h"
@@ -18,12 +19,16 @@ typedef struct compiler {
         size_t length;
         size_t at;   /* what lies before is compiled */
         size_t line; /* start of the line of `at` */
+        int number;  /* of that line */
         char open[DELIMITER], close[DELIMITER];
         xpm_mustache_tag *tags;
         size_t count, capacity;
         size_t sections[XPM_MUSTACHE_DEPTH]; /* indexes of those that are open */
-        size_t depth;
-        size_t *offset; /* where an error is */
+        size_t depth, base;                  /* how many there are, and were when this partial began */
+        const xpm_mustache_partials *partials;
+        const char *partial;       /* NULL: the template itself */
+        int includes;              /* partials that this one stands in */
+        xpm_mustache_place *place; /* where an error is */
         xpm_error *err;
 } compiler;
 
@@ -40,10 +45,15 @@ static bool is_blank(char c)
         return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+static void point(compiler *c, size_t offset, int line)
+{
+        *c->place = (xpm_mustache_place){.partial = c->partial, .line = line, .offset = offset};
+}
+
 __attribute__((format(printf, 3, 0))) static int fail(compiler *c, size_t offset, const char *message, const char *name,
                                                       size_t length)
 {
-        *c->offset = offset;
+        point(c, offset, c->number);
         return xpm_fail(c->err, XPM_EFORMAT, message, (int)(length < 200 ? length : 200), name);
 }
 
@@ -54,7 +64,12 @@ static int add(compiler *c, enum xpm_mustache_kind kind, const char *text, size_
         char *copy = xpm_arena_strndup(c->arena, text, length);
         if (!copy)
                 return xpm_fail_memory(c->err);
-        c->tags[c->count++] = (xpm_mustache_tag){.kind = kind, .text = copy, .length = length, .offset = offset};
+        c->tags[c->count++] = (xpm_mustache_tag){.kind = kind,
+                                                 .text = copy,
+                                                 .length = length,
+                                                 .offset = offset,
+                                                 .partial = c->partial,
+                                                 .line = c->number};
         return 0;
 }
 
@@ -150,11 +165,11 @@ static int open_section(compiler *c, const span *tag)
 
 static int close_section(compiler *c, const span *tag)
 {
-        if (c->depth == 0)
+        if (c->depth == c->base)
                 return fail(c, tag->start, "the section '%.*s' ends here and begins nowhere", tag->name, tag->length);
         xpm_mustache_tag *section = &c->tags[c->sections[c->depth - 1]];
         if (section->length != tag->length || memcmp(section->text, tag->name, tag->length) != 0) {
-                *c->offset = tag->start;
+                point(c, tag->start, c->number);
                 return xpm_fail(c->err, XPM_EFORMAT, "the section '%s' ends as '%.*s'", section->text,
                                 (int)(tag->length < 200 ? tag->length : 200), tag->name);
         }
@@ -163,7 +178,56 @@ static int close_section(compiler *c, const span *tag)
         return 0;
 }
 
-static int compile_tag(compiler *c, const span *tag)
+/* Put WIDTH bytes of BLANKS before each line of TEXT. */
+static int indent(const compiler *c, const char *blanks, size_t width, const char **text, size_t *length)
+{
+        size_t lines = 1;
+        for (size_t i = 0; i < *length; i++)
+                lines += (*text)[i] == '\n';
+        char *out = xpm_arena_alloc(c->arena, *length + lines * width + 1), *end = out;
+        if (!out)
+                return xpm_fail_memory(c->err);
+        for (size_t i = 0; i < *length; i++) {
+                if (i == 0 || (*text)[i - 1] == '\n')
+                        end = mempcpy(end, blanks, width);
+                *end++ = (*text)[i];
+        }
+        *text = out;
+        *length = (size_t)(end - out);
+        return 0;
+}
+
+static int compile(compiler *c);
+
+/* The partial that TAG names, in its place. It is indented by what stands between START and the tag. */
+static int include(compiler *c, const span *tag, size_t start)
+{
+        compiler inner = *c;
+        inner.partial = xpm_arena_strndup(c->arena, tag->name, tag->length);
+        if (!inner.partial)
+                return xpm_fail_memory(c->err);
+        if (++inner.includes > XPM_MUSTACHE_DEPTH)
+                return fail(c, tag->start, "the partial '%.*s' includes itself", tag->name, tag->length);
+        point(c, tag->start, c->number);
+        int rc = c->partials->find(c->partials->data, inner.partial, &inner.text, &inner.length, c->err);
+        if (rc == 0 && start < tag->start)
+                rc = indent(c, c->text + start, tag->start - start, &inner.text, &inner.length);
+        if (rc != 0)
+                return rc;
+        inner.at = inner.line = 0;
+        inner.number = 1;
+        inner.base = c->depth;
+        strcpy(inner.open, "{{");
+        strcpy(inner.close, "}}");
+        rc = compile(&inner);
+        c->tags = inner.tags;
+        c->count = inner.count;
+        c->capacity = inner.capacity;
+        return rc;
+}
+
+/* START is where what TAG takes with it begins: its line, when it is alone on it, or itself. */
+static int compile_tag(compiler *c, const span *tag, size_t start)
 {
         int rc = tag->sigil == '!' || tag->sigil == '=' ? 0 : check_name(c, tag);
         if (rc != 0)
@@ -177,6 +241,10 @@ static int compile_tag(compiler *c, const span *tag)
         case '&':
         case '{': return add(c, XPM_MUSTACHE_RAW, tag->name, tag->length, tag->start);
         case '\0': return add(c, XPM_MUSTACHE_VARIABLE, tag->name, tag->length, tag->start);
+        case '>':
+                if (c->partials)
+                        return include(c, tag, start);
+                /* fall through */
         default:
                 return fail(c, tag->start, "'%.*s': templates have no partials and no inheritance",
                             c->text + tag->start, tag->end - tag->start);
@@ -187,7 +255,7 @@ static int compile_tag(compiler *c, const span *tag)
  * line. */
 static void widen(const compiler *c, const span *tag, size_t *start, size_t *end)
 {
-        if (!tag->sigil || !strchr("#^/!=", tag->sigil))
+        if (!tag->sigil || !strchr("#^/!=>", tag->sigil))
                 return;
         size_t after = tag->end;
         for (size_t i = c->line; i < tag->start; i++)
@@ -206,8 +274,11 @@ static void widen(const compiler *c, const span *tag, size_t *start, size_t *end
 static void begin_line(compiler *c, size_t end)
 {
         const char *newline = end > c->line ? memrchr(c->text + c->line, '\n', end - c->line) : NULL;
-        if (newline)
-                c->line = (size_t)(newline - c->text) + 1;
+        if (!newline)
+                return;
+        for (const char *at = c->text + c->line; at <= newline; at++)
+                c->number += *at == '\n';
+        c->line = (size_t)(newline - c->text) + 1;
 }
 
 static int compile(compiler *c)
@@ -223,32 +294,45 @@ static int compile(compiler *c)
                 widen(c, &tag, &start, &end);
                 rc = add_literal(c, start);
                 if (rc == 0)
-                        rc = compile_tag(c, &tag);
+                        rc = compile_tag(c, &tag, start);
                 if (rc != 0)
                         return rc;
                 c->at = end;
                 begin_line(c, end);
         }
-        if (c->depth > 0) {
+        if (c->depth > c->base) {
                 const xpm_mustache_tag *section = &c->tags[c->sections[c->depth - 1]];
-                return fail(c, section->offset, "the section '%.*s' is never closed", section->text, section->length);
+                point(c, section->offset, section->line);
+                return xpm_fail(c->err, XPM_EFORMAT, "the section '%.200s' is never closed", section->text);
         }
         return add_literal(c, c->length);
+}
+
+int xpm_mustache_compile_with(xpm_arena *arena, const char *text, size_t length, const xpm_mustache_partials *partials,
+                              xpm_mustache *out, xpm_mustache_place *place, xpm_error *err)
+{
+        compiler c = {.arena = arena,
+                      .text = text,
+                      .length = length,
+                      .number = 1,
+                      .open = "{{",
+                      .close = "}}",
+                      .partials = partials,
+                      .place = place,
+                      .err = err};
+        int rc = compile(&c);
+        if (rc == 0)
+                *out = (xpm_mustache){.tags = c.tags, .count = c.count};
+        return rc;
 }
 
 int xpm_mustache_compile(xpm_arena *arena, const char *text, size_t length, xpm_mustache *out, size_t *offset,
                          xpm_error *err)
 {
-        compiler c = {.arena = arena,
-                      .text = text,
-                      .length = length,
-                      .open = "{{",
-                      .close = "}}",
-                      .offset = offset,
-                      .err = err};
-        int rc = compile(&c);
-        if (rc == 0)
-                *out = (xpm_mustache){.tags = c.tags, .count = c.count};
+        xpm_mustache_place place = {0};
+        int rc = xpm_mustache_compile_with(arena, text, length, NULL, out, &place, err);
+        if (rc != 0)
+                *offset = place.offset;
         return rc;
 }
 

@@ -1,9 +1,9 @@
 /* mustache.h: Mustache templates, compiled once and rendered many times
  *
- * All of the Mustache specification but partials, lambdas and inheritance. A compiled template is a flat list of
- * literals and tags; what the names mean, what is true, what is a list, and how a value is printed and escaped is the
- * business of a view, the caller's callbacks. The caller may hang a binding on every tag (what its name was found to
- * mean), so that rendering looks nothing up twice.
+ * All of the Mustache specification but lambdas and inheritance, and partials only for those who have some. A compiled
+ * template is a flat list of literals and tags; what the names mean, what is true, what is a list, and how a value is
+ * printed and escaped is the business of a view, the caller's callbacks. The caller may hang a binding on every tag
+ * (what its name was found to mean), so that rendering looks nothing up twice.
  *
  *     xpm_mustache template;
  *     rc = xpm_mustache_compile(arena, "{{#runs}}{{path}} {{/runs}}", length, &template, &offset, err);
@@ -35,7 +35,9 @@ typedef struct xpm_mustache_tag {
         enum xpm_mustache_kind kind;
         const char *text; /* the literal, or the name as written; NUL-terminated */
         size_t length;
-        size_t offset;       /* where it begins in the template */
+        size_t offset;       /* where it begins in the template, or in the partial */
+        const char *partial; /* that it stands in, NULL: the template itself */
+        int line;            /* where it begins, from 1 */
         size_t end;          /* of a section: index of the first tag after it */
         const void *binding; /* the caller's; NULL after compilation */
 } xpm_mustache_tag;
@@ -49,6 +51,26 @@ typedef struct xpm_mustache {
  */
 int xpm_mustache_compile(xpm_arena *arena, const char *text, size_t length, xpm_mustache *out, size_t *offset,
                          xpm_error *err);
+
+/* What {{> NAME}} stands for. A partial is compiled in its place, once, so it cannot include itself; one that is alone
+ * on its line is indented as its tag is. */
+typedef struct xpm_mustache_partials {
+        void *data;
+        /* The text of NAME, which stays until the compilation has ended. 0 or a negative error. */
+        int (*find)(void *data, const char *name, const char **text, size_t *length, xpm_error *err);
+} xpm_mustache_partials;
+
+/* Where the tag is that is wrong: as in a tag. */
+typedef struct xpm_mustache_place {
+        const char *partial; /* in the arena */
+        int line;
+        size_t offset;
+} xpm_mustache_place;
+
+/* The same with PARTIALS; NULL: there are none, and a tag that names one is wrong. The errors are those of `find`, too,
+ * with the place of the tag that names what it does not find. */
+int xpm_mustache_compile_with(xpm_arena *arena, const char *text, size_t length, const xpm_mustache_partials *partials,
+                              xpm_mustache *out, xpm_mustache_place *place, xpm_error *err);
 
 /* Something that a name can mean. Rendering copies items and never looks inside. */
 typedef struct xpm_mustache_item {

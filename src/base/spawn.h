@@ -33,6 +33,7 @@ typedef struct xpm_spawn {
         size_t node_words;
         bool session;     /* setsid(): a session and process group of its own */
         int death_signal; /* PR_SET_PDEATHSIG in the child, 0 none */
+        int patience;     /* milliseconds that xpm_spawn_capture gives it, 0: any time */
 } xpm_spawn;
 
 #define XPM_SPAWN_INIT ((xpm_spawn){.cwd_fd = -1, .stdio = {-1, -1, -1}, .keep_fd = -1, .cgroup_fd = -1})
@@ -52,9 +53,10 @@ enum xpm_spawn_step { XPM_SPAWN_OK, XPM_SPAWN_CHDIR, XPM_SPAWN_EXEC, XPM_SPAWN_F
 int xpm_spawn_start(const xpm_spawn *spawn, xpm_child *child, enum xpm_spawn_step *step, xpm_error *err);
 
 /* Run to the end with INPUT on standard input (without input: as SPAWN says), appending standard output and error to
- * the two texts (NULL: as SPAWN says). Each may have LIMIT bytes (0: no limit); more is XPM_ERANGE. The program gets a
- * session of its own, which is killed on an error and with the caller. *STATUS is that of waitpid. For executable
- * plans, `git`, `module`. */
+ * the two texts (NULL: as SPAWN says). Each may have LIMIT bytes (0: no limit); more is XPM_ERANGE, longer than its
+ * `patience` XPM_EIO. The program gets a session of its own, which is killed on an error and with the caller; one
+ * that not even that ends (a driver that hangs) is left behind. *STATUS is that of waitpid. For executable plans,
+ * `git`, `module`, `nvidia-smi`. */
 int xpm_spawn_capture(const xpm_spawn *spawn, const void *input, size_t input_length, size_t limit, xpm_text *output,
                       xpm_text *errors, int *status, xpm_error *err);
 

@@ -70,6 +70,8 @@ static int put_job(xpm_view *view, const xpm_view_job *job, xpm_text *text)
         put_string(text, "job_id", job->job_id);
         put_string(text, "state", xpm_job_state_word(job->state));
         put_string(text, "failure", job->failure == XPM_FAILURE_NONE ? NULL : xpm_failure_word(job->failure));
+        xpm_json_key(text, "removed");
+        xpm_json_bool(text, job->removed);
         put_json(text, "tags", job->tags_json);
         put_string(text, "experiment", job->experiment);
         put_string(text, "run", job->run);
@@ -109,7 +111,7 @@ static void print_tags(const xpm_view_job *job, xpm_text *text)
                 xpm_text_printf(text, "%s%s=%s", i ? " " : "", job->tags[i].name, job->tags[i].text);
 }
 
-/* `error: timeout`, `unscheduled: lost`, `running: 40% epoch 3, 10%`. */
+/* `error: timeout`, `unscheduled: lost`, `unscheduled: removed`, `running: 40% epoch 3, 10%`. */
 static void print_state(xpm_view *view, const xpm_view_job *job, xpm_text *text)
 {
         const xpm_view_level *levels;
@@ -118,6 +120,8 @@ static void print_state(xpm_view *view, const xpm_view_job *job, xpm_text *text)
         xpm_text_puts(text, xpm_job_state_word(job->state));
         if (job->failure != XPM_FAILURE_NONE)
                 xpm_text_printf(text, ": %s", xpm_failure_word(job->failure));
+        else if (job->removed)
+                xpm_text_puts(text, ": removed");
         if (xpm_view_progress(view, job, &levels, &count, NULL) != 0)
                 text->failed = true;
         for (size_t i = 0; i < count; i++) {
@@ -219,7 +223,8 @@ static int run_list(int argc, char **argv)
         const xpm_usage usage = {
                 .command = "jobs list",
                 .synopsis = "[OPTIONS] [EXPERIMENT…]",
-                .summary = "List the jobs of the last runs, those submitted last first.",
+                .summary = "List the jobs of the last runs, those submitted last first.\n"
+                           "A job that had ended and whose directory was removed is `unscheduled: removed`.",
                 .options = options,
                 .max_words = SIZE_MAX,
         };

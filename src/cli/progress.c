@@ -222,6 +222,8 @@ void xpm_progress_end(xpm_progress *progress, const xpm_counts *counts, enum xpm
         printf(", %zu failed", counts->failed + counts->kept_failed);
         if (counts->failed_dependency)
                 printf(" (%zu for want of a dependency)", counts->failed_dependency);
+        if (counts->submitted)
+                printf(", %zu submitted", counts->submitted);
         if (left)
                 printf(", %zu not started", left);
         printf(", in %s\n", elapsed);
@@ -231,7 +233,9 @@ void xpm_progress_end(xpm_progress *progress, const xpm_counts *counts, enum xpm
                 printf("%zu warning%s above: jobs that have not got what they asked for\n", counts->mismatched,
                        counts->mismatched == 1 ? "" : "s");
         snprintf(more, sizeof more, " %s", id);
-        if (verdict == XPM_VERDICT_DONE) {
+        if (verdict == XPM_VERDICT_LEFT)
+                return;
+        if (verdict == XPM_VERDICT_DONE || verdict == XPM_VERDICT_SUBMITTED) {
                 print_next(progress->experiment, "jobs list", more);
                 return;
         }

@@ -13,15 +13,18 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/submit.h"
 
 enum mode { MODE_NORMAL, MODE_GENERATE, MODE_DRY_RUN };
 
 struct request {
         const char *run_mode, *rerun, *host;
-        xpm_strings pre_yaml, post_yaml, settings, env, env_names, words;
+        xpm_strings pre_yaml, post_yaml, settings, env, env_names, sbatch_options, words;
         xpm_strings command_line;           /* as it is saved: without the values of --env */
         long slots, limit, max_fails, port; /* port: -1 none */
-        bool fail_fast, keep_failed, no_wait, show, json, debug;
+        bool fail_fast, keep_failed, no_wait, show, json, debug, submit;
+        int argc;
+        char **argv;
         enum mode mode;
         char executable[PATH_MAX];
         xpm_experiment_options options;
@@ -30,6 +33,7 @@ struct request {
 /* What a signal handler may touch. */
 static xpm_experiment *interrupted;
 static volatile int interrupts;
+static volatile sig_atomic_t leaves;
 
 static void on_signal(int number)
 {
@@ -37,6 +41,14 @@ static void on_signal(int number)
         interrupts++;
         if (interrupted)
                 xpm_experiment_interrupt(interrupted);
+}
+
+static void on_notice(int number)
+{
+        (void)number;
+        leaves = 1;
+        if (interrupted)
+                xpm_experiment_leave(interrupted);
 }
 
 static void print_log(void *data, int level, const char *line)
@@ -113,10 +125,10 @@ static int read_env(struct request *request)
         return XPM_OPTIONS_GO;
 }
 
-static int save_command_line(struct request *request, int argc, char **argv)
+static int save_command_line(struct request *request)
 {
-        for (int i = 0; i < argc; i++) {
-                const char *word = argv[i];
+        for (int i = 0; i < request->argc; i++) {
+                const char *word = request->argv[i];
                 for (size_t j = 1; j < request->env.count; j += 2)
                         if (request->env.items[j] == word)
                                 word = "<from environment>";
@@ -126,7 +138,7 @@ static int save_command_line(struct request *request, int argc, char **argv)
         return XPM_OPTIONS_GO;
 }
 
-static int check_workdir(const struct request *request)
+static int check_workdir(struct request *request)
 {
         if (!request->options.workdir || *request->options.workdir)
                 return XPM_OPTIONS_GO;
@@ -134,7 +146,43 @@ static int check_workdir(const struct request *request)
         return xpm_error_exit_status(XPM_EUSAGE);
 }
 
-static int read_request(struct request *request, int argc, char **argv)
+static int check_submit(struct request *request)
+{
+        const xpm_experiment_options *options = &request->options;
+        const bool only_normal = request->mode != MODE_NORMAL || request->show;
+        const struct {
+                bool wrong;
+                const char *words;
+        } rules[] = {
+                {request->submit && only_normal, "--submit runs the experiment: leave out --run-mode and --show"},
+                {options->submit_all && only_normal,
+                 "--submit-all runs the experiment: leave out --run-mode and --show"},
+                {request->submit && options->submit_all,
+                 "--submit sends an engine, and --submit-all needs none: leave out one of them"},
+                {options->submit_all && (request->fail_fast || request->max_fails > 0),
+                 "nobody stays to count failures: leave out --submit-all, or --fail-fast and --max-fails"},
+                {!request->submit && request->sbatch_options.count > 0, "--sbatch-option is for --submit"},
+        };
+        for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+                if (rules[i].wrong) {
+                        fprintf(stderr, "xpm run-experiment: %s\n", rules[i].words);
+                        return xpm_error_exit_status(XPM_EUSAGE);
+                }
+        return XPM_OPTIONS_GO;
+}
+
+/* What options mean, and whether they go together. */
+static int check_request(struct request *request)
+{
+        static int (*const checks[])(struct request *) = {read_mode,     read_rerun,   read_env,
+                                                          check_workdir, check_submit, save_command_line};
+        int status = XPM_OPTIONS_GO;
+        for (size_t i = 0; status == XPM_OPTIONS_GO && i < sizeof checks / sizeof *checks; i++)
+                status = checks[i](request);
+        return status;
+}
+
+static int read_request(struct request *request)
 {
         xpm_experiment_options *options = &request->options;
         const xpm_option table[] = {
@@ -173,8 +221,14 @@ static int read_request(struct request *request, int argc, char **argv)
                  "run finished jobs again: changed (another command than then) or all"},
                 {"--keep-failed", NULL, XPM_OPTION_FLAG, &request->keep_failed, NULL,
                  "leave jobs alone that failed before"},
+                {"--submit-all", NULL, XPM_OPTION_FLAG, &options->submit_all, NULL,
+                 "hand all jobs to the scheduler at once, which keeps their order, and leave"},
                 {"--no-wait", NULL, XPM_OPTION_FLAG, &request->no_wait, NULL,
                  "leave when the experiment runs already, rather than wait"},
+                {"--submit", NULL, XPM_OPTION_FLAG, &request->submit, NULL,
+                 "send the engine itself to Slurm, as a small batch job that goes on by itself, and leave"},
+                {"--sbatch-option", NULL, XPM_OPTION_LIST, &request->sbatch_options, "OPTION",
+                 "of that job: --sbatch-option=--time=12:00:00 (repeatable)"},
                 {"--show", NULL, XPM_OPTION_FLAG, &request->show, NULL,
                  "print the merged experiment file as JSON, and leave"},
                 {"--json", NULL, XPM_OPTION_FLAG, &request->json, NULL, "dry-run: one JSON object per job and line"},
@@ -190,18 +244,8 @@ static int read_request(struct request *request, int argc, char **argv)
                 .max_words = 1,
                 .rest = true,
         };
-        int status = xpm_options_parse(&usage, argc, argv, &request->words);
-        if (status == XPM_OPTIONS_GO)
-                status = read_mode(request);
-        if (status == XPM_OPTIONS_GO)
-                status = read_rerun(request);
-        if (status == XPM_OPTIONS_GO)
-                status = read_env(request);
-        if (status == XPM_OPTIONS_GO)
-                status = check_workdir(request);
-        if (status == XPM_OPTIONS_GO)
-                status = save_command_line(request, argc, argv);
-        return status;
+        int status = xpm_options_parse(&usage, request->argc, request->argv, &request->words);
+        return status == XPM_OPTIONS_GO ? check_request(request) : status;
 }
 
 /* Workers and run files call this very file, whatever it was renamed to: `xpm-0.1` beside another version. */
@@ -344,32 +388,59 @@ static void listen(xpm_experiment *experiment)
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
         signal(SIGPIPE, SIG_IGN);
+        if (leaves)
+                xpm_experiment_leave(experiment);
 }
 
-static int run(xpm_experiment *experiment, xpm_progress **shown)
+static int run(xpm_experiment *experiment, xpm_engine *engine, xpm_progress **shown)
 {
         static const int statuses[] = {
-                [XPM_VERDICT_DONE] = 0,
-                [XPM_VERDICT_FAILED] = 1,
-                [XPM_VERDICT_STOPPED] = 1,
-                [XPM_VERDICT_INTERRUPTED] = 130,
+                [XPM_VERDICT_DONE] = 0,          [XPM_VERDICT_FAILED] = 1, [XPM_VERDICT_STOPPED] = 1,
+                [XPM_VERDICT_INTERRUPTED] = 130, [XPM_VERDICT_LEFT] = 0,   [XPM_VERDICT_SUBMITTED] = 0,
         };
         xpm_error err = XPM_ERROR_NONE;
         xpm_counts counts;
         enum xpm_verdict verdict;
         xpm_progress progress;
+        if (!xpm_engine_begin(engine, experiment))
+                return 0;
         xpm_progress_init(&progress, experiment, &interrupts);
-        xpm_observer observer = xpm_progress_observer(&progress);
+        xpm_observer own = xpm_progress_observer(&progress);
+        xpm_observer observer = xpm_engine_observer(engine, experiment, &own);
         *shown = &progress;
         listen(experiment);
         int rc = xpm_experiment_run(experiment, &observer, &counts, &verdict, &err);
         interrupted = NULL;
         *shown = NULL;
         xpm_progress_clear(&progress);
+        /* While it waited for another engine. */
+        if (rc == XPM_EINTERRUPTED && leaves && interrupts == 0)
+                return xpm_engine_hand_over(engine);
         if (rc != 0)
                 return xpm_report(&err);
         xpm_progress_end(&progress, &counts, verdict);
-        return xpm_flush_output(statuses[verdict]);
+        int status = verdict == XPM_VERDICT_LEFT ? xpm_engine_hand_over(engine) : statuses[verdict];
+        return xpm_flush_output(status);
+}
+
+/* What fits nowhere is told now, and not in a log tomorrow; all else is done all the same. */
+static int submit(const struct request *request, xpm_experiment *experiment)
+{
+        xpm_error err = XPM_ERROR_NONE;
+        size_t counts[XPM_OUTLOOK_COUNT];
+        int rc = xpm_experiment_look(experiment, counts, &err);
+        if (rc == 0)
+                rc = print_unfit(experiment, &err);
+        if (rc != 0)
+                return xpm_report(&err);
+        print_totals(experiment, counts);
+        size_t failed = request->keep_failed ? 0 : counts[XPM_OUTLOOK_FAILED]; /* those are run again */
+        if (counts[XPM_OUTLOOK_RUN] + counts[XPM_OUTLOOK_RUNNING] + failed == 0) {
+                printf("there is nothing to run: nothing was submitted\n");
+                return xpm_flush_output(counts[XPM_OUTLOOK_UNFIT] + counts[XPM_OUTLOOK_FAILED] > 0);
+        }
+        return xpm_submit_engine(experiment, request->executable, request->argc, request->argv, &request->env,
+                                 &request->sbatch_options);
 }
 
 static int act(struct request *request)
@@ -377,7 +448,10 @@ static int act(struct request *request)
         xpm_error err = XPM_ERROR_NONE;
         xpm_experiment *experiment;
         xpm_progress *progress = NULL;
+        xpm_engine engine = xpm_engine_find(&request->sbatch_options, &leaves);
         request->options.log_data = &progress;
+        if (engine.script)
+                signal(SIGUSR1, on_notice);
         if (request->show)
                 return show(request);
         if (request->json && request->mode != MODE_DRY_RUN)
@@ -386,17 +460,18 @@ static int act(struct request *request)
                 fprintf(stderr, "xpm: note: this version serves no web page: --host and --port do nothing\n");
         if (xpm_experiment_open(&request->options, &experiment, &err) != 0)
                 return xpm_report(&err);
-        int status = request->mode == MODE_DRY_RUN    ? dry_run(request, experiment)
-                     : request->mode == MODE_GENERATE ? generate(experiment)
-                                                      : run(experiment, &progress);
+        int status = request->mode == MODE_DRY_RUN       ? dry_run(request, experiment)
+                     : request->mode == MODE_GENERATE    ? generate(experiment)
+                     : request->submit && !engine.script ? submit(request, experiment)
+                                                         : run(experiment, &engine, &progress);
         xpm_experiment_close(experiment);
         return status;
 }
 
 int xpm_command_run_experiment(int argc, char **argv)
 {
-        struct request request = {.port = -1};
-        int status = read_request(&request, argc, argv);
+        struct request request = {.port = -1, .argc = argc, .argv = argv};
+        int status = read_request(&request);
         if (status == XPM_OPTIONS_GO) {
                 complete(&request);
                 status = act(&request);
@@ -406,6 +481,7 @@ int xpm_command_run_experiment(int argc, char **argv)
         xpm_strings_release(&request.settings);
         xpm_strings_release(&request.env);
         xpm_strings_release(&request.env_names);
+        xpm_strings_release(&request.sbatch_options);
         xpm_strings_release(&request.words);
         xpm_strings_release(&request.command_line);
         return status;

@@ -16,7 +16,7 @@ int xpm_command_remaining_time(int argc, char **argv)
                 .command = "remaining-time",
                 .synopsis = "[OPTIONS]",
                 .summary = "Print how many seconds the job that runs this has left, in whole seconds: 0 when its time "
-                           "is over,\n'inf' when it has no limit.",
+                           "is over,\n'inf' when it has no limit. In a Slurm job the end that Slurm sets counts, too.",
                 .options = options,
         };
         xpm_strings words = {0};

@@ -45,9 +45,12 @@ static void queue(xpm_runner *runner, size_t job)
         xpm_queue_push(&runner->ports[runner->jobs[job].port].ready, job);
 }
 
-static void free_dependents(xpm_runner *runner, size_t job)
+void xpm_runner_free_dependents(xpm_runner *runner, size_t job)
 {
         size_t count;
+        if (runner->jobs[job].freed)
+                return;
+        runner->jobs[job].freed = true;
         const uint32_t *dependents = xpm_graph_dependents(&runner->graph, job, &count);
         for (size_t i = 0; i < count; i++)
                 if (xpm_graph_satisfy(&runner->graph, dependents[i]) == 0 &&
@@ -123,7 +126,7 @@ static void ended(xpm_runner *runner, size_t job, enum xpm_job_event event, cons
         tell(runner, job, &told);
         free(path);
         if (event == XPM_EVENT_DONE)
-                free_dependents(runner, job);
+                xpm_runner_free_dependents(runner, job);
         else
                 xpm_runner_bar_dependents(runner, job);
 }
@@ -137,6 +140,13 @@ static void hand_back(xpm_runner *runner, size_t job)
                 runner->experiment->core.occupied--;
         tracked->elsewhere = tracked->seen = false;
         xpm_claims_release(&runner->claims, job, true);
+}
+
+/* One job more, or one less, is with the launcher of TRACKED. */
+static void count_handed_over(xpm_runner *runner, const xpm_tracked *tracked, int change)
+{
+        runner->handed_over += (size_t)change;
+        runner->ports[tracked->port].handed_over += (size_t)change;
 }
 
 void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event, const xpm_job_end *end)
@@ -158,15 +168,13 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
                 tracked->failure = (uint8_t)end->failure;
         enter(runner, job, (enum xpm_job_state)next);
         if (handed && event != XPM_EVENT_STARTED) {
-                runner->handed_over--;
-                runner->ports[tracked->port].handed_over--;
+                count_handed_over(runner, tracked, -1);
+                runner->accepted -= tracked->accepted;
+                tracked->accepted = false;
         }
 
         switch (event) {
-        case XPM_EVENT_SUBMITTED:
-                runner->handed_over++;
-                runner->ports[tracked->port].handed_over++;
-                break;
+        case XPM_EVENT_SUBMITTED: count_handed_over(runner, tracked, 1); break;
         case XPM_EVENT_RETURNED:
                 xpm_claims_release(&runner->claims, job, true);
                 xpm_runner_look(runner, job);
@@ -220,6 +228,7 @@ xpm_counts xpm_runner_counts(const xpm_runner *runner)
                 .scheduled = by_state[XPM_JOB_SCHEDULED] - begun,
                 .ready = by_state[XPM_JOB_READY],
                 .waiting = by_state[XPM_JOB_WAITING],
+                .submitted = runner->accepted,
                 .mismatched = runner->mismatched,
                 .requests = runner->experiment->requests,
         };

@@ -62,12 +62,35 @@ int xpm_runner_reattach(xpm_runner *runner)
                 rc = reattach(runner, &runner->ports[i], tags, handles);
         free(tags);
         free(handles);
+        xpm_runner_forget_attached(runner);
+        return rc;
+}
+
+void xpm_runner_forget_attached(xpm_runner *runner)
+{
         for (size_t i = 0; i < runner->attached_count; i++)
                 free(runner->attached[i].handle);
         free(runner->attached);
         runner->attached = NULL;
         runner->attached_count = runner->attached_capacity = 0;
-        return rc;
+}
+
+/* A scheduler that was to keep it back has let go of it, since what it depends on failed or was given up. */
+static void give_back(xpm_runner *runner, size_t job, const xpm_job_end *end)
+{
+        const xpm_job *one = runner->plan->jobs[job];
+        if (runner->graph.missing[job] > 0) {
+                xpm_runner_advance(runner, job, XPM_EVENT_WITHHELD, NULL);
+                for (size_t i = 0; i < one->dependency_count; i++)
+                        if (runner->jobs[one->dependencies[i]->index].state == XPM_JOB_ERROR)
+                                xpm_runner_bar_dependents(runner, one->dependencies[i]->index);
+        } else if (runner->handles && end->failure == XPM_FAILURE_DEPENDENCY) {
+                int rc = xpm_runner_record_barred(runner, job, XPM_FAILURE_DEPENDENCY, end->message, runner->err);
+                runner->rc = rc != 0 ? rc : runner->rc;
+                runner->failed_dependency++;
+                xpm_runner_advance(runner, job, XPM_EVENT_FAILED, end);
+        } else
+                xpm_runner_advance(runner, job, XPM_EVENT_RETURNED, end);
 }
 
 void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began)
@@ -93,8 +116,10 @@ void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, boo
                                          .message = found.message};
                 xpm_runner_advance(runner, job, XPM_EVENT_FAILED, &own);
         } else {
-                bool lost = began || found.failure == XPM_FAILURE_LOST;
-                xpm_runner_advance(runner, job, lost ? XPM_EVENT_FAILED : XPM_EVENT_RETURNED, end);
+                if ((began && end->failure != XPM_FAILURE_DEPENDENCY) || found.failure == XPM_FAILURE_LOST)
+                        xpm_runner_advance(runner, job, XPM_EVENT_FAILED, end);
+                else
+                        give_back(runner, job, end);
         }
 }
 

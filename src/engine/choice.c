@@ -73,11 +73,13 @@ static void rank(xpm_candidates *candidates)
         }
 }
 
-/* Of a cluster, and outside of an allocation: no sweep should land here unless that is said. */
+/* Of a cluster, and outside of an allocation: no sweep should land here unless that is said. An engine that was
+ * submitted by itself (XPM_ENGINE) chooses as it would have where it was submitted. */
 static bool is_login_node(void)
 {
         const char *conf = getenv("SLURM_CONF");
-        return !getenv("SLURM_JOB_ID") && access(conf && *conf ? conf : "/etc/slurm/slurm.conf", F_OK) == 0;
+        return (!getenv("SLURM_JOB_ID") || getenv("XPM_ENGINE")) &&
+               access(conf && *conf ? conf : "/etc/slurm/slurm.conf", F_OK) == 0;
 }
 
 int xpm_candidates_init(xpm_candidates *candidates, const xpm_launcher_file *file, const xpm_core *core, xpm_error *err)
@@ -209,6 +211,7 @@ xpm_shape xpm_shape_of(const xpm_need *need)
         return (xpm_shape){.cores = (int64_t)demand.cores,
                            .duration = need->duration,
                            .ranks = need->ranks,
+                           .per_node = need->per_node,
                            .nodes = need->nodes,
                            .memory = demand.memory,
                            .gpus = (int64_t)demand.gpu_count,

@@ -369,13 +369,24 @@ int xpm_experiment_graph(const xpm_experiment *experiment, xpm_graph *graph, xpm
         return xpm_graph_init(graph, experiment->plan->job_count, &source, err);
 }
 
-void xpm_experiment_interrupt(xpm_experiment *experiment)
+static void wake(const xpm_experiment *experiment)
 {
         int saved = errno;
-        experiment->interrupts++;
         if (eventfd_write(experiment->wake, 1) != 0)
                 errno = 0; /* the counter is full: it is readable already */
         errno = saved;
+}
+
+void xpm_experiment_interrupt(xpm_experiment *experiment)
+{
+        experiment->interrupts++;
+        wake(experiment);
+}
+
+void xpm_experiment_leave(xpm_experiment *experiment)
+{
+        experiment->leaves = 1;
+        wake(experiment);
 }
 
 const char *xpm_experiment_id(const xpm_experiment *experiment)

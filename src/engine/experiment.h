@@ -42,6 +42,7 @@ struct xpm_experiment {
         xpm_choice *choices; /* per job */
 
         volatile sig_atomic_t interrupts; /* how often xpm_experiment_interrupt was called */
+        volatile sig_atomic_t leaves;     /* xpm_experiment_leave was called */
         int wake;                         /* eventfd, readable after an interrupt */
 };
 

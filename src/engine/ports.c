@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "engine/runner.h"
-#include "exec/attempt.h"
 #include "exec/channel.h"
 #include "exec/launcherfile.h"
 
@@ -19,7 +18,7 @@ static void on_event(const xpm_core *core, const xpm_launch_event *event)
         xpm_runner *runner = ((const xpm_experiment *)core->data)->runner;
         xpm_job_end end = {.code = event->code, .message = event->message, .wall = event->wall};
         switch (event->kind) {
-        case XPM_LAUNCH_ACCEPTED: break;
+        case XPM_LAUNCH_ACCEPTED: xpm_runner_accepted(runner, event->tag, event->handle); break;
         case XPM_LAUNCH_STARTED: xpm_runner_advance(runner, event->tag, XPM_EVENT_STARTED, NULL); break;
         case XPM_LAUNCH_RETURNED: xpm_runner_advance(runner, event->tag, XPM_EVENT_RETURNED, NULL); break;
         case XPM_LAUNCH_ENDED:
@@ -65,7 +64,7 @@ static void requested(const xpm_core *core, size_t count)
 static int prepare(const xpm_core *core, const xpm_launch *launch, const char *launcher, const char *handle,
                    char nonce[XPM_LAUNCH_NONCE], xpm_error *err)
 {
-        xpm_site site;
+        const xpm_experiment *experiment = core->data;
         xpm_attempt attempt;
         xpm_order *order = xpm_order_create();
         if (!order)
@@ -79,13 +78,7 @@ static int prepare(const xpm_core *core, const xpm_launch *launch, const char *l
         order->script = launch->script;
         order->script_length = launch->script_length;
         xpm_attempt_init(&attempt, order);
-        int rc = xpm_site_init(&site, environ, err);
-        if (rc == 0) {
-                site.directory_mode = core->directory_mode;
-                site.file_mode = core->file_mode;
-                rc = xpm_attempt_schedule(&site, &attempt, launcher, handle, err);
-                xpm_site_release(&site);
-        }
+        int rc = xpm_attempt_schedule(&experiment->runner->site, &attempt, launcher, handle, err);
         memcpy(nonce, attempt.nonce, sizeof attempt.nonce);
         xpm_attempt_release(&attempt);
         if (rc != XPM_ELOCKED && rc != 1)
@@ -116,6 +109,7 @@ void xpm_experiment_lend(xpm_experiment *experiment)
                 .file_mode = experiment->workspace->file_mode,
                 .durable = experiment->choice.durable,
                 .cautious = experiment->options.max_fails > 0,
+                .unattended = experiment->options.submit_all,
                 .event = on_event,
                 .log = on_log,
                 .host_limits = xpm_launcher_limits,
@@ -124,6 +118,16 @@ void xpm_experiment_lend(xpm_experiment *experiment)
                 .requested = requested,
         };
         xpm_channel_lend(&experiment->core);
+}
+
+/* What stands in the status of jobs that a scheduler is given. */
+static int open_site(xpm_runner *runner)
+{
+        const xpm_core *core = &runner->experiment->core;
+        int rc = xpm_site_init(&runner->site, environ, runner->err);
+        runner->site.directory_mode = core->directory_mode;
+        runner->site.file_mode = core->file_mode;
+        return rc;
 }
 
 /* What only those who run jobs need to know. */
@@ -164,6 +168,8 @@ int xpm_runner_open_port(xpm_runner *runner, size_t candidate, uint8_t *port)
 int xpm_runner_open_ports(xpm_runner *runner)
 {
         int rc = count_cores(runner);
+        if (rc == 0)
+                rc = open_site(runner);
         for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++)
                 rc = xpm_runner_open_port(runner, runner->experiment->choices[job].candidate, &runner->jobs[job].port);
         return rc;
@@ -177,4 +183,5 @@ void xpm_runner_close_ports(xpm_runner *runner)
                 xpm_queue_release(&runner->ports[i].ready);
         }
         runner->port_count = 0;
+        xpm_site_release(&runner->site);
 }

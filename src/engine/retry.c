@@ -39,13 +39,23 @@ static bool is_listed(const xpm_retry *retry, enum xpm_failure failure)
         }
 }
 
+/* How often JOB is run again at most, should it go on to fail as it did. */
+static int64_t most_of(const xpm_tracked *tracked, const xpm_templates *templates, const xpm_job_end *end,
+                       int64_t limit)
+{
+        if (templates->retry.times < 0 || is_excused(templates, end))
+                return limit;
+        int64_t most = tracked->restarts + templates->retry.times - tracked->times;
+        return most < limit ? most : limit;
+}
+
 bool xpm_runner_retries(xpm_runner *runner, size_t job, const xpm_job_end *end)
 {
         xpm_tracked *tracked = &runner->jobs[job];
         const xpm_job *one = runner->plan->jobs[job];
         const xpm_templates *templates = one->step->templates;
         int64_t limit = limit_of(runner, templates);
-        if (runner->stopping || runner->experiment->interrupts > 0 || tracked->restarts >= limit ||
+        if (runner->handles || runner->stopping || runner->experiment->interrupts > 0 || tracked->restarts >= limit ||
             tracked->restarts == UINT8_MAX)
                 return false;
         bool listed = is_listed(&templates->retry, end->failure) &&
@@ -60,7 +70,8 @@ bool xpm_runner_retries(xpm_runner *runner, size_t job, const xpm_job_end *end)
         xpm_job_identifier(one, id);
         xpm_note(&runner->experiment->log, "%s/%.8s: %s%s%s; it is run again (%d of at most %lld times)",
                  xpm_job_task(one), id, xpm_failure_word(end->failure), end->message ? ": " : "",
-                 end->message ? end->message : "", tracked->restarts, (long long)limit);
+                 end->message ? end->message : "", tracked->restarts,
+                 (long long)most_of(tracked, templates, end, limit));
         return true;
 }
 

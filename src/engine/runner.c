@@ -36,7 +36,9 @@ static int render(const xpm_runner *runner, const xpm_port *port, size_t job, xp
 static xpm_launch launch_of(xpm_runner *runner, const xpm_rendered *rendered, size_t job)
 {
         xpm_tracked *tracked = &runner->jobs[job];
-        return xpm_rendered_launch(rendered, job, ++tracked->attempt, tracked->again);
+        xpm_launch launch = xpm_rendered_launch(rendered, job, ++tracked->attempt, tracked->again);
+        launch.after = xpm_runner_after(runner, job, rendered->arena);
+        return launch;
 }
 
 /* Render the next COUNT ready jobs of PORT and hand them over. */
@@ -133,16 +135,18 @@ static int stop(xpm_runner *runner)
         return rc;
 }
 
-static int kill_all(xpm_runner *runner)
+/* What runs is told to end; LASTING: what would go on without us, too. */
+static int cancel(xpm_runner *runner, bool lasting)
 {
         size_t count = 0;
         uint64_t *tags = calloc(runner->plan->job_count + 1, sizeof *tags);
         if (!tags)
                 return xpm_fail_memory(runner->err);
         int rc = 0;
-        runner->kills++;
         for (size_t i = 0; rc == 0 && i < runner->port_count; i++) {
                 count = 0;
+                if (runner->ports[i].ops->lasting && !lasting)
+                        continue;
                 for (size_t job = 0; job < runner->plan->job_count; job++) {
                         const xpm_tracked *tracked = &runner->jobs[job];
                         if (tracked->port == i && !tracked->elsewhere &&
@@ -162,11 +166,17 @@ static int obey(xpm_runner *runner)
         size_t failures = runner->by_state[XPM_JOB_ERROR] - runner->kept_failed - runner->failed_dependency;
         bool enough = experiment->options.max_fails > 0 && failures >= experiment->options.max_fails;
         int rc = 0;
-        if (!runner->stopping && (enough || experiment->interrupts > 0))
+        if (!runner->stopping && (enough || experiment->interrupts > 0 || experiment->leaves))
                 rc = stop(runner);
+        if (rc == 0 && experiment->leaves && !runner->leaving) {
+                runner->leaving = true;
+                rc = cancel(runner, false);
+        }
         /* The second time politely, the third time not: launchers kill at once what they were told to end before. */
-        if (rc == 0 && runner->kills < KILLS && experiment->interrupts > runner->kills + 1)
-                rc = kill_all(runner);
+        if (rc == 0 && runner->kills < KILLS && experiment->interrupts > runner->kills + 1) {
+                runner->kills++;
+                rc = cancel(runner, true);
+        }
         return rc;
 }
 
@@ -242,7 +252,7 @@ static bool finished(const xpm_runner *runner)
         /* What lasts is left alone when nobody wants it cancelled. */
         size_t lasting =
                 runner->stopping && runner->kills == 0 && now_ms() >= runner->leave_at ? xpm_runner_lasting(runner) : 0;
-        if (runner->handed_over > lasting)
+        if (runner->handed_over > lasting + (runner->stopping ? 0 : runner->accepted))
                 return false;
         if (runner->stopping)
                 return true;
@@ -293,7 +303,8 @@ static enum xpm_job_state state_of(const void *data, size_t job)
 static int look(void *data, xpm_error *err)
 {
         (void)err; /* the runner's own */
-        return xpm_runner_survey(data);
+        int rc = xpm_runner_survey(data);
+        return rc == 0 ? xpm_runner_check_unattended(data) : rc;
 }
 
 static int start(xpm_runner *runner)
@@ -305,6 +316,8 @@ static int start(xpm_runner *runner)
         if (!runner->jobs || !runner->slots)
                 return xpm_fail_memory(runner->err);
         int rc = xpm_queue_init(&runner->elsewhere, count, runner->err);
+        if (rc == 0)
+                rc = xpm_runner_open_unattended(runner);
         if (rc == 0)
                 rc = xpm_experiment_graph(runner->experiment, &runner->graph, runner->err);
         if (rc == 0)
@@ -326,31 +339,40 @@ static enum xpm_verdict judge(const xpm_runner *runner)
 {
         if (runner->experiment->interrupts > 0)
                 return XPM_VERDICT_INTERRUPTED;
+        if (runner->leaving)
+                return XPM_VERDICT_LEFT;
         if (runner->stopping)
                 return XPM_VERDICT_STOPPED;
-        return runner->by_state[XPM_JOB_ERROR] > 0 ? XPM_VERDICT_FAILED : XPM_VERDICT_DONE;
+        if (runner->by_state[XPM_JOB_ERROR] > 0)
+                return XPM_VERDICT_FAILED;
+        return runner->accepted > 0 ? XPM_VERDICT_SUBMITTED : XPM_VERDICT_DONE;
 }
 
 static int finish(xpm_runner *runner, int rc, enum xpm_verdict verdict)
 {
         static const enum xpm_run_outcome outcomes[] = {
-                [XPM_VERDICT_DONE] = XPM_RUN_DONE,
-                [XPM_VERDICT_FAILED] = XPM_RUN_FAILED,
-                [XPM_VERDICT_STOPPED] = XPM_RUN_FAILED,
-                [XPM_VERDICT_INTERRUPTED] = XPM_RUN_CANCELLED,
+                [XPM_VERDICT_DONE] = XPM_RUN_DONE,      [XPM_VERDICT_FAILED] = XPM_RUN_FAILED,
+                [XPM_VERDICT_STOPPED] = XPM_RUN_FAILED, [XPM_VERDICT_INTERRUPTED] = XPM_RUN_CANCELLED,
+                [XPM_VERDICT_LEFT] = XPM_RUN_CANCELLED, [XPM_VERDICT_SUBMITTED] = XPM_RUN_DETACHED,
         };
+        /* Its jobs still need what stands in this run. */
+        bool detached = xpm_runner_lasting(runner) > 0;
         xpm_runner_close_ports(runner);
         if (rc == 0 && runner->run)
                 rc = xpm_runner_remove_transients(runner);
         xpm_claims_close(&runner->claims);
         if (runner->run) {
                 xpm_run_set_requests(runner->run, runner->experiment->requests);
-                int ended = xpm_run_end(runner->run, rc == 0 ? outcomes[verdict] : XPM_RUN_FAILED,
-                                        rc == 0 ? runner->err : NULL);
+                enum xpm_run_outcome outcome = rc != 0    ? XPM_RUN_FAILED
+                                               : detached ? XPM_RUN_DETACHED
+                                                          : outcomes[verdict];
+                int ended = xpm_run_end(runner->run, outcome, rc == 0 ? runner->err : NULL);
                 rc = rc == 0 ? ended : rc;
         }
+        xpm_runner_close_unattended(runner);
         xpm_graph_release(&runner->graph);
         xpm_queue_release(&runner->elsewhere);
+        xpm_runner_forget_attached(runner);
         free(runner->jobs);
         free(runner->slots);
         return rc;
@@ -369,6 +391,9 @@ int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer,
         rc = start(&runner);
         if (rc == 0)
                 rc = loop(&runner);
+        /* What is left with schedulers is told of. */
+        for (size_t i = 0; rc == 0 && runner.accepted > 0 && i < runner.port_count; i++)
+                rc = runner.ports[i].ops->withdraw(runner.ports[i].instance, runner.err);
         *counts = xpm_runner_counts(&runner);
         *verdict = judge(&runner);
         rc = finish(&runner, rc, *verdict);

@@ -12,6 +12,7 @@
 #include "engine/experiment.h"
 #include "engine/graph.h"
 #include "engine/states.h"
+#include "exec/attempt.h"
 #include "experimaestro/launcher.h"
 #include "workspace/probe.h"
 
@@ -39,6 +40,7 @@ typedef struct xpm_tracked { /* one job of this run */
         bool again;                     /* --rerun: run although it is done */
         bool seen;                      /* somebody else ran it when this run began */
         bool elsewhere;                 /* RUNNING by somebody else */
+        bool accepted, freed;           /* `submit_all`: a scheduler has it; so what depends on it may follow */
         uint8_t restarts, times;        /* in this run: all, those that `times` of its `retry` counts */
         uint8_t over_memory, over_time; /* how often it had too little of it */
         uint32_t attempt;
@@ -55,6 +57,7 @@ typedef struct xpm_runner {
         size_t *slots; /* of the run, per job */
         xpm_port ports[XPM_PORTS];
         size_t port_count;
+        xpm_site site; /* this engine, as the status of a job that it gives to a scheduler tells of it */
         xpm_claims claims;
         int64_t ask_again;    /* for tokens, CLOCK_MONOTONIC milliseconds */
         xpm_queue elsewhere;  /* jobs that somebody else runs, looked at now and then */
@@ -65,10 +68,13 @@ typedef struct xpm_runner {
         size_t done_before, failed_dependency, kept_failed;
         size_t mismatched;  /* warnings of launchers: jobs that have not got what they asked for */
         size_t handed_over; /* SCHEDULED or RUNNING with a launcher of ours */
+        size_t accepted;    /* of those, with a scheduler that has said so: `submit_all` */
+        char **handles;     /* per job, under which name: `submit_all` */
         xpm_attached *attached;
         size_t attached_count, attached_capacity;
         int64_t leave_at; /* what lasts is left alone, CLOCK_MONOTONIC milliseconds; 0: not yet */
         bool stopping;
+        bool leaving;     /* for another engine, which continues: what does not last was told to end */
         size_t fruitless; /* jobs that came back from dead workers unbegun, since one ended */
         int kills;        /* how often what runs was told to end */
         int rc;           /* the first error that ends the run; its words are in err */
@@ -84,14 +90,30 @@ int xpm_runner_open_port(xpm_runner *runner, size_t candidate, uint8_t *port);
 bool xpm_runner_attach(xpm_runner *runner, size_t job, const xpm_probe *found);
 /* Ask the schedulers for what they have of ours. */
 int xpm_runner_reattach(xpm_runner *runner);
+/* They have been asked, or are not going to be. */
+void xpm_runner_forget_attached(xpm_runner *runner);
 /* A scheduler has JOB no more. */
 void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began);
 /* Jobs that go on without us. */
 size_t xpm_runner_lasting(const xpm_runner *runner);
 
+/* unattended.c, for `submit_all`: jobs follow as soon as what they depend on is with a scheduler, which keeps the
+ * order.
+ */
+int xpm_runner_open_unattended(xpm_runner *runner);
+void xpm_runner_close_unattended(xpm_runner *runner);
+/* Can all that is to run do without an engine? XPM_ELAUNCHER. */
+int xpm_runner_check_unattended(xpm_runner *runner);
+/* A scheduler has JOB under the name HANDLE. */
+void xpm_runner_accepted(xpm_runner *runner, size_t job, const char *handle);
+/* The handles of what JOB depends on and is not done, NULL-terminated, in ARENA; NULL: none, or no memory. */
+const char *const *xpm_runner_after(const xpm_runner *runner, size_t job, xpm_arena *arena);
+
 /* advance.c: EVENT happens to JOB; the table decides, counts and files follow, dependents are freed or barred. END (may
  * be NULL) is for DONE and FAILED. */
 void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event, const xpm_job_end *end);
+/* JOB is done, or as good as done: what depends on it may follow, once. */
+void xpm_runner_free_dependents(xpm_runner *runner, size_t job);
 /* All that depends on FAILED, directly or not, fails for want of it. */
 void xpm_runner_bar_dependents(xpm_runner *runner, size_t failed);
 /* How many jobs stand where, now. */

@@ -16,6 +16,7 @@ static const transition transitions[] = {
         {XPM_JOB_READY, XPM_EVENT_ELSEWHERE, XPM_JOB_RUNNING},
         {XPM_JOB_READY, XPM_EVENT_FAILED, XPM_JOB_ERROR},
         {XPM_JOB_SCHEDULED, XPM_EVENT_RETURNED, XPM_JOB_READY},
+        {XPM_JOB_SCHEDULED, XPM_EVENT_WITHHELD, XPM_JOB_WAITING},
         {XPM_JOB_SCHEDULED, XPM_EVENT_STARTED, XPM_JOB_RUNNING},
         {XPM_JOB_SCHEDULED, XPM_EVENT_DONE, XPM_JOB_DONE},
         {XPM_JOB_SCHEDULED, XPM_EVENT_FAILED, XPM_JOB_ERROR},
@@ -39,10 +40,12 @@ int xpm_state_after(enum xpm_job_state state, enum xpm_job_event event)
 const char *xpm_job_event_word(enum xpm_job_event event)
 {
         static const char *const words[XPM_EVENT_COUNT] = {
-                [XPM_EVENT_FREED] = "freed",       [XPM_EVENT_BARRED] = "barred",   [XPM_EVENT_SUBMITTED] = "submitted",
-                [XPM_EVENT_RETURNED] = "returned", [XPM_EVENT_STARTED] = "started", [XPM_EVENT_ELSEWHERE] = "elsewhere",
-                [XPM_EVENT_RELEASED] = "released", [XPM_EVENT_DONE] = "done",       [XPM_EVENT_FAILED] = "failed",
-                [XPM_EVENT_RETRIED] = "retried",
+                [XPM_EVENT_FREED] = "freed",         [XPM_EVENT_BARRED] = "barred",
+                [XPM_EVENT_SUBMITTED] = "submitted", [XPM_EVENT_RETURNED] = "returned",
+                [XPM_EVENT_STARTED] = "started",     [XPM_EVENT_ELSEWHERE] = "elsewhere",
+                [XPM_EVENT_RELEASED] = "released",   [XPM_EVENT_DONE] = "done",
+                [XPM_EVENT_FAILED] = "failed",       [XPM_EVENT_RETRIED] = "retried",
+                [XPM_EVENT_WITHHELD] = "withheld",
         };
         return event < XPM_EVENT_COUNT ? words[event] : "?";
 }

@@ -55,7 +55,9 @@ static int place(xpm_runner *runner, size_t job)
                 return rc;
         tracked->state = XPM_JOB_WAITING;
         bool begun = found.state == XPM_JOB_RUNNING;
-        if ((begun || found.state == XPM_JOB_SCHEDULED) && found.handle[0] && xpm_runner_attach(runner, job, &found))
+        /* Also one that was interrupted: the scheduler may start it again. */
+        bool with_scheduler = begun || found.state == XPM_JOB_SCHEDULED || found.failure == XPM_FAILURE_LOST;
+        if (with_scheduler && found.handle[0] && xpm_runner_attach(runner, job, &found))
                 return 0;
         tracked->seen = begun;
         if (found.state == XPM_JOB_DONE) {

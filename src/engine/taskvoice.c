@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/number.h"
+#include "engine/schedulertime.h"
 
 static double now(void)
 {
@@ -86,13 +87,15 @@ int xpm_task_progress(double fraction, const char *description, int level, xpm_e
 int xpm_task_remaining(double *seconds, xpm_error *err)
 {
         const char *deadline = getenv("XPM_DEADLINE");
-        int64_t when;
-        if (!deadline || !*deadline) {
-                *seconds = INFINITY;
-                return 0;
+        int64_t when, scheduler;
+        *seconds = INFINITY;
+        if (deadline && *deadline) {
+                if (!xpm_int_parse(deadline, strlen(deadline), &when, NULL))
+                        return xpm_fail(err, XPM_EFORMAT, "XPM_DEADLINE is '%s', which is no time", deadline);
+                *seconds = fmax(0, (double)when - now());
         }
-        if (!xpm_int_parse(deadline, strlen(deadline), &when, NULL))
-                return xpm_fail(err, XPM_EFORMAT, "XPM_DEADLINE is '%s', which is no time", deadline);
-        *seconds = fmax(0, (double)when - now());
+        scheduler = xpm_scheduler_end();
+        if (scheduler > 0)
+                *seconds = fmin(*seconds, fmax(0, (double)scheduler - now()));
         return 0;
 }

@@ -157,6 +157,8 @@ static void commit(const xpm_site *site, xpm_attempt *attempt, const xpm_job_usa
 {
         xpm_outcome *outcome = &attempt->outcome;
         xpm_error err = XPM_ERROR_NONE;
+        if (attempt->order->requeue && outcome->failure == XPM_FAILURE_PREEMPTED)
+                return; /* as if this host had died: it will be started again */
         xpm_job_status status = status_of(site, attempt);
         status.state = outcome->done ? XPM_JOB_DONE : XPM_JOB_ERROR;
         status.failure = outcome->failure;
@@ -227,8 +229,9 @@ static int see_holder(xpm_attempt *attempt, xpm_error *err)
 /* The scheduler starts what it was given, also when that has been given to somebody else meanwhile, or has ended. */
 static bool is_expected(const xpm_attempt *attempt, const xpm_job_past *past)
 {
-        const char *nonce = attempt->order->nonce;
-        return !nonce || (past->state == XPM_JOB_SCHEDULED && strcmp(past->nonce, nonce) == 0);
+        const xpm_order *order = attempt->order;
+        bool open = past->state == XPM_JOB_SCHEDULED || (order->requeue && past->state == XPM_JOB_RUNNING);
+        return !order->nonce || (open && strcmp(past->nonce, order->nonce) == 0);
 }
 
 /* Another attempt in a directory that was there: 1 when there is nothing to run. */
@@ -312,7 +315,7 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         const char *const *env;
         attempt->started = xpm_time_now();
         int64_t deadline = spec->need.duration > 0 ? attempt->started / MICRO + spec->need.duration : 0;
-        const xpm_environ_attempt own = {attempt->seat, attempt->nonce, deadline};
+        const xpm_environ_attempt own = {attempt->seat, attempt->nonce, deadline, !xpm_order_is_alone(attempt->order)};
         int rc = xpm_environ_make(&site->environment, attempt->order->arena, spec, !xpm_order_is_direct(spec), &own,
                                   &env, err);
         if (rc != 0)
@@ -382,10 +385,9 @@ static int open_and_lock(const xpm_site *site, xpm_attempt *attempt, xpm_error *
 /* All that the directory has when the command starts: 0, or 1 when there is nothing to run, or an error. */
 static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_error *err)
 {
-        const char *given = attempt->order->nonce;
-        int rc = given ? 0 : draw_nonce(attempt->nonce, err);
-        if (given)
-                snprintf(attempt->nonce, sizeof attempt->nonce, "%s", given);
+        int rc = attempt->order->nonce ? 0 : draw_nonce(attempt->nonce, err);
+        if (attempt->order->nonce)
+                snprintf(attempt->nonce, sizeof attempt->nonce, "%s", attempt->order->nonce);
         if (rc == 0)
                 rc = open_and_lock(site, attempt, err);
         if (rc == 0)

@@ -34,11 +34,18 @@ typedef struct by_hand {
         bool interrupted;
         int64_t begun;  /* microseconds since the epoch */
         bool scheduled; /* by a scheduler: what is not ours to run is no error */
+        bool requeue;   /* which starts it again when it was interrupted */
 } by_hand;
 
 static void say(const char *text, const char *path)
 {
         fprintf(stderr, "xpm: %s '%s'\n", text, path);
+}
+
+/* Another attempt has the job, or has ended it. Ours is lost, too, when the guardian is killed: it had begun. */
+static bool is_given_away(const by_hand *hand, const xpm_launch_event *event)
+{
+        return hand->scheduled && event->reason && strcmp(event->reason, "lost") == 0 && !xpm_guardian_is_gone();
 }
 
 static void on_event(void *data, const xpm_launch_event *event, bool broken)
@@ -52,7 +59,7 @@ static void on_event(void *data, const xpm_launch_event *event, bool broken)
                 hand->status = DONE;
                 if (!hand->scheduled)
                         say("done: the output is in", hand->spec->path);
-        } else if (hand->scheduled && event->reason && strcmp(event->reason, "lost") == 0) {
+        } else if (is_given_away(hand, event)) {
                 hand->status = DONE;
                 say("not run: it was given to somebody else, or has ended:", hand->spec->path);
         } else if (event->kind == XPM_LAUNCH_RETURNED && hand->interrupted) {
@@ -91,7 +98,9 @@ static void on_signal(uv_signal_t *handle, int number)
         by_hand *hand = handle->data;
         (void)number;
         hand->interrupted = true;
-        enum xpm_failure reason = is_near_the_limit(hand) ? XPM_FAILURE_TIMEOUT : XPM_FAILURE_CANCELLED;
+        enum xpm_failure reason = is_near_the_limit(hand) ? XPM_FAILURE_TIMEOUT
+                                  : hand->requeue         ? XPM_FAILURE_PREEMPTED
+                                                          : XPM_FAILURE_CANCELLED;
         xpm_pool_end(hand->pool, xpm_guardian_is_gone() ? XPM_FAILURE_LOST : reason);
 }
 
@@ -107,6 +116,16 @@ static int check_environment(const xpm_jobspec *spec, xpm_error *err)
         return 0;
 }
 
+/* Another host's file shows up when its directory is opened anew. */
+static bool is_there(const char *directory, const char *name)
+{
+        int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        bool there = dir >= 0 && faccessat(dir, name, F_OK, 0) == 0;
+        if (dir >= 0)
+                close(dir);
+        return there;
+}
+
 /* `task/job` is done when its marker is there. */
 static bool is_done(const xpm_jobspec *spec, const char *dependency)
 {
@@ -117,18 +136,21 @@ static bool is_done(const xpm_jobspec *spec, const char *dependency)
                 dot--;
         xpm_text path = XPM_TEXT_INIT;
         xpm_text_printf(&path, "%s/jobs/%s/%.*s.done", spec->workspace, dependency, (int)(slash - dot), dot);
-        /* Another host's file shows up when its directory is opened anew. */
         char *name = path.failed ? NULL : strrchr(path.data, '/');
-        bool done = false;
-        if (name) {
+        if (name)
                 *name = '\0';
-                int dir = open(path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                done = dir >= 0 && faccessat(dir, name + 1, F_OK, 0) == 0;
-                if (dir >= 0)
-                        close(dir);
-        }
+        bool done = name && is_there(path.data, name + 1);
         xpm_text_release(&path);
         return done;
+}
+
+static bool has_marker(const xpm_jobspec *spec)
+{
+        xpm_text name = XPM_TEXT_INIT;
+        xpm_text_printf(&name, "%s.done", spec->script);
+        bool there = !name.failed && is_there(spec->path, name.data);
+        xpm_text_release(&name);
+        return there;
 }
 
 static int check_dependencies(const xpm_jobspec *spec, xpm_error *err)
@@ -248,20 +270,42 @@ static int load(const char *job_dir, xpm_order *order, xpm_error *err)
         return rc;
 }
 
+static bool is_restarted(void)
+{
+        const char *count = getenv("SLURM_RESTART_COUNT");
+        return count && atol(count) > 0;
+}
+
+/* Whether it is done, or may be run. What is done wants nothing; but only a job with a marker is looked at before it is
+ * known that it may be run, since that takes its lock, which is a file. */
+static int check(const by_hand *hand, bool *done)
+{
+        bool marked = has_marker(hand->spec);
+        int rc = marked ? look(hand, done) : 0;
+        if (rc != 0 || *done)
+                return rc;
+        if (!hand->scheduled)
+                rc = check_environment(hand->spec, hand->err);
+        if (rc == 0)
+                rc = check_dependencies(hand->spec, hand->err);
+        return rc == 0 && !marked ? look(hand, done) : rc;
+}
+
 /* Takes ORDER. */
 static int serve(by_hand *hand, xpm_order *order)
 {
         bool done = false;
-        int rc = hand->scheduled ? 0 : check_environment(hand->spec, hand->err);
-        if (rc == 0)
-                rc = check_dependencies(hand->spec, hand->err);
-        if (rc == 0)
-                rc = xpm_site_init(&hand->site, environ, hand->err);
+        int rc = xpm_site_init(&hand->site, environ, hand->err);
         hand->site.told_together = hand->scheduled;
         if (rc == 0)
                 rc = share(hand, hand->err);
         if (rc == 0)
-                rc = look(hand, &done);
+                rc = check(hand, &done);
+        /* Of an interrupted attempt of ours: its host may be cut off, and its lock be free some time later. */
+        if (rc == XPM_ELOCKED && hand->requeue && is_restarted()) {
+                *hand->err = XPM_ERROR_NONE;
+                rc = 0;
+        }
         if (rc == 0 && !done)
                 give_signs_of_life(hand);
         if (rc == 0 && hand->site.heartbeat)
@@ -320,6 +364,7 @@ static int read_manifest(const char *file, size_t index, xpm_order *order, const
         if (rc == 0 && path && nonce) {
                 *job_dir = xpm_arena_strdup(order->arena, path);
                 order->nonce = xpm_arena_strdup(order->arena, nonce);
+                order->requeue = json_is_true(json_object_get(entry, "requeue"));
                 rc = *job_dir && order->nonce ? 0 : xpm_fail_memory(err);
         } else if (rc == 0)
                 rc = xpm_fail(err, XPM_EFORMAT, "'%s' has no job %zu", file, index);
@@ -356,6 +401,7 @@ int xpm_worker_run_batch(const char *file, size_t index, int stock, xpm_error *e
                 xpm_order_destroy(order);
                 return xpm_error_exit_status(rc);
         }
+        hand.requeue = order->requeue;
         int status = work(&hand, job_dir, order);
         drop_empty_log();
         return status;

@@ -39,6 +39,7 @@ bool xpm_environ_is_scrubbed(const char *variable)
                 "SLURM_TASK_PID=",
                 "SLURM_DISTRIBUTION=",
                 "XPM_WORKER=",
+                "XPM_ENGINE=",
                 "XPM_JOB_DIR=",
                 "XPM_PARAMS=",
                 "XPM_JOB_ID=",
@@ -240,6 +241,18 @@ static void add_plan(variables *vars, const xpm_jobspec *spec)
         xpm_text_release(&value);
 }
 
+/* With what Slurm tells of the allocation, mpirun would take nodes and slots from there, in which others run too, and
+ * would bind by it; without, it counts the processors that the job is bound to. */
+static void drop_allocation(variables *vars)
+{
+        size_t kept = 0;
+        for (size_t i = 0; i < vars->count; i++)
+                if (strncmp(vars->items[i], "SLURM_", strlen("SLURM_")) != 0)
+                        vars->items[kept++] = vars->items[i];
+        memset(vars->items + kept, 0, (vars->count - kept) * sizeof *vars->items);
+        vars->count = kept;
+}
+
 int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jobspec *spec, bool by_run_file,
                      const xpm_environ_attempt *attempt, const char *const **out, xpm_error *err)
 {
@@ -249,6 +262,8 @@ int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jo
                 return xpm_fail_memory(err);
         memcpy(vars.items, environ_->base, environ_->count * sizeof *vars.items);
         vars.count = environ_->count;
+        if (attempt->guest && spec->need.ranks > 0)
+                drop_allocation(&vars);
         add_own(&vars, spec, attempt);
         if (by_run_file)
                 add(&vars, "XPM_WORKER", spec->job_id);

@@ -32,6 +32,7 @@ typedef struct xpm_environ_attempt {
         const xpm_seat *seat; /* NULL: it is bound to nothing */
         const char *nonce;
         int64_t deadline; /* seconds since the epoch, 0: none: XPM_DEADLINE */
+        bool guest;       /* an allocation around it is shared with others: ranks are started on this host alone */
 } xpm_environ_attempt;
 
 /* The environment of a job for exec, made in ARENA. With BY_RUN_FILE the plan's `env` is left to the run file, which

@@ -15,7 +15,8 @@
 #include "base/spawn.h"
 #include "exec/gpus.h"
 
-enum { OUTPUT_LIMIT = 1 << 20, FILE_LIMIT = 1 << 16, AMD = 0x1002 };
+/* PATIENCE in milliseconds: without its persistence daemon it takes some seconds. */
+enum { OUTPUT_LIMIT = 1 << 20, FILE_LIMIT = 1 << 16, AMD = 0x1002, PATIENCE = 30000 };
 
 /* PCI ids as hwloc writes them: nvidia-smi's domain has eight digits, and letters may be big. */
 static void unify_pci(char *pci)
@@ -53,7 +54,7 @@ static void read_smi_line(xpm_found_gpus *found, char *line)
                 item->gpu.memory = strtoull(words[3], NULL, 10) << 20; /* `[N/A]` where it shares that of the host */
 }
 
-/* false when there is no such program, or it failed. */
+/* false when there is no such program, or it failed, or hangs, as it does with a device that fell off its bus. */
 static bool ask_smi(xpm_found_gpus *found)
 {
         static const char *const argv[] = {"nvidia-smi", "--query-gpu=index,uuid,name,memory.total,pci.bus_id",
@@ -62,6 +63,7 @@ static bool ask_smi(xpm_found_gpus *found)
         xpm_text output = XPM_TEXT_INIT;
         int status;
         spawn.argv = argv;
+        spawn.patience = PATIENCE;
         bool told = xpm_spawn_capture(&spawn, NULL, 0, OUTPUT_LIMIT, &output, NULL, &status, NULL) == 0 &&
                     WIFEXITED(status) && WEXITSTATUS(status) == 0;
         for (char *line, *rest = told ? output.data : NULL; rest && (line = strsep(&rest, "\n"));)

@@ -16,6 +16,7 @@ typedef struct xpm_order {
         bool again;        /* run although it is done */
         bool by_hand;      /* from its run file: no engine took its tokens */
         const char *nonce; /* of the attempt that a scheduler was given, which alone may begin; NULL: a new one */
+        bool requeue;      /* the scheduler starts it again when it was interrupted */
         int64_t submitted; /* microseconds since the epoch */
         xpm_jobspec spec;
         const char *params, *script; /* contents to write; NULL: they are there */
@@ -32,6 +33,12 @@ int xpm_order_take(const xpm_frame *frame, xpm_order **out, xpm_error *err);
 /* An empty one. NULL when out of memory. */
 xpm_order *xpm_order_create(void);
 void xpm_order_destroy(xpm_order *order);
+
+/* Whether it is for a worker of its own, by hand or in an allocation of a scheduler, which is then the job's. */
+static inline bool xpm_order_is_alone(const xpm_order *order)
+{
+        return order->by_hand || order->nonce;
+}
 
 /* Whether the command is started without a shell and without the run file. */
 bool xpm_order_is_direct(const xpm_jobspec *spec);

@@ -35,12 +35,21 @@ static void put_lack(char *line, size_t size, size_t wanted, size_t has, const c
                          what, has);
 }
 
+/* This host has a part of it; its allocation has the rest. */
+static bool is_spread(const xpm_order *order)
+{
+        const char *nodes = getenv("SLURM_JOB_NUM_NODES");
+        return xpm_order_is_alone(order) && nodes && atol(nodes) > 1;
+}
+
 /* What it asked for and did not get, since this host has no more of it: nothing, mostly. */
 static void describe_lack(const xpm_attempt *attempt, char *line, size_t size)
 {
         const xpm_portion *has = &attempt->seat->portion;
         const xpm_demand wanted = xpm_demand_of(&attempt->order->spec.need);
         *line = '\0';
+        if (is_spread(attempt->order))
+                return;
         put_lack(line, size, wanted.cores, attempt->seat->cores, "cores");
         put_lack(line, size, wanted.memory >> 20, has->memory >> 20, "MiB of memory");
         put_lack(line, size, wanted.gpu_count, xpm_bits_count(&has->gpus), "GPUs");
@@ -271,6 +280,8 @@ int xpm_pool_create(uv_loop_t *loop, const xpm_site *site, const xpm_pool_option
         xpm_pool *pool = malloc(sizeof *pool);
         pthread_t *threads = calloc(slots, sizeof *threads);
         if (!pool || !threads) {
+                if (options->stock >= 0)
+                        close(options->stock);
                 free(pool);
                 free(threads);
                 return xpm_fail_memory(err);

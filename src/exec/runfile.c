@@ -22,15 +22,33 @@ static struct compiled {
 } * cache;
 static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* What several templates have in common stands beside them. */
+static int find_partial(void *data, const char *name, const char **out, size_t *length, xpm_error *err)
+{
+        xpm_arena *arena = data;
+        char *file = NULL, *path = xpm_path_join("templates", name);
+        xpm_text text = XPM_TEXT_INIT;
+        int rc = path ? xpm_read_data(path, &file, &text, err) : xpm_fail_memory(err);
+        if (rc == 0 && !(*out = xpm_arena_strndup(arena, xpm_text_string(&text), text.length)))
+                rc = xpm_fail_memory(err);
+        *length = text.length;
+        xpm_text_release(&text);
+        free(file);
+        free(path);
+        return rc;
+}
+
 static int compile(const char *name, struct compiled **out, xpm_error *err)
 {
         char *file = NULL, *path = xpm_path_join("templates", name);
         xpm_text text = XPM_TEXT_INIT;
         xpm_arena *arena = xpm_arena_create();
         struct compiled *compiled = arena ? xpm_arena_alloc(arena, sizeof *compiled) : NULL;
+        const xpm_mustache_partials partials = {arena, find_partial};
         int rc = path && compiled ? xpm_read_data(path, &file, &text, err) : xpm_fail_memory(err);
         if (rc == 0)
-                rc = xpm_script_compile(arena, file, xpm_text_string(&text), text.length, &compiled->script, err);
+                rc = xpm_script_compile(arena, file, xpm_text_string(&text), text.length, &partials, &compiled->script,
+                                        err);
         if (rc == 0 && !(compiled->name = xpm_arena_strdup(arena, name)))
                 rc = xpm_fail_memory(err);
         if (rc == 0) {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -231,15 +232,23 @@ static int print(void *data, const xpm_mustache_tag *tag, const xpm_mustache_ite
         return 0;
 }
 
-static int line_of(const char *text, size_t offset)
+/* Where something is wrong: NAME, or the partial beside it, and the line. */
+__attribute__((format(printf, 5, 6))) static int fail(xpm_error *err, const char *name, const char *partial, int line,
+                                                      const char *format, ...)
 {
-        int line = 1;
-        for (size_t i = 0; i < offset; i++)
-                line += text[i] == '\n';
-        return line;
+        char message[sizeof err->message];
+        const char *slash = strrchr(name, '/');
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(message, sizeof message, format, arguments);
+        va_end(arguments);
+        if (partial)
+                return xpm_fail(err, XPM_ELAUNCHER, "%.*s%s:%d: %s", slash ? (int)(slash - name + 1) : 0, name, partial,
+                                line, message);
+        return xpm_fail(err, XPM_ELAUNCHER, "%s:%d: %s", name, line, message);
 }
 
-static int bind(const char *name, const char *text, xpm_mustache_tag *tag, xpm_error *err)
+static int bind(const char *name, xpm_mustache_tag *tag, xpm_error *err)
 {
         for (size_t i = 0; i < KINDS; i++)
                 if (strcmp(names[i], tag->text) == 0) {
@@ -247,24 +256,23 @@ static int bind(const char *name, const char *text, xpm_mustache_tag *tag, xpm_e
                         return 0;
                 }
         const char *near = xpm_words_nearest(tag->text, names, KINDS);
-        return xpm_fail(err, XPM_ELAUNCHER, "%s:%d: the template names '%s', which there is not%s%s%s", name,
-                        line_of(text, tag->offset), tag->text, near ? ": did you mean '" : "", near ? near : "",
-                        near ? "'?" : "");
+        return fail(err, name, tag->partial, tag->line, "the template names '%s', which there is not%s%s%s", tag->text,
+                    near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-int xpm_script_compile(xpm_arena *arena, const char *name, const char *text, size_t length, xpm_mustache *out,
-                       xpm_error *err)
+int xpm_script_compile(xpm_arena *arena, const char *name, const char *text, size_t length,
+                       const xpm_mustache_partials *partials, xpm_mustache *out, xpm_error *err)
 {
-        size_t offset = 0;
+        xpm_mustache_place place = {0};
         xpm_error inner = XPM_ERROR_NONE;
-        int rc = xpm_mustache_compile(arena, text, length, out, &offset, &inner);
+        int rc = xpm_mustache_compile_with(arena, text, length, partials, out, &place, &inner);
         if (rc == XPM_ENOMEM)
                 return xpm_fail_memory(err);
         if (rc != 0)
-                return xpm_fail(err, XPM_ELAUNCHER, "%s:%d: %s", name, line_of(text, offset), inner.message);
+                return fail(err, name, place.partial, place.line, "%s", inner.message);
         for (size_t i = 0; rc == 0 && i < out->count; i++)
                 if (out->tags[i].kind != XPM_MUSTACHE_TEXT)
-                        rc = bind(name, text, &out->tags[i], err);
+                        rc = bind(name, &out->tags[i], err);
         return rc;
 }
 

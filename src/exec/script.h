@@ -11,10 +11,10 @@
 #include "base/mustache.h"
 #include "model/jobspec.h"
 
-/* Compile the template TEXT, called NAME in messages. XPM_ELAUNCHER with line when it is wrong or names what there is
- * not. */
-int xpm_script_compile(xpm_arena *arena, const char *name, const char *text, size_t length, xpm_mustache *out,
-                       xpm_error *err);
+/* Compile the template TEXT, called NAME in messages, with PARTIALS (NULL: none) that stand beside it. XPM_ELAUNCHER
+ * with line when it is wrong or names what there is not. */
+int xpm_script_compile(xpm_arena *arena, const char *name, const char *text, size_t length,
+                       const xpm_mustache_partials *partials, xpm_mustache *out, xpm_error *err);
 
 /* Append the run file of SPEC. EXECUTABLE is the absolute path of xpm. */
 int xpm_script_render(const xpm_mustache *script, const xpm_jobspec *spec, const char *executable, xpm_text *text,

@@ -1,7 +1,8 @@
 /* The jobs of the current runs: who they are from jobs.jsonl, how they are from status.json, so that a list of a
  * hundred thousand jobs reads two files. Directories of jobs are asked only where that file is no last word: for jobs
  * that had no end when it was written (a generated job may have been run by hand since), and, when they are few, for
- * those that failed, since another experiment may have done them. */
+ * those that failed, since another experiment may have done them. Of the others only whether they are still there: a
+ * job that was cleaned is not done any more. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "base/file.h"
 #include "base/map.h"
 #include "base/number.h"
+#include "monitor/presence.h"
 #include "monitor/viewstate.h"
 #include "workspace/probe.h"
 
@@ -22,6 +24,7 @@ typedef struct collection {
         size_t count, capacity;
         size_t order; /* of the last one that was read */
         xpm_map index;
+        xpm_presence presence;
         xpm_error *err;
 } collection;
 
@@ -216,6 +219,25 @@ static int probe(xpm_view *view, const xpm_view_job *job, xpm_probe *found, xpm_
                              err);
 }
 
+/* JOB, which has ended, may have been removed since, here or in the folder that it was done in. What failed for want of
+ * another may never have had a directory. */
+static int look_whether_it_is_there(collection *jobs, xpm_view_job *job)
+{
+        xpm_probe found;
+        if (job->failure == XPM_FAILURE_DEPENDENCY)
+                return 0;
+        int rc = xpm_presence_look(&jobs->presence, job, jobs->err);
+        if (rc != 0)
+                return rc < 0 ? rc : 0;
+        rc = probe(jobs->view, job, &found, jobs->err);
+        if (rc == 0) {
+                job->state = found.state;
+                job->failure = found.failure;
+                job->removed = found.state == XPM_JOB_UNSCHEDULED;
+        }
+        return rc;
+}
+
 /* Ask the directories of the jobs of a run that are not done. */
 static int look(collection *jobs, const source *from)
 {
@@ -226,13 +248,16 @@ static int look(collection *jobs, const source *from)
         for (size_t i = 0; rc == 0 && i < jobs->count; i++) {
                 xpm_view_job *job = jobs->jobs[i];
                 xpm_probe found;
-                if (job->experiment != from->experiment || job->state == XPM_JOB_DONE)
+                if (job->experiment != from->experiment)
                         continue;
-                if (job->state == XPM_JOB_ERROR && failures-- == 0)
-                        break;
-                rc = probe(jobs->view, job, &found, jobs->err);
-                if (rc == 0)
-                        correct(from, &found, job);
+                if (job->state != XPM_JOB_DONE && (job->state != XPM_JOB_ERROR || failures > 0)) {
+                        failures -= job->state == XPM_JOB_ERROR;
+                        rc = probe(jobs->view, job, &found, jobs->err);
+                        if (rc == 0)
+                                correct(from, &found, job);
+                }
+                if (rc == 0 && (job->state == XPM_JOB_DONE || job->state == XPM_JOB_ERROR))
+                        rc = look_whether_it_is_there(jobs, job);
         }
         return rc;
 }
@@ -280,12 +305,13 @@ int xpm_view_collect_jobs(xpm_view *view, const char *const *experiments, bool w
 {
         const char **ids;
         size_t count;
-        collection jobs = {.view = view, .err = err};
+        collection jobs = {.view = view, .presence = {.view = view}, .err = err};
         int rc = xpm_view_ids(view, experiments, &ids, &count, err);
         for (size_t i = 0; rc == 0 && i < count; i++)
                 rc = read_experiment(&jobs, ids[i], want_probe);
         if (rc == 0)
                 rc = finish(&jobs, out);
+        xpm_presence_release(&jobs.presence);
         xpm_map_release(&jobs.index);
         free(jobs.jobs);
         return rc;

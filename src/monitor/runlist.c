@@ -1,6 +1,7 @@
 /* Experiments and their runs. One status.json is read for each run that is asked for; two more files are looked at only
  * when it says that the run goes on: the experiment's lock, which tells whether that is so, and environment.json, which
- * tells whether the engine left jobs behind on purpose. */
+ * tells whether the engine left jobs behind on purpose; then these are looked at. */
+#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "base/lock.h"
 #include "base/words.h"
 #include "monitor/viewstate.h"
+#include "workspace/detached.h"
 
 const char *xpm_run_status_word(enum xpm_run_status status)
 {
@@ -50,19 +52,29 @@ static int is_alive(xpm_view *view, const char *experiment, xpm_error *err)
         return held < 0 ? xpm_fail(err, held, "%s (in '%s')", inner.message, view->workspace->path) : held;
 }
 
-static int was_detached(xpm_view *view, const char *directory, xpm_error *err)
+/* What has become of the jobs that an engine left stands nowhere but with them. */
+static int correct_detached(xpm_view *view, const char *directory, xpm_view_run *out, xpm_error *err)
 {
-        const char *path = xpm_arena_printf(view->arena, "%s/environment.json", directory);
-        json_t *environment = NULL;
-        int rc = path ? xpm_view_load(view, path, &environment, err) : xpm_fail_memory(err);
-        const char *word = json_string_value(json_object_get(json_object_get(environment, "run"), "status"));
-        bool detached = word && strcmp(word, "detached") == 0;
-        json_decref(environment);
-        return rc == 0 ? detached : rc;
+        xpm_detached left;
+        int dir = openat(view->workspace->dir, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int detached = dir >= 0 ? xpm_detached_look(dir, &left, err) : 0;
+        if (dir >= 0)
+                close(dir);
+        if (detached <= 0)
+                return detached;
+        out->counts[XPM_JOB_SCHEDULED] = left.scheduled;
+        out->counts[XPM_JOB_RUNNING] = left.running;
+        out->counts[XPM_JOB_DONE] += left.done;
+        out->counts[XPM_JOB_ERROR] += left.failed;
+        out->counts[XPM_JOB_UNSCHEDULED] += left.gone;
+        if (xpm_detached_goes_on(&left))
+                out->status = XPM_RUN_IS_DETACHED;
+        else
+                out->status = out->counts[XPM_JOB_DONE] == out->total ? XPM_RUN_IS_DONE : XPM_RUN_IS_FAILED;
+        return 0;
 }
 
-static int find_status(xpm_view *view, const char *experiment, const char *directory, const json_t *status,
-                       xpm_view_run *out, xpm_error *err)
+static int find_status(xpm_view *view, const char *experiment, const json_t *status, xpm_view_run *out, xpm_error *err)
 {
         static const struct {
                 const char *word;
@@ -82,9 +94,8 @@ static int find_status(xpm_view *view, const char *experiment, const char *direc
         int alive = out->current ? is_alive(view, experiment, err) : 0;
         if (alive != 0)
                 return alive < 0 ? alive : 0;
-        int detached = was_detached(view, directory, err);
-        out->status = detached > 0 ? XPM_RUN_IS_DETACHED : XPM_RUN_IS_INTERRUPTED;
-        return detached < 0 ? detached : 0;
+        out->status = XPM_RUN_IS_INTERRUPTED;
+        return 0;
 }
 
 static size_t count_of(const json_t *status, const char *key)
@@ -146,8 +157,10 @@ int xpm_view_read_run(xpm_view *view, const char *experiment, const char *name, 
         *out = (xpm_view_run){.name = name, .current = current};
         int rc = path ? xpm_view_load(view, path, &status, err) : xpm_fail_memory(err);
         if (rc == 0)
-                rc = find_status(view, experiment, directory, status, out, err);
+                rc = find_status(view, experiment, status, out, err);
         count_jobs(status, out);
+        if (rc == 0 && out->status == XPM_RUN_IS_INTERRUPTED)
+                rc = correct_detached(view, directory, out, err);
         out->requests = count_of(status, "requests");
         if (rc == 0 && (out->total == 0 || (!is_over(out->status) && !json_object_get(status, "counts"))))
                 rc = count_lines(view, directory, out, err);

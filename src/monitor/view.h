@@ -105,7 +105,7 @@ typedef struct xpm_view_job {
         size_t order;             /* in which they were read, which tells apart those of one instant */
         enum xpm_job_state state;
         enum xpm_failure failure; /* of ERROR; LOST of UNSCHEDULED: its process died */
-        bool removed;             /* UNSCHEDULED: a run recorded its end, its directory tells of none (xpm_view_find) */
+        bool removed;             /* UNSCHEDULED: a run recorded its end, its directory tells of none */
 } xpm_view_job;
 
 typedef struct xpm_view_jobs {

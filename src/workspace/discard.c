@@ -2,9 +2,10 @@
  * that lasts. But `jobs` or `experiments` may be a link to another filesystem, and no rename leaves that: there it gets
  * a hidden name beside its own.
  *
- * Whoever removes holds a lock of the whole workspace, shared. One who gets it alone knows that what he finds then was
- * left by the dead, on whatever host they ran; he goes on with the shared one, so that nobody waits for him. It is the
- * file that marks the workspace, because a disk that is full, which is when people clean, has no room for another. */
+ * Whoever removes, or makes a run in `.tmp`, holds a lock of the whole workspace, shared. One who gets it alone knows
+ * that what he finds then was left by the dead, on whatever host they ran; he goes on with the shared one, so that
+ * nobody waits for him. It is the file that marks the workspace, because a disk that is full, which is when people
+ * clean, has no room for another. */
 #include "workspace/discard.h"
 
 #include <dirent.h>
@@ -36,11 +37,16 @@ static int move_and_remove(int dir, const char *name, int to, const char *place,
                                : xpm_fail_errno(err, "cannot move '%s' away", name);
 }
 
+int xpm_discard_hold_off(const xpm_workspace *workspace, int *lock, xpm_error *err)
+{
+        return xpm_lock_share(workspace->dir, lock_name, workspace->file_mode, lock, err);
+}
+
 /* Without the lock a sweeper may remove the same tree at the same time, which harms neither. */
 static int share_lock(const xpm_workspace *workspace)
 {
         int lock = -1;
-        return xpm_lock_share(workspace->dir, lock_name, workspace->file_mode, &lock, NULL) == 0 ? lock : -1;
+        return xpm_discard_hold_off(workspace, &lock, NULL) == 0 ? lock : -1;
 }
 
 int xpm_discard(const xpm_workspace *workspace, int dir, const char *name, xpm_error *err)
@@ -71,6 +77,25 @@ typedef struct leftovers {
         xpm_error *err;
 } leftovers;
 
+/* A run, or a link to one, that was being made (rundir.c). */
+static bool was_being_made(const char *name)
+{
+        static const char *const made[] = {"run-", "current-"};
+        for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+                size_t length = strlen(made[i]);
+                if (strncmp(name, made[i], length) == 0 && strlen(name) == length + XPM_DISCARD_DIGITS &&
+                    strspn(name + length, "0123456789abcdef") == XPM_DISCARD_DIGITS)
+                        return true;
+        }
+        return false;
+}
+
+/* NAME in DIR. Elsewhere than in `.tmp` an experiment or a task may be called as it likes. */
+static bool is_leftover(const char *dir, const char *name)
+{
+        return strncmp(name, prefix, sizeof prefix - 1) == 0 || (strcmp(dir, ".tmp") == 0 && was_being_made(name));
+}
+
 static int add(leftovers *of, const char *dir, const char *name)
 {
         const char *path = xpm_arena_printf(of->arena, "%s/%s", dir, name);
@@ -95,7 +120,7 @@ static int find(leftovers *of, const char *dir, int levels)
                 return rc;
         }
         for (const struct dirent *entry; rc == 0 && (entry = readdir(stream));) {
-                if (strncmp(entry->d_name, prefix, sizeof prefix - 1) == 0)
+                if (is_leftover(dir, entry->d_name))
                         rc = add(of, dir, entry->d_name);
                 else if (levels > 0 && entry->d_name[0] != '.') {
                         const char *below = xpm_arena_printf(of->arena, "%s/%s", dir, entry->d_name);

@@ -15,10 +15,11 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "workspace/detached.h"
 #include "workspace/discard.h"
 #include "workspace/heartbeat.h"
 
-enum { STATUS_LIMIT = 1 << 30, ENVIRONMENT_LIMIT = 16 << 20, TARGET_SIZE = 512 };
+enum { STATUS_LIMIT = 1 << 30, TARGET_SIZE = 512 };
 
 enum end { END_UNKNOWN, END_DONE, END_FAILED };
 
@@ -65,8 +66,20 @@ static bool is_in_use(const history *runs, const char *run)
         return used;
 }
 
-/* status.json has the word, environment.json takes part of it back: an engine that left its queued jobs behind is
- * `detached` there. */
+/* A run whose engine left its queued jobs behind ends with them. */
+static enum end end_of_detached(const history *runs, const char *run, enum end end)
+{
+        xpm_detached left;
+        int dir = openat(runs->dir, run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int detached = dir >= 0 ? xpm_detached_look(dir, &left, NULL) : 0;
+        if (dir >= 0)
+                close(dir);
+        if (detached == 0)
+                return end;
+        bool unknown = detached < 0 || xpm_detached_goes_on(&left);
+        return unknown ? END_UNKNOWN : left.failed + left.gone > 0 ? END_FAILED : END_DONE;
+}
+
 static enum end end_of(const history *runs, const char *run)
 {
         enum end end = END_UNKNOWN;
@@ -77,12 +90,7 @@ static enum end end_of(const history *runs, const char *run)
         else if (word && strcmp(word, "failed") == 0)
                 end = END_FAILED;
         json_decref(status);
-        json_t *environment = load(runs, run, "environment.json", ENVIRONMENT_LIMIT);
-        word = json_string_value(json_object_get(json_object_get(environment, "run"), "status"));
-        if (word && strcmp(word, "detached") == 0)
-                end = END_UNKNOWN;
-        json_decref(environment);
-        return is_in_use(runs, run) ? END_UNKNOWN : end;
+        return is_in_use(runs, run) ? END_UNKNOWN : end_of_detached(runs, run, end);
 }
 
 static int add(history *runs, const struct dirent *entry)

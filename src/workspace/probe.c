@@ -128,7 +128,6 @@ static void read_handle(const place *at, const json_t *status)
         const char *handle = member(status, "handle"), *launcher = member(status, "launcher");
         if (!handle || !launcher)
                 return;
-        at->out->state = XPM_JOB_SCHEDULED;
         at->out->attempt = (uint32_t)integer_of(status, "attempt");
         snprintf(at->out->handle, sizeof at->out->handle, "%s", handle);
         snprintf(at->out->launcher, sizeof at->out->launcher, "%s", launcher);
@@ -147,8 +146,10 @@ static bool read_committed(const place *at, bool *begun)
                 set_error(at, failure_of(status, "failure_reason"), integer_of(status, "exit_code"),
                           member(status, "message"));
         *begun = state == XPM_JOB_RUNNING;
-        if (state == XPM_JOB_SCHEDULED)
+        if (state == XPM_JOB_SCHEDULED || state == XPM_JOB_RUNNING)
                 read_handle(at, status);
+        if (state == XPM_JOB_SCHEDULED && at->out->handle[0])
+                at->out->state = XPM_JOB_SCHEDULED;
         json_decref(status);
         return committed;
 }

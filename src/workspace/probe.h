@@ -16,7 +16,7 @@ typedef struct xpm_probe {
         char recipe[65];          /* of DONE, when asked for: from its status; "" unknown */
         char message[256];        /* of ERROR */
         char launcher[64],
-                handle[256]; /* of SCHEDULED and RUNNING: which scheduler has it, under what name; "": none */
+                handle[256]; /* of SCHEDULED, RUNNING, LOST: which scheduler has it, under what name; "": none */
         uint32_t attempt;    /* of SCHEDULED */
 } xpm_probe;
 

@@ -1,6 +1,7 @@
 /* RUN is made under .tmp/ of the workspace, whole, and renamed to its place, because everything beside the runs of an
  * experiment counts as a run for others, and one without status.json as a run that crashed. `current` comes into being
- * the same way. All of this happens under the experiment's lock, so a name that is free stays free. */
+ * the same way. All of this happens under the experiment's lock, so a name that is free stays free; and under
+ * that of discard.h, so that a later engine knows what one that died there has left. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/lock.h"
+#include "workspace/discard.h"
 #include "workspace/runstate.h"
 
 enum { TRIES = 1000, SHORTEST = 20, LONGEST = 640 }; /* milliseconds */
@@ -83,9 +85,9 @@ static const char *temporary(xpm_run *run, const char *what, xpm_error *err)
                 return NULL;
         }
         const char *directory = xpm_arena_printf(run->arena, "%s/.tmp", run->workspace->path);
-        const char *path =
-                directory ? xpm_arena_printf(run->arena, "%s/%s-%016llx", directory, what, (unsigned long long)number)
-                          : NULL;
+        const char *path = directory ? xpm_arena_printf(run->arena, "%s/%s-%0*llx", directory, what, XPM_DISCARD_DIGITS,
+                                                        (unsigned long long)number)
+                                     : NULL;
         if (!path) {
                 xpm_fail_memory(err);
                 return NULL;
@@ -196,7 +198,7 @@ int xpm_run_make(xpm_run *run, bool wait, const xpm_log *log, xpm_error *err)
         if (!path)
                 return xpm_fail_memory(err);
         xpm_error inner = XPM_ERROR_NONE;
-        int rc = xpm_mkdir_p(AT_FDCWD, path, run->workspace->directory_mode, &inner);
+        int hold = -1, rc = xpm_mkdir_p(AT_FDCWD, path, run->workspace->directory_mode, &inner);
         if (rc != 0)
                 return xpm_fail(err, rc, "cannot make '%s': %s", path, inner.message);
         int experiment = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -206,9 +208,12 @@ int xpm_run_make(xpm_run *run, bool wait, const xpm_log *log, xpm_error *err)
         if (rc == 0)
                 rc = find_previous(run, experiment, err);
         if (rc == 0)
+                rc = xpm_discard_hold_off(run->workspace, &hold, err);
+        if (rc == 0)
                 rc = make_run(run, experiment, path, err);
         if (rc == 0)
                 rc = point_current(run, experiment, path, err);
+        xpm_lock_release(hold);
         close(experiment);
         return rc;
 }

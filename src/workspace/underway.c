@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +16,7 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/map.h"
-
-enum { ENVIRONMENT_LIMIT = 16 << 20 };
+#include "workspace/detached.h"
 
 /* Which state of a file an answer was taken from. */
 typedef struct version {
@@ -94,19 +92,13 @@ static bool has_changed(int dir, const char *file, version *known)
         return changed;
 }
 
-static int read_environment(experiment *one, int run, xpm_error *err)
+/* What waits may end while we ask on; nobody is the worse for it. */
+static int look_whether_detached(experiment *one, int run, xpm_error *err)
 {
-        xpm_text text = XPM_TEXT_INIT;
-        one->detached = false;
-        int rc = xpm_file_read(run, "environment.json", ENVIRONMENT_LIMIT, &text, NULL);
-        if (rc == 0) {
-                json_t *json = json_loadb(xpm_text_string(&text), text.length, 0, NULL);
-                const char *word = json_string_value(json_object_get(json_object_get(json, "run"), "status"));
-                one->detached = word && strcmp(word, "detached") == 0;
-                json_decref(json);
-        }
-        xpm_text_release(&text);
-        return rc == XPM_ENOMEM ? xpm_fail_memory(err) : 0;
+        xpm_detached left;
+        int rc = xpm_detached_look(run, &left, err);
+        one->detached = rc > 0 && xpm_detached_goes_on(&left);
+        return rc < 0 ? rc : 0;
 }
 
 /* Every identifier of a member `job_id`. */
@@ -160,7 +152,7 @@ static int ask_run(xpm_underway *underway, experiment *one, int run, bool held, 
 {
         int rc = 0;
         if (!held && has_changed(run, "environment.json", &one->environment))
-                rc = read_environment(one, run, err);
+                rc = look_whether_detached(one, run, err);
         if (rc != 0 || (!held && !one->detached))
                 return rc;
         if (has_changed(run, "jobs.jsonl", &one->lines))

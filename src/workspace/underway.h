@@ -2,8 +2,8 @@
  *
  * A run has looked at its jobs when it began, and does not look again at those that were done: what goes away under it,
  * it will not notice. So whoever removes a job asks here first (jobremove.h). A run goes on while its experiment's lock
- * is held, or when its engine left on purpose, with jobs that wait in a queue. Any run that names the job in jobs.jsonl
- * counts on it.
+ * is held, or when its engine left on purpose, with jobs that wait in a queue or run (detached.h). Any run that names
+ * the job in jobs.jsonl counts on it.
  *
  * Each question is answered from the files as they are then; what has not changed is not read again.
  */

@@ -40,6 +40,7 @@ cp small/jobs/t/*/*.failed .
 find /sys/fs/cgroup/scope -type d > groups
 sync
 echo o > /proc/sysrq-trigger
+# The power goes off behind our back; until then this must not end, since a kernel without its first process panics.
 sleep 60
 """
 

@@ -133,6 +133,7 @@ class Shim(xpmtest.Case):
                 done = place.run()
             self.assertEqual(done.status, 0, place.where)
             place.check_complete(1)
+            self.assertEqual(os.listdir(place.workspace / ".tmp"), [], place.where)
             return True
 
         struck, _ = self.every_call(attempt)

@@ -63,6 +63,16 @@ class Clean(Acting):
         self.expect_match("^removed ", self.jobs("clean", "--perform", "--filter", '@state = "ERROR"').out)
         self.assertEqual(self.models(), ["a", "b"])
 
+    def test_what_was_removed_is_listed_as_such(self):
+        self.jobs("clean", "--perform", "--filter", 'model in ["a", "bad"]')
+        told = {line.split()[-1]: line.split("  ")[0] for line in self.jobs("list", "--tags").lines()[1:]}
+        self.assertEqual(told, {"model=a": "unscheduled: removed", "model=b": "done", "model=bad": "unscheduled: removed"})
+        removed = [one["tags"]["model"] for one in self.jobs("list", "--json").objects() if one["removed"]]
+        self.assertEqual(sorted(removed), ["a", "bad"])
+        self.assertEqual(len(self.jobs("list", "--filter", '@state = "DONE"').lines()), 2)
+        self.run_experiment("e.yaml", status=1)
+        self.assertNotIn("removed", self.jobs("list").out)
+
     @unittest.skipUnless(os.access("/dev/shm", os.W_OK), "there is no other filesystem")
     def test_jobs_may_be_on_another_filesystem(self):
         elsewhere = tempfile.mkdtemp(dir="/dev/shm")
@@ -137,13 +147,20 @@ class CleanBesideARun(Acting):
             self.jobs("clean", "--perform", "--all", status=1)
         self.assertEqual(self.models(), ["b"])
 
-    def test_a_run_whose_engine_left_jobs_behind_goes_on(self):
-        path = self.run_directory("act") / "environment.json"
-        environment = json.loads(path.read_text())
+    def test_a_run_whose_engine_left_jobs_behind_goes_on_with_them(self):
+        run, job = self.run_directory("act"), self.job("a") / ".experimaestro" / "status.json"
+        environment, status = (json.loads((run / name).read_text()) for name in ("environment.json", "status.json"))
         environment["run"]["status"] = "detached"
-        path.write_text(json.dumps(environment))
+        status["job_states"][self.job("a").name] = "scheduled"
+        (run / "environment.json").write_text(json.dumps(environment))
+        (run / "status.json").write_text(json.dumps(status))
+        done = job.read_text()
+        job.write_text(json.dumps({**json.loads(done), "state": "scheduled"}))
         self.jobs("clean", "--perform", "--all", status=1)
         self.assertEqual(self.models(), ["a", "b"])
+        job.write_text(done)
+        self.jobs("clean", "--perform", "--all")
+        self.assertEqual(self.models(), [])
 
     def test_so_do_runs_of_workspaces_that_use_its_jobs(self):
         other = self.here / "other"

@@ -2,8 +2,6 @@
 import json
 import os
 import signal
-import subprocess
-import time
 import unittest
 
 import slurmtest
@@ -14,8 +12,6 @@ CLUSTER = None
 
 def setUpModule():
     global CLUSTER
-    if not slurmtest.is_there():
-        raise unittest.SkipTest("needs slurmctld, slurmd, munge and Slurm's commands")
     CLUSTER = slurmtest.Cluster(nodes=2, cpus=4, array=6)
 
 
@@ -24,60 +20,10 @@ def tearDownModule():
         CLUSTER.stop()
 
 
-PLAN = """\
-id: e
-tasks:
-  t:
-    params: {{n: int}}
-    requirements: duration=10m & cpu(cores=1, mem=50M)
-    command: |
-      {command}
-plan:
-  t: {{task: t, sweep: {{n: {{range: [0, {count}]}}}}}}
-"""
-
-
-class Slurm(xpmtest.Case):
+class Slurm(slurmtest.Case):
     def setUp(self):
+        self.cluster = CLUSTER
         super().setUp()
-        self.env.update(CLUSTER.env)
-        if "XPM_SLURM" in os.environ:
-            self.env["XPM_SLURM"] = os.environ["XPM_SLURM"]
-        self.addCleanup(self.drain)
-
-    def drain(self):
-        """Nothing of this test stays in the queue."""
-        subprocess.run([slurmtest.find("scancel"), "--user", str(os.getuid())], env={**os.environ, **CLUSTER.env})
-        CLUSTER.wait_for("an empty queue", lambda: not CLUSTER.live())
-
-    def plan(self, command, count, name="e.yaml"):
-        self.write(name, PLAN.format(command=command, count=count))
-
-    def arguments(self, *options):
-        return [xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "--launcher", "slurm", *options, "e.yaml"]
-
-    def run_plan(self, *options, status=0):
-        result = self.command(*self.arguments(*options))
-        self.assertEqual(result.status, status, result)
-        return result
-
-    def begin(self, *options):
-        return subprocess.Popen([str(word) for word in self.arguments(*options)], cwd=self.here, env=self.env,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    def jobs(self):
-        return {json.loads((path / "params.json").read_text())["params"]["n"]: path
-                for path in self.workspace.glob("jobs/t/*")}
-
-    def diary(self):
-        path = self.here / "diary"
-        return path.read_text().split() if path.exists() else []
-
-    def batches(self):
-        return sorted(path for path in self.workspace.glob("experiments/e/2*/batches/*") if path.suffix == ".id")
-
-    def wait_for(self, condition, what="it"):
-        CLUSTER.wait_for(what, condition)
 
     def test_jobs_alike_go_as_arrays_of_the_size_that_the_controller_takes(self):
         for count, arrays in ((1, 1), (2, 1), (7, 2)):
@@ -157,36 +103,40 @@ class Slurm(xpmtest.Case):
         self.assertEqual(sorted(self.diary()), ["run0", "run1", "run2", "run3"])
 
     def test_an_engine_that_was_killed_finds_what_waits_and_starts_nothing_twice(self):
-        """More jobs than there are processors, so that some wait."""
-        self.plan("echo run{{n}} >> '%s/diary'; sleep 0.5" % self.here, 12)
-        for _ in range(3):
+        """More jobs than there are processors, so that some wait; killed when more and more of them have begun."""
+        self.plan("echo run{{n}} >> '%s/diary'; sleep 0.5" % self.here, 16)
+        for begun in (1, 5, 9):
             engine = self.begin()
-            self.wait_for(lambda: len(self.diary()) >= 1 or engine.poll() is not None, "a job")
-            time.sleep(0.2)
+            self.wait_for(lambda: len(self.diary()) >= begun, "a job")
             engine.kill()
             engine.communicate()
         result = self.run_plan()
-        self.assertIn("12 done", result.out)
-        self.assertEqual(sorted(self.diary()), sorted(f"run{n}" for n in range(12)))
+        self.assertIn("16 done", result.out)
+        self.assertEqual(sorted(self.diary()), sorted(f"run{n}" for n in range(16)))
 
     def test_one_interrupt_leaves_the_queue_and_two_cancel_it(self):
-        self.plan("sleep 1000", 3)
+        self.plan("echo run >> '%s/diary'; exec sleep $(cat '%s/seconds')" % (self.here, self.here), 10)
+        self.write("seconds", "1000")
         engine = self.begin()
-        self.wait_for(lambda: [one for one in CLUSTER.live() if one[1] == "RUNNING"], "a job")
+        self.wait_for(lambda: len(self.diary()) == 8, "the jobs for which there is room")
         engine.send_signal(signal.SIGINT)
         out, _ = engine.communicate(timeout=xpmtest.PATIENCE)
         self.assertEqual(engine.returncode, 130, out)
         self.assertIn("scancel", out)
-        self.assertEqual(len(CLUSTER.live()), 3)
+        self.assertEqual(len(CLUSTER.live()), 10)
         engine = self.begin()
+        # Who has made the run's directory hears signals.
         self.wait_for(lambda: len(list(self.workspace.glob("experiments/e/2*"))) == 2, "the second run")
-        time.sleep(0.5)
         engine.send_signal(signal.SIGINT)
-        time.sleep(0.2)
+        said = self.read_until(engine, "scancel")
         engine.send_signal(signal.SIGINT)
         out, _ = engine.communicate(timeout=xpmtest.PATIENCE)
-        self.assertEqual(engine.returncode, 130, out)
+        self.assertEqual(engine.returncode, 130, said + out)
         self.wait_for(lambda: not CLUSTER.live(), "an empty queue")
+        # What was cancelled is run by the same command.
+        self.write("seconds", "0")
+        self.assertIn("10 done", self.run_plan().out)
+        self.assertEqual(self.diary(), ["run"] * 18)
 
     def test_a_controller_that_is_away_is_waited_for(self):
         self.plan("echo run{{n}} >> '%s/diary'" % self.here, 3)
@@ -213,10 +163,6 @@ class Slurm(xpmtest.Case):
         self.assertEqual(engine.returncode, 0, out)
         self.wait_for(lambda: not CLUSTER.live(), "an empty queue")
         self.assertEqual(sorted(self.diary()), ["run0", "run1", "run2"])
-
-    def helpers(self, engine):
-        children = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(engine)], capture_output=True, text=True).stdout
-        return [int(line.split()[0]) for line in children.splitlines() if "xpm-slurm" in line]
 
     def test_an_invalid_option_fails_the_job_with_the_words_of_slurm(self):
         (self.home / ".config" / "experimaestro").mkdir()

@@ -210,6 +210,13 @@ class Asked(xpmtest.Case):
         self.assertEqual({one["name"]: one["seconds"] for one in first["partitions"]},
                          {"debug": 0, "low": 0, "high": 0, "short": 120})
 
+    def test_nodes_are_told_alike(self):
+        first, second = self.helper().ask(do="nodes"), self.helper("xpm-slurm").ask(do="nodes")
+        order = lambda answer: sorted(answer["nodes"], key=lambda one: one["partition"])
+        self.assertEqual(order(first), order(second))
+        self.assertEqual([one["partition"] for one in order(first)], ["debug", "high", "low", "short"])
+        self.assertEqual({(one["cpus"], one["memory"], one["gpus"]) for one in first["nodes"]}, {(8, 4000, 2)})
+
     PLAN = "id: e\ntasks: {t: {params: {n: int}, command: 'true'}}\nplan:\n  t: {task: t, sweep: {n: [1, 2]}}\n"
 
     def run_plan(self, **env):
@@ -236,6 +243,20 @@ class Asked(xpmtest.Case):
         result = self.run_plan(XPM_SLURM="commands")
         self.assertEqual(result.status, 0, result)
         self.assertTrue(self.used_sbatch())
+
+
+    def test_what_is_too_long_for_the_default_partition_goes_to_another(self):
+        CLUSTER.run("scontrol", "update", "PartitionName=debug", "MaxTime=1")
+        self.addCleanup(CLUSTER.run, "scontrol", "update", "PartitionName=debug", "MaxTime=INFINITE")
+        self.write("e.yaml", """\
+id: e
+tasks: {t: {params: {n: int}, requirements: duration=10m, command: 'echo $SLURM_JOB_PARTITION'}}
+plan:
+  t: {task: t, params: {n: 1}}
+""")
+        result = self.command(xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "--launcher", "slurm", "e.yaml")
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual([path.read_text() for path in self.workspace.glob("jobs/t/*/t.out")], ["low\n"])
 
 
 if __name__ == "__main__":

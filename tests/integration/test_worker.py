@@ -1,5 +1,9 @@
 """The worker from outside: who may start it, what it survives, and two engines that want the same jobs."""
+import fcntl
+import json
 import os
+import select
+import shutil
 import signal
 import subprocess
 import unittest
@@ -69,6 +73,86 @@ class Worker(xpmtest.Case):
         self.assertEqual(process.wait(xpmtest.PATIENCE), 130)
         self.assertIn("cancelled", said)
         self.assertIn('"cancelled"', (job / "t.failed").read_text())
+
+    def give_to_a_scheduler(self, command, more="", nonce="00000000000000aa"):
+        """The directory of a job that a scheduler has, and the batch that it is the second of."""
+        self.write("e.yaml", plan(command).replace("    command:", f"    {more}\n    command:"))
+        self.run_experiment("--run-mode", "generate", "--limit", 1, "e.yaml")
+        (job,) = self.job_directories("t")
+        (job / ".experimaestro").mkdir(exist_ok=True)
+        status = {"state": "scheduled", "nonce": nonce, "launcher": "s", "handle": "b#1", "attempt": 1}
+        (job / ".experimaestro" / "status.json").write_text(json.dumps(status))
+        lines = [{"job": str(self.here / "no-such"), "nonce": "1"}, {"job": str(job), "nonce": "00000000000000aa"}]
+        return job, self.write("batch", "".join(json.dumps(line) + "\n" for line in lines))
+
+    def start_batch(self, job, batch):
+        """What a scheduler starts, when the command has written to its fifo."""
+        os.mkfifo(job / "fifo")
+        fifo = os.open(job / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, fifo)
+        process = self.start("worker", "--batch", batch, env={"SLURM_ARRAY_TASK_ID": "1"})
+        end = os.pidfd_open(process.pid)
+        self.addCleanup(os.close, end)
+        ready, _, _ = select.select([fifo, end], [], [], xpmtest.PATIENCE)
+        self.assertEqual(ready, [fifo], "the command has not begun")
+        return process
+
+    def test_one_that_loses_its_guardian_does_not_say_that_the_job_was_given_away(self):
+        job, batch = self.give_to_a_scheduler("echo > {{job.path}}/fifo; exec sleep 1000")
+        process = self.start_batch(job, batch)
+        process.kill()
+        said = process.stderr.read()  # until the worker has ended, too
+        self.assertIn("lost: the guardian of its worker was killed", said)
+        self.assertNotIn("somebody else", said)
+        self.assertEqual(self.outcome(job)["reason"], "lost")
+
+    def run_batch(self, batch, index=1, status=0):
+        return self.xpm("worker", "--batch", batch, env={"SLURM_ARRAY_TASK_ID": str(index)}, status=status)
+
+    def test_a_scheduler_starts_what_it_was_given(self):
+        job, batch = self.give_to_a_scheduler("echo ran >> {{job.path}}/count")
+        ran = self.run_batch(batch)
+        self.assertEqual((ran.out, ran.err), ("", ""), "its log says nothing when all is well")
+        self.assertEqual((job / "count").read_text(), "ran\n")
+        self.assertTrue((job / "t.done").exists())
+        status = json.loads((job / ".experimaestro" / "status.json").read_text())
+        self.assertEqual((status["state"], status["nonce"], status["attempt"]), ("done", "00000000000000aa", 1))
+        self.run_batch(batch)  # the scheduler has started it again
+        self.assertEqual((job / "count").read_text(), "ran\n")
+
+    def test_a_scheduler_that_starts_what_was_given_to_somebody_else_starts_nothing(self):
+        job, batch = self.give_to_a_scheduler("echo ran >> {{job.path}}/count", nonce="00000000000000bb")
+        before = self.snapshot(job / ".experimaestro")
+        ran = self.run_batch(batch)
+        self.assertIn("given to somebody else", ran.err)
+        self.assertEqual(self.snapshot(job / ".experimaestro"), before)
+        self.assertEqual([name for name in ("count", "t.done", "t.failed", "t.out") if (job / name).exists()], [])
+
+    def test_a_scheduler_that_starts_what_is_running_starts_nothing_and_waits_for_nothing(self):
+        job, batch = self.give_to_a_scheduler("echo ran >> {{job.path}}/count")
+        with open(job / "t.lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.run_batch(batch)
+        self.assertEqual([name for name in ("count", "t.done", "t.failed", "t.out") if (job / name).exists()], [])
+
+    def test_a_batch_that_has_no_such_job_is_refused(self):
+        _, batch = self.give_to_a_scheduler("true")
+        self.assertIn("has no job 2", self.run_batch(batch, index=2, status=3).err)
+
+    def test_a_scheduler_that_ends_a_job_near_its_limit_ends_it_for_the_time(self):
+        for limit, reason in ((50, "timeout"), (1000, "cancelled")):
+            with self.subTest(limit=limit):
+                job, batch = self.give_to_a_scheduler("echo > {{job.path}}/fifo; exec sleep 1000", f"requirements: duration={limit}s")
+                process = self.start_batch(job, batch)
+                process.terminate()
+                _, said = process.communicate(timeout=xpmtest.PATIENCE)
+                self.assertEqual(process.returncode, 130, said)
+                self.assertIn(f"{reason}: killed by signal 15", said)
+                self.assertEqual(self.outcome(job)["reason"], reason)
+                shutil.rmtree(self.workspace)
+
+    def outcome(self, job):
+        return json.loads((job / "t.failed").read_text())
 
     def finish_by_hand(self, process):
         process.stderr.close()

@@ -3,7 +3,8 @@
  * Include it in one source file of a test program: it defines malloc, calloc and realloc for the whole program,
  * libraries included (strdup, asprintf, getline … come to them), and lets the n-th call after arming return NULL. Only
  * the thread that armed it is struck; free() is untouched. With GCC's AddressSanitizer it works too, so that leaks of
- * the failing paths are found; otherwise sanitized (Clang), failing_malloc_works is 0 and a test should skip().
+ * the failing paths are found; otherwise sanitized (Clang, threads), failing_malloc_works is 0 and a test should
+ * skip().
  *
  *     for (long n = 1;; n++) {
  *             failing_malloc_arm(n);
@@ -31,6 +32,9 @@
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
 #define FAILING_MALLOC_ABSENT
 #endif
+#endif
+#ifdef __SANITIZE_THREAD__
+#define FAILING_MALLOC_ABSENT
 #endif
 
 /* Allocations until the one that fails; 0 is not armed. */

@@ -44,6 +44,8 @@ struct slurmed {
         xpm_core core;
         char run[128], answers[128];
         size_t prepared, events, requests;
+        size_t accepted;  /* beside the events */
+        char handle[256]; /* of the last one that was */
         struct {
                 enum xpm_launch_event_kind kind;
                 uint64_t tag;
@@ -55,6 +57,11 @@ struct slurmed {
 static inline void slurmed_on_event(const xpm_core *core, const xpm_launch_event *event)
 {
         struct slurmed *slurmed = core->data;
+        if (event->kind == XPM_LAUNCH_ACCEPTED) {
+                slurmed->accepted++;
+                snprintf(slurmed->handle, sizeof slurmed->handle, "%s", event->handle);
+                return;
+        }
         size_t i = slurmed->events++ % 32;
         slurmed->event[i].kind = event->kind;
         slurmed->event[i].tag = event->tag;

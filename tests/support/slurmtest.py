@@ -3,6 +3,7 @@
 Nodes are declared with more processors than the host may have; jobs of the tests need few. What is started here is ended
 here, and nothing else.
 """
+import json
 import os
 import pathlib
 import shutil
@@ -11,6 +12,8 @@ import socket
 import subprocess
 import tempfile
 import time
+
+import xpmtest
 
 PROGRAMS = ("munged", "munge", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
 PATIENCE = 60
@@ -186,6 +189,11 @@ class Cluster:
     def live(self):
         return [one for one in self.jobs() if one[1] in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED")]
 
+    def drain(self):
+        """Nothing stays in the queue."""
+        self.run("scancel", "--user", str(os.getuid()))
+        self.wait_for("an empty queue", lambda: not self.live())
+
     def stop(self):
         # Steps outlive their slurmd: jobs first.
         if "slurmctld" in self.processes:
@@ -199,3 +207,103 @@ class Cluster:
         for name in list(reversed(self.processes)):
             self.end(name)
         shutil.rmtree(self.top, ignore_errors=True)
+
+
+PLAN = """\
+id: e
+tasks:
+  t:
+    params: {{n: int}}
+    requirements: {requirements}
+    command: |
+      {command}
+{more}plan:
+  t: {{task: t, sweep: {{n: {{range: [0, {count}]}}}}}}
+"""
+
+
+class Case(xpmtest.Case):
+    """Tests with `cluster`, of which each leaves an empty queue."""
+
+    cluster = None
+
+    def setUp(self):
+        super().setUp()
+        self.env.update(self.cluster.env)
+        if "XPM_SLURM" in os.environ:
+            self.env["XPM_SLURM"] = os.environ["XPM_SLURM"]
+        self.addCleanup(self.drain)
+
+    def drain(self):
+        subprocess.run([find("scancel"), "--user", str(os.getuid())], env={**os.environ, **self.cluster.env})
+        self.wait_for(lambda: not self.cluster.live(), "an empty queue")
+
+    def plan(self, command, count, requirements="duration=10m & cpu(cores=1, mem=50M)", more=""):
+        """MORE: keys of the task, a line each."""
+        more = "".join(f"    {line}\n" for line in more.splitlines())
+        self.write("e.yaml", PLAN.format(command=command, count=count, requirements=requirements, more=more))
+
+    def launcher(self, **options):
+        """The launcher's entry, instead of what the cluster says."""
+        folder = self.home / ".config" / "experimaestro"
+        folder.mkdir(exist_ok=True)
+        (folder / "launchers.yaml").write_text(json.dumps({"launchers": {"slurm": {"type": "slurm", "options": options}}}))
+
+    def arguments(self, *options):
+        return [xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "--launcher", "slurm", *options, "e.yaml"]
+
+    def run_plan(self, *options, status=0):
+        result = self.command(*self.arguments(*options))
+        self.assertEqual(result.status, status, result)
+        return result
+
+    def begin(self, *options, **more):
+        engine = subprocess.Popen([str(word) for word in self.arguments(*options)], cwd=self.here, env=self.env,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  **more)
+        self.addCleanup(self.end, engine)
+        return engine
+
+    def end(self, engine):
+        if not engine.stdout.closed:
+            engine.kill()
+            engine.communicate()
+
+    def read_until(self, engine, word):
+        """What ENGINE says until a line has WORD."""
+        said = ""
+        while word not in said:
+            line = engine.stdout.readline()
+            self.assertTrue(line, f"no {word!r} in:\n{said}")
+            said += line
+        return said
+
+    def expect_end(self, engine, status=0):
+        out, _ = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(engine.returncode, status, out)
+        return out
+
+    def jobs(self):
+        """The directory of each job, by its parameter."""
+        return {json.loads((path / "params.json").read_text())["params"]["n"]: path
+                for path in self.workspace.glob("jobs/t/*")}
+
+    def status(self, n):
+        return json.loads((self.jobs()[n] / ".experimaestro" / "status.json").read_text())
+
+    def failed(self, n):
+        return json.loads((self.jobs()[n] / "t.failed").read_text())
+
+    def diary(self):
+        path = self.here / "diary"
+        return path.read_text().split() if path.exists() else []
+
+    def batches(self):
+        return sorted(path for path in self.workspace.glob("experiments/e/2*/batches/*") if path.suffix == ".id")
+
+    def helpers(self, engine):
+        children = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(engine)], capture_output=True, text=True).stdout
+        return [int(line.split()[0]) for line in children.splitlines() if "xpm-slurm" in line]
+
+    def wait_for(self, condition, what="it"):
+        self.cluster.wait_for(what, condition)

@@ -111,12 +111,12 @@ class Case(unittest.TestCase):
         self.assertEqual(result.status, status, f"xpm {' '.join(map(str, words))}\n{result}")
         return result
 
-    def start(self, *words, **more):
+    def start(self, *words, env=None, **more):
         """xpm in the background; the caller waits for it."""
         process = subprocess.Popen(
             [str(XPM), *map(str, words)],
             cwd=self.here,
-            env=self.env,
+            env={**self.env, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -245,9 +245,12 @@ static json_t *describe_partition(const partition_info_t *one)
 {
         json_int_t seconds = one->max_time == INFINITE || one->max_time == NO_VAL ? 0 : (json_int_t)one->max_time * 60;
         uint32_t nodes = one->max_nodes < one->total_nodes ? one->max_nodes : one->total_nodes;
-        return json_pack("{s:s, s:b, s:b, s:I, s:I}", "name", one->name ? one->name : "", "default",
-                         (one->flags & PART_FLAG_DEFAULT) != 0, "up", one->state_up == PARTITION_UP, "seconds", seconds,
-                         "nodes", (json_int_t)nodes);
+        bool closed = one->allow_groups || one->allow_accounts || one->allow_qos ||
+                      (one->flags & (PART_FLAG_ROOT_ONLY | PART_FLAG_REQ_RESV));
+        return json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "name", one->name ? one->name : "", "default",
+                         (one->flags & PART_FLAG_DEFAULT) != 0, "up", one->state_up == PARTITION_UP, "open", !closed,
+                         "seconds", seconds, "nodes", (json_int_t)nodes, "total", (json_int_t)one->total_nodes, "cpus",
+                         (json_int_t)one->total_cpus, "memory", commands_memory(one->tres_fmt_str));
 }
 
 json_t *library_partitions(const json_t *request)
@@ -269,4 +272,52 @@ json_t *library_partitions(const json_t *request)
         json_object_set_new(answer, "partitions", list);
         json_object_set_new(answer, "requests", json_integer(requests));
         return answer;
+}
+
+/* Takes KIND; of those that are alike one is enough. */
+static void add_kind(json_t *kinds, json_t *kind)
+{
+        size_t i;
+        json_t *one;
+        json_array_foreach(kinds, i, one)
+        {
+                if (json_equal(one, kind)) {
+                        json_decref(kind);
+                        return;
+                }
+        }
+        json_array_append_new(kinds, kind);
+}
+
+/* NODE in each partition that it is of. */
+static void add_node(json_t *kinds, const node_info_t *node)
+{
+        for (const char *at = node->partitions; at && *at;) {
+                size_t length = strcspn(at, ",");
+                add_kind(kinds,
+                         json_pack("{s:s%, s:I, s:I, s:I}", "partition", at, length, "cpus", (json_int_t)node->cpus,
+                                   "memory", (json_int_t)node->real_memory, "gpus", commands_gpus(node->gres)));
+                at += length + (at[length] == ',');
+        }
+}
+
+json_t *library_nodes(const json_t *request)
+{
+        partition_info_msg_t *partitions = NULL;
+        node_info_msg_t *all = NULL;
+        (void)request;
+        if (slurm_load_partitions(0, &partitions, SHOW_ALL) != SLURM_SUCCESS || !partitions)
+                return refuse("", 1);
+        if (slurm_load_node(0, &all, SHOW_ALL) != SLURM_SUCCESS || !all) {
+                slurm_free_partition_info_msg(partitions);
+                return refuse("", 2);
+        }
+        json_t *kinds = json_array();
+        slurm_populate_node_partitions(all, partitions);
+        for (uint32_t i = 0; i < all->record_count; i++)
+                if (all->node_array[i].name)
+                        add_node(kinds, &all->node_array[i]);
+        slurm_free_node_info_msg(all);
+        slurm_free_partition_info_msg(partitions);
+        return json_pack("{s:o, s:i}", "nodes", kinds, "requests", 2);
 }

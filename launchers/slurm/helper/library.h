@@ -14,5 +14,6 @@ json_t *library_submit(const json_t *request);
 json_t *library_list(const json_t *request);
 json_t *library_cancel(const json_t *request);
 json_t *library_partitions(const json_t *request);
+json_t *library_nodes(const json_t *request);
 
 #endif

@@ -33,10 +33,13 @@ static void add(words *words_, const char *word)
 
 bool commands_keep(const char *variable)
 {
-        static const char *const dropped[] = {"SQUEUE_",      "SCANCEL_",         "SLURM_TIME_FORMAT=", "SLURM_JOB_",
-                                              "SLURM_JOBID=", "SLURM_ARRAY_",     "SLURM_STEP",         "SLURM_NTASKS",
-                                              "SLURM_CPUS",   "SLURM_MEM",        "SLURM_NNODES=",      "SLURM_NODE",
-                                              "SLURM_TASKS",  "SLURM_BITSTR_LEN="};
+        static const char *const dropped[] = {"SQUEUE_",      "SINFO_",       "SCANCEL_",     "SLURM_TIME_FORMAT=",
+                                              "SLURM_JOB_",   "SLURM_JOBID=", "SLURM_ARRAY_", "SLURM_STEP",
+                                              "SLURM_NTASKS", "SLURM_CPUS",   "SLURM_MEM",    "SLURM_NNODES=",
+                                              "SLURM_NODE",   "SLURM_TASKS",  "XPM_ENGINE=",  "SLURM_BITSTR_LEN="};
+        /* In an allocation all else is of it, too, and there is more of it in each release. */
+        if (getenv("SLURM_JOB_ID") && strncmp(variable, "SLURM", 5) == 0)
+                return strncmp(variable, "SLURM_CONF=", 11) == 0;
         for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
                 if (strncmp(variable, dropped[i], strlen(dropped[i])) == 0)
                         return false;
@@ -245,6 +248,99 @@ static void add_configuration(json_t *answer)
         xpm_text_release(&said);
 }
 
+json_int_t commands_memory(const char *tres)
+{
+        static const char units[] = "MGTP";
+        const char *at = tres ? strstr(tres, "mem=") : NULL;
+        char *end;
+        double size = at ? strtod(at + strlen("mem="), &end) : 0;
+        if (!at)
+                return 0;
+        if (*end == 'K')
+                return (json_int_t)(size / 1024);
+        for (const char *unit = units; *unit && *end && *unit != *end; unit++)
+                size *= 1024;
+        return (json_int_t)size;
+}
+
+json_int_t commands_gpus(const char *gres)
+{
+        json_int_t count = 0;
+        for (const char *at = gres; at && *at;) {
+                size_t length = strcspn(at, ",("), last = length;
+                while (last > 0 && at[last - 1] != ':')
+                        last--;
+                if (strncmp(at, "gpu", 3) == 0 && (at[3] == ':' || length == 3))
+                        count += last > 0 && isdigit((unsigned char)at[last]) ? atoll(at + last) : 1;
+                at += length;
+                if (*at == '(')
+                        at += strcspn(at, ")") + (strchr(at, ')') != NULL);
+                at += *at == ',';
+        }
+        return count;
+}
+
+json_t *commands_nodes(const json_t *request)
+{
+        words argv = {0};
+        xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
+        json_t *answer, *nodes = json_array();
+        (void)request;
+        const char *const all[] = {"sinfo", "--noheader", "--all", "--exact", "--format=%R|%c|%m|%G"};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+                add(&argv, all[i]);
+        if (run(&argv, NULL, &out, &said)) {
+                char *rest = out.data, *line;
+                while (rest && (line = strsep(&rest, "\n")) && *line) {
+                        const char *name = strsep(&line, "|"), *cpus = strsep(&line, "|"), *size = strsep(&line, "|");
+                        json_array_append_new(nodes, json_pack("{s:s, s:I, s:I, s:I}", "partition", name, "cpus",
+                                                               (json_int_t)(cpus ? atoll(cpus) : 0), "memory",
+                                                               (json_int_t)(size ? atoll(size) : 0), "gpus",
+                                                               commands_gpus(line)));
+                }
+                answer = json_pack("{s:O, s:i}", "nodes", nodes, "requests", 2);
+        } else
+                answer = refuse(&said);
+        json_decref(nodes);
+        xpm_text_release(&out);
+        xpm_text_release(&said);
+        return answer;
+}
+
+/* Is KEY of LINE WORD? */
+static bool has_value(const char *line, const char *key, const char *word)
+{
+        char *value = value_of(line, key);
+        bool same = value && strcmp(value, word) == 0;
+        free(value);
+        return same;
+}
+
+static json_int_t number_of(const char *line, const char *key)
+{
+        char *value = value_of(line, key);
+        json_int_t number = value && isdigit((unsigned char)*value) ? atoll(value) : 0;
+        free(value);
+        return number;
+}
+
+static json_t *describe_partition(const char *line)
+{
+        char *name = value_of(line, "PartitionName"), *time = value_of(line, "MaxTime"), *tres = value_of(line, "TRES");
+        json_int_t most = number_of(line, "MaxNodes"), total = number_of(line, "TotalNodes");
+        bool open = has_value(line, "AllowGroups", "ALL") && has_value(line, "AllowAccounts", "ALL") &&
+                    has_value(line, "AllowQos", "ALL") && has_value(line, "RootOnly", "NO") &&
+                    has_value(line, "ReqResv", "NO");
+        json_t *one = json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "name", name ? name : "", "default",
+                                has_value(line, "Default", "YES"), "up", has_value(line, "State", "UP"), "open", open,
+                                "seconds", seconds_of(time), "nodes", most > 0 && most < total ? most : total, "total",
+                                total, "cpus", number_of(line, "TotalCPUs"), "memory", commands_memory(tres));
+        free(name);
+        free(time);
+        free(tres);
+        return one;
+}
+
 json_t *commands_partitions(const json_t *request)
 {
         words argv = {0};
@@ -257,24 +353,8 @@ json_t *commands_partitions(const json_t *request)
         add(&argv, "partition");
         if (run(&argv, NULL, &out, &said)) {
                 char *rest = out.data, *line;
-                while (rest && (line = strsep(&rest, "\n")) && *line) {
-                        char *name = value_of(line, "PartitionName"), *time = value_of(line, "MaxTime");
-                        char *nodes = value_of(line, "MaxNodes"), *state = value_of(line, "State");
-                        char *standard = value_of(line, "Default"), *total = value_of(line, "TotalNodes");
-                        json_int_t most = nodes && isdigit((unsigned char)*nodes) ? atoll(nodes) : 0;
-                        json_int_t there = total ? atoll(total) : 0;
-                        json_array_append_new(list,
-                                              json_pack("{s:s, s:b, s:b, s:I, s:I}", "name", name ? name : "",
-                                                        "default", standard && strcmp(standard, "YES") == 0, "up",
-                                                        !state || strcmp(state, "UP") == 0, "seconds", seconds_of(time),
-                                                        "nodes", most > 0 && most < there ? most : there));
-                        free(name);
-                        free(time);
-                        free(nodes);
-                        free(state);
-                        free(standard);
-                        free(total);
-                }
+                while (rest && (line = strsep(&rest, "\n")) && *line)
+                        json_array_append_new(list, describe_partition(line));
                 answer = json_pack("{s:O, s:i}", "partitions", list, "requests", 2);
                 add_configuration(answer);
         } else

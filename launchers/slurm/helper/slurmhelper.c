@@ -13,8 +13,13 @@
  *     {"id": 3, "do": "cancel", "jobs": ["123", "124_5"]}
  *         → {"id": 3, "requests": 1}
  *     {"id": 4, "do": "partitions"}
- *         → {"id": 4, "partitions": [{"name": "debug", "default": true, "up": true, "seconds": 3600, "nodes": 4}],
- *            "array": 1001, "jobs": 10000, "version": "22.05.8", "requests": 2}
+ *         → {"id": 4, "partitions": [{"name": "debug", "default": true, "up": true, "open": true,
+ *            "seconds": 3600, "nodes": 4, "total": 4, "cpus": 32, "memory": 128000}], "array": 1001, "jobs": 10000,
+ *            "version": "22.05.8", "requests": 2}
+ * `open`: to everybody; `nodes`: of one job at most; of all nodes: `total`, `cpus`, `memory` (MiB)
+ *     {"id": 5, "do": "nodes"}
+ *         → {"id": 5, "nodes": [{"partition": "debug", "cpus": 8, "memory": 32000, "gpus": 2}, …], "requests": 2}
+ * each kind of node in each partition
  */
 #include <fcntl.h>
 #include <jansson.h>
@@ -37,8 +42,11 @@ static json_t *obey(const json_t *request)
         static const struct {
                 const char *what;
                 json_t *(*obey)(const json_t *request);
-        } known[] = {
-                {"submit", BY(submit)}, {"list", BY(list)}, {"cancel", BY(cancel)}, {"partitions", BY(partitions)}};
+        } known[] = {{"submit", BY(submit)},
+                     {"list", BY(list)},
+                     {"cancel", BY(cancel)},
+                     {"partitions", BY(partitions)},
+                     {"nodes", BY(nodes)}};
         const char *what = json_string_value(json_object_get(request, "do"));
         for (size_t i = 0; what && i < sizeof known / sizeof *known; i++)
                 if (strcmp(what, known[i].what) == 0)

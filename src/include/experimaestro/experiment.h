@@ -46,6 +46,7 @@ typedef struct xpm_experiment_options {
         enum xpm_rerun rerun;
         bool keep_failed;
         bool no_wait;                    /* leave with XPM_ELOCKED when another engine runs the experiment */
+        bool submit_all;                 /* hand all jobs to their schedulers, with what they depend on, and leave */
         size_t max_fails;                /* stop at so many failures; 0: never (--fail-fast is 1) */
         const char *const *command_line; /* saved with the run */
         const char *executable;          /* absolute path of xpm, for workers and run files; NULL: found */
@@ -143,6 +144,7 @@ typedef struct xpm_counts {
         size_t failed_dependency;
         size_t kept_failed; /* failed before and kept (--keep-failed), beyond `failed` */
         size_t running, scheduled, ready, waiting;
+        size_t submitted;  /* of those: left with schedulers (`submit_all`) */
         size_t requests;   /* made to schedulers */
         size_t mismatched; /* jobs that have not got what they asked for; each was told in the log */
 } xpm_counts;
@@ -165,7 +167,15 @@ typedef struct xpm_observer {
         int interval;
 } xpm_observer;
 
-enum xpm_verdict { XPM_VERDICT_DONE, XPM_VERDICT_FAILED, XPM_VERDICT_STOPPED, XPM_VERDICT_INTERRUPTED };
+/* LEFT: told to, by xpm_experiment_leave. SUBMITTED: all that is left is with schedulers (`submit_all`). */
+enum xpm_verdict {
+        XPM_VERDICT_DONE,
+        XPM_VERDICT_FAILED,
+        XPM_VERDICT_STOPPED,
+        XPM_VERDICT_INTERRUPTED,
+        XPM_VERDICT_LEFT,
+        XPM_VERDICT_SUBMITTED
+};
 
 /* Run what is not done. OBSERVER may be NULL. Failed jobs are no error: the verdict tells. */
 XPM_API int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer, xpm_counts *counts,
@@ -173,5 +183,33 @@ XPM_API int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *o
 
 /* Once: nothing new is started, what runs is waited for. Twice: what runs is killed. Async-signal-safe. */
 XPM_API void xpm_experiment_interrupt(xpm_experiment *experiment);
+/* For whoever will continue: nothing new is started, what a scheduler has stays with it, what runs here is told to end.
+ * Async-signal-safe. */
+XPM_API void xpm_experiment_leave(xpm_experiment *experiment);
+
+/* The engine itself as a batch job of Slurm's. */
+typedef struct xpm_engine_job {
+        long job;       /* Slurm's number; 0: none */
+        char state[24]; /* Slurm's word: PENDING, RUNNING */
+} xpm_engine_job;
+
+typedef struct xpm_engine_command {
+        const char *line;           /* words of a shell, which run the experiment from this directory */
+        const char *const *options; /* of sbatch: `--time=60`, `-p debug`; ended by NULL */
+} xpm_engine_command;
+
+/* The last submitted engine of this experiment that waits or runs, other than job EXCEPT. XPM_ELAUNCHER when Slurm
+ * cannot be asked. */
+XPM_API int xpm_experiment_find_engine(const xpm_experiment *experiment, long except, xpm_engine_job *found,
+                                       xpm_error *err);
+/* Write experiments/ID/engine.sh of the workspace and submit it; what it says goes to engine.log beside it. XPM_ELOCKED
+ * when the experiment is being run or its engine waits, XPM_EUSAGE for an option that is none, XPM_ELAUNCHER with
+ * Slurm's words. */
+XPM_API int xpm_experiment_submit(xpm_experiment *experiment, const xpm_engine_command *command, xpm_engine_job *made,
+                                  xpm_error *err);
+/* In the engine that is job SELF: submit SCRIPT again with OPTIONS, to begin when SELF has ended, unless a later one is
+ * there, which *MADE then names. XPM_ELAUNCHER with Slurm's words; XPM_EIO for a script that is not the caller's. */
+XPM_API int xpm_experiment_resubmit(const xpm_experiment *experiment, const char *script, const char *const *options,
+                                    long self, xpm_engine_job *made, xpm_error *err);
 
 #endif

@@ -17,7 +17,7 @@
 
 #include <experimaestro/error.h>
 
-#define XPM_LAUNCHER_ABI 3u
+#define XPM_LAUNCHER_ABI 4u
 
 typedef struct xpm_core xpm_core;
 typedef struct xpm_channel xpm_channel; /* the way to a worker (exec/channel.h) */
@@ -32,6 +32,7 @@ typedef struct xpm_launch {
         const struct xpm_jobspec *spec; /* opaque to modules */
         const char *path;               /* absolute job directory */
         const char *const *directives;  /* NULL-terminated: what xpm_launcher.directives said of it */
+        const char *const *after;       /* NULL-terminated: handles of jobs that have to end well first; NULL: none */
         const char *params;             /* content of params.json */
         size_t params_length;
         const char *script; /* content of the run file */
@@ -40,15 +41,16 @@ typedef struct xpm_launch {
 
 /* What jobs that may be submitted as one have in common. */
 typedef struct xpm_shape {
-        int64_t cores, duration, ranks, nodes; /* of all ranks; duration in seconds, 0: no limit */
-        uint64_t memory;                       /* bytes, 0: no limit */
+        int64_t cores, duration;        /* of all ranks; seconds, 0: no limit */
+        int64_t ranks, per_node, nodes; /* of an MPI job, and how many of them on a node; 0: not said */
+        uint64_t memory;                /* of all ranks, bytes, 0: no limit */
         int64_t gpus;
         const struct xpm_need *need; /* all of it, opaque to modules; NULL: not known */
         bool at_once;                /* it holds what others wait for, so it must start at once, or not be taken */
 } xpm_shape;
 
 enum xpm_launch_event_kind {
-        XPM_LAUNCH_ACCEPTED, /* handle says under what name */
+        XPM_LAUNCH_ACCEPTED, /* the scheduler has it, under the name HANDLE; of those that chain */
         XPM_LAUNCH_REFUSED,  /* for good, message says why */
         XPM_LAUNCH_RETURNED, /* not started and not going to be: refused for now, or withdrawn; ready again */
         XPM_LAUNCH_STARTED,  /* runs; only for jobs that last */
@@ -91,6 +93,7 @@ struct xpm_core {
         mode_t directory_mode, file_mode; /* by `sharing` */
         bool durable;                     /* outcomes must survive the loss of power before they are told */
         bool cautious;                    /* a failure may stop the run: take no job that cannot start at once */
+        bool unattended; /* --submit-all: the engine leaves when all is accepted; who is interrupted is started again */
 
         const char *run; /* absolute, once jobs run; NULL before */
 
@@ -106,7 +109,8 @@ struct xpm_core {
         /* For schedulers. Make the job's directory ready for an attempt that LAUNCHER starts some time, under the name
          * HANDLE: NONCE names the attempt. 0, or 1 when it is not to be started (the engine knows, by LEFT), or an
          * error. Then `xpm worker --batch FILE`, started by the scheduler, runs it, where line I of FILE, from 0, is
-         * {"job": "PATH", "nonce": "NONCE"}, and I is SLURM_ARRAY_TASK_ID, or 0. */
+         * {"job": "PATH", "nonce": "NONCE"}, and I is SLURM_ARRAY_TASK_ID, or 0. With "requeue": true it may be started
+         * again when it was interrupted, by a preemption or with its node. */
         int (*prepare)(const xpm_core *core, const xpm_launch *launch, const char *launcher, const char *handle,
                        char nonce[XPM_LAUNCH_NONCE], xpm_error *err);
         /* So many requests were made to a scheduler: for the run's summary. */
@@ -133,6 +137,7 @@ typedef struct xpm_launcher {
         const char *name;
         const char *script; /* name of the template of its run files: `local.sh` */
         bool lasting;       /* its jobs go on without the engine, which finds them again: it need not wait for them */
+        bool chains; /* it tells of ACCEPTED, and keeps a job back by itself until those it is `after` are done */
         /* Make an instance called NAME from its entry in launchers.yaml as JSON text (NULL: none). */
         int (*open)(const xpm_core *core, const char *name, const char *config, void **instance, xpm_error *err);
         /* What a run file tells the scheduler of a job of SHAPE: ADD is called for each option, `--time=30`. NULL:

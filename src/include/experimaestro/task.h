@@ -21,8 +21,9 @@ enum { XPM_TASK_LEVELS = 16 };
  * bounds; XPM_EUSAGE outside of a job; XPM_EIO, XPM_ENOMEM. */
 XPM_API int xpm_task_progress(double fraction, const char *description, int level, xpm_error *err);
 
-/* Seconds until the job's time is over: 0 when it is, INFINITY when it has no limit (or this is no job). XPM_EFORMAT
- * when XPM_DEADLINE is no number. */
+/* Seconds until the job's time is over: 0 when it is, INFINITY when it has no limit (or this is no job). In a Slurm job
+ * the end that Slurm sets counts, too; now and then `squeue` is asked for it, which may take a moment. XPM_EFORMAT when
+ * XPM_DEADLINE is no number. */
 XPM_API int xpm_task_remaining(double *seconds, xpm_error *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -144,6 +145,29 @@ static void output_beyond_the_limit_kills_the_program_and_its_group(void **state
         }
 }
 
+static void what_hangs_is_killed_when_patience_ends(void **state)
+{
+        static const char *const argv[] = {"/bin/sh", "-c", "echo begun; trap '' TERM; sleep 1000 & wait", NULL};
+        xpm_spawn spawn = XPM_SPAWN_INIT;
+        xpm_text output = XPM_TEXT_INIT;
+        xpm_error err = XPM_ERROR_NONE;
+        int status;
+        (void)state;
+        spawn.argv = argv;
+        spawn.patience = 100;
+        assert_int_equal(xpm_spawn_capture(&spawn, NULL, 0, 0, &output, NULL, &status, &err), XPM_EIO);
+        assert_string_equal(err.message, "'/bin/sh' hangs");
+        assert_int_equal(waitpid(-1, &status, WNOHANG), -1);
+        xpm_text_release(&output);
+        /* Who is done in time is not hurried. */
+        err = XPM_ERROR_NONE;
+        spawn.argv = (const char *const[]){"/bin/sh", "-c", "echo done", NULL};
+        spawn.patience = 100000;
+        assert_int_equal(xpm_spawn_capture(&spawn, NULL, 0, 0, &output, NULL, &status, &err), 0);
+        assert_string_equal(xpm_text_string(&output), "done\n");
+        xpm_text_release(&output);
+}
+
 static void exactly_the_limit_is_allowed(void **state)
 {
         (void)state;
@@ -218,6 +242,7 @@ int main(void)
                 T(program_need_not_read_its_input),
                 T(pending_signal_of_the_caller_is_kept),
                 T(output_beyond_the_limit_kills_the_program_and_its_group),
+                T(what_hangs_is_killed_when_patience_ends),
                 T(exactly_the_limit_is_allowed),
                 T(what_it_leaves_running_does_not_delay_its_end),
                 T(program_that_cannot_run_is_explained),

@@ -96,13 +96,28 @@ static int print(void *data, const xpm_mustache_tag *tag, const xpm_mustache_ite
 static const xpm_mustache_view view = {
         .find = find, .missing = missing, .truth = truth, .count = count, .item = element, .print = print};
 
-static int compile_and_render(const char *template, const json_t *data, size_t *offset, xpm_text *out, xpm_error *err)
+static int find_partial(void *data, const char *name, const char **text, size_t *length, xpm_error *err)
+{
+        *text = json_string_value(json_object_get(data, name));
+        *length = *text ? strlen(*text) : 0;
+        return *text ? 0 : xpm_fail(err, XPM_ENOTFOUND, "no partial '%s'", name);
+}
+
+static int compile_and_render_with(const char *template, json_t *texts, const json_t *data, size_t *offset,
+                                   xpm_text *out, xpm_error *err)
 {
         xpm_arena *arena = xpm_arena_create();
         xpm_mustache compiled;
         size_t place = 0;
-        int rc = arena ? xpm_mustache_compile(arena, template, strlen(template), &compiled, &place, err)
-                       : xpm_fail_memory(err);
+        const xpm_mustache_partials partials = {texts, find_partial};
+        xpm_mustache_place wrong = {0};
+        int rc;
+        if (!arena)
+                rc = xpm_fail_memory(err);
+        else if (texts)
+                rc = xpm_mustache_compile_with(arena, template, strlen(template), &partials, &compiled, &wrong, err);
+        else
+                rc = xpm_mustache_compile(arena, template, strlen(template), &compiled, &place, err);
         if (rc == 0) {
                 xpm_mustache_item root = item_of(data);
                 rc = xpm_mustache_render(&compiled, &view, offset, &root, out, err);
@@ -111,6 +126,11 @@ static int compile_and_render(const char *template, const json_t *data, size_t *
         }
         xpm_arena_destroy(arena);
         return rc;
+}
+
+static int compile_and_render(const char *template, const json_t *data, size_t *offset, xpm_text *out, xpm_error *err)
+{
+        return compile_and_render_with(template, NULL, data, offset, out, err);
 }
 
 static void suite_is_passed(void **state)
@@ -131,7 +151,8 @@ static void suite_is_passed(void **state)
                 xpm_error err = XPM_ERROR_NONE;
                 const char *template = json_string_value(json_object_get(one, "template"));
                 const char *gives = json_string_value(json_object_get(one, "gives"));
-                int rc = compile_and_render(template, json_object_get(one, "given"), NULL, &text, &err);
+                int rc = compile_and_render_with(template, json_object_get(one, "partials"),
+                                                 json_object_get(one, "given"), NULL, &text, &err);
                 if (rc != 0 || strcmp(xpm_text_string(&text), gives) != 0)
                         fail_msg("%s: %s: '%s' gives '%s' (%s), not '%s'", name,
                                  json_string_value(json_object_get(one, "what")), template, xpm_text_string(&text),
@@ -178,6 +199,43 @@ static void template_that_is_wrong_is_refused_at_its_place(void **state)
                 assert_string_equal(err.message, cases[i].message);
                 assert_int_equal(offset, cases[i].offset);
                 xpm_text_release(&text);
+        }
+}
+
+static void what_is_wrong_with_a_partial_is_refused_at_its_place(void **state)
+{
+        static const struct {
+                const char *template, *partial, *message, *in;
+                int line;
+        } cases[] = {
+                {"\n\n{{> no-such}}", "", "no partial 'no-such'", NULL, 3},
+                {"{{> p}}\n{{x", "one\ntwo\n", "'{{x' is never closed", NULL, 2},
+                {"\n\n\n{{> p}}", "one\n{{x", "'{{x' is never closed", "p", 2},
+                {"{{> p}}", "{{#x}}\n\n", "the section 'x' is never closed", "p", 1},
+                {"{{#x}}\n{{> p}}\n{{/x}}", "\n{{/x}}", "the section 'x' ends here and begins nowhere", "p", 2},
+                {"\n{{#x}}\n{{> p}}", "{{! }}", "the section 'x' is never closed", NULL, 2},
+                {"{{> p}}", "\n{{> p}}", "the partial 'p' includes itself", "p", 2},
+                {"{{< p}}", "", "'{{< p}}': templates have no partials and no inheritance", NULL, 1},
+        };
+        (void)state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                xpm_arena *arena = xpm_arena_create();
+                xpm_mustache compiled;
+                xpm_mustache_place place = {0};
+                xpm_error err = XPM_ERROR_NONE;
+                json_t *texts = json_pack("{s:s}", "p", cases[i].partial);
+                const xpm_mustache_partials partials = {texts, find_partial};
+                assert_int_not_equal(xpm_mustache_compile_with(arena, cases[i].template, strlen(cases[i].template),
+                                                               &partials, &compiled, &place, &err),
+                                     0);
+                assert_string_equal(err.message, cases[i].message);
+                assert_int_equal(place.line, cases[i].line);
+                if (cases[i].in)
+                        assert_string_equal(place.partial, cases[i].in);
+                else
+                        assert_null(place.partial);
+                json_decref(texts);
+                xpm_arena_destroy(arena);
         }
 }
 
@@ -231,16 +289,19 @@ static void memory_that_runs_out_is_an_error(void **state)
         if (!failing_malloc_works)
                 skip();
         json_t *data = json_pack("{s:[{s:s},{s:s}]}", "l", "x", "1", "x", "2");
+        json_t *texts = json_pack("{s:s}", "p", "{{x}}\n");
         for (long n = 1;; n++) {
                 xpm_text text = XPM_TEXT_INIT;
                 failing_malloc_arm(n);
-                int rc = compile_and_render("a{{#l}}\n {{x}} {{{x}}}\n{{/l}}b", data, NULL, &text, NULL);
+                int rc = compile_and_render_with("a{{#l}}\n {{x}} {{{x}}}\n {{> p}}\n{{/l}}b", texts, data, NULL, &text,
+                                                 NULL);
                 bool struck = failing_malloc_disarm();
                 assert_int_equal(rc, struck ? XPM_ENOMEM : 0);
                 xpm_text_release(&text);
                 if (!struck)
                         break;
         }
+        json_decref(texts);
         json_decref(data);
 }
 
@@ -255,8 +316,10 @@ int main(void)
                 SUITE("delimiters"),
                 SUITE("interpolation"),
                 SUITE("inverted"),
+                SUITE("partials"),
                 SUITE("sections"),
                 cmocka_unit_test(template_that_is_wrong_is_refused_at_its_place),
+                cmocka_unit_test(what_is_wrong_with_a_partial_is_refused_at_its_place),
                 cmocka_unit_test(nesting_has_an_end),
                 cmocka_unit_test(view_may_refuse_what_is_unknown),
                 cmocka_unit_test(text_may_hold_nul),

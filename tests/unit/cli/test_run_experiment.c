@@ -33,6 +33,8 @@ static void mistakes_are_told_before_anything_is_read(void **state)
                 {{"run-experiment", "--port", "xx", "x"}, "a whole number from 0 to 65535"},
                 {{"run-experiment", "--env", "1x", "v", "x"}, "'1x' is no name of a variable"},
                 {{"run-experiment", "--workdir", "", "x"}, "is the variable set?"},
+                {{"run-experiment", "--submit", "--show", "x"}, "leave out --run-mode and --show"},
+                {{"run-experiment", "--sbatch-option", "--time=3", "x"}, "--sbatch-option is for --submit"},
                 {{"run-experiment"}, "missing"},
                 {{"run-experiment", "/no/such/file.yaml"}, "/no/such/file.yaml"},
         };

@@ -72,6 +72,25 @@ static void what_is_not_a_launcher_of_ours_is_not_attached_to(void **state)
         scene_finish(scene);
 }
 
+static void what_was_attached_to_is_forgotten_when_the_run_cannot_begin(void **state)
+{
+        struct scene *scene = *state;
+        xpm_runner *runner = &scene->runner;
+        const xpm_probe found = {.state = XPM_JOB_SCHEDULED, .launcher = "fake", .handle = "b#0"};
+        scene_open(scene, three);
+        scene_start(scene, NULL);
+        xpm_launcher ops = *runner->ports[0].ops;
+        ops.lasting = true;
+        runner->ports[0].ops = &ops;
+        assert_true(xpm_runner_attach(runner, 0, &found));
+        assert_string_equal(runner->attached[0].handle, "b#0");
+        assert_int_equal(xpm_runner_lasting(runner), 1);
+        xpm_runner_forget_attached(runner);
+        assert_null(runner->attached);
+        assert_int_equal(runner->attached_count, 0);
+        scene_finish(scene);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, faked_enter, faked_leave)
 
 int main(void)
@@ -80,6 +99,7 @@ int main(void)
                 TEST(what_a_directory_says_counts_when_the_scheduler_has_it_no_more),
                 TEST(what_never_began_is_ready_again),
                 TEST(what_is_not_a_launcher_of_ours_is_not_attached_to),
+                TEST(what_was_attached_to_is_forgotten_when_the_run_cannot_begin),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -253,9 +253,12 @@ static void on_a_login_node_the_cluster_is_meant(void **state)
         char conf[128];
         size_t index;
         static const struct {
-                bool conf, allocation;
+                bool conf, allocation, submitted;
                 const char *name;
-        } cases[] = {{false, false, "local"}, {true, false, "slurm"}, {true, true, "local"}};
+        } cases[] = {{false, false, false, "local"},
+                     {true, false, false, "slurm"},
+                     {true, true, false, "local"},
+                     {true, true, true, "slurm"}};
         snprintf(conf, sizeof conf, "%s/slurm.conf", place->path);
         assert_int_equal(xpm_launcher_file_read(place->path, &file, NULL), 0);
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -264,6 +267,8 @@ static void on_a_login_node_the_cluster_is_meant(void **state)
                 setenv("SLURM_CONF", conf, 1);
                 if (cases[i].allocation)
                         setenv("SLURM_JOB_ID", "1", 1);
+                if (cases[i].submitted)
+                        setenv("XPM_ENGINE", "engine.sh", 1);
                 assert_int_equal(xpm_candidates_init(&candidates, file, &core, NULL), 0);
                 assert_int_equal(candidates.order_count, 1);
                 assert_string_equal(candidates.list[candidates.order[0]].name, cases[i].name);
@@ -274,6 +279,7 @@ static void on_a_login_node_the_cluster_is_meant(void **state)
         }
         unsetenv("SLURM_CONF");
         unsetenv("SLURM_JOB_ID");
+        unsetenv("XPM_ENGINE");
         xpm_launcher_file_destroy(file);
 }
 

@@ -113,14 +113,16 @@ static void run_that_ends_tries_nothing_again(void **state)
 static void every_try_is_told_with_its_reason(void **state)
 {
         struct scene *scene = *state;
-        char id[XPM_JOB_ID_SIZE], expected[256];
+        char id[XPM_JOB_ID_SIZE], expected[512];
         open_task(scene, "retry: {on: [memory], times: 2}");
         assert_int_equal(tries(scene, XPM_FAILURE_MEMORY, -1), 2);
+        assert_int_equal(tries(scene, XPM_FAILURE_LOST, -1), 1); /* which `times` does not count */
         xpm_job_identifier(scene_job(scene, JOB), id);
         snprintf(expected, sizeof expected,
-                 "t/%.8s: memory: so it is; it is run again (1 of at most 3 times)\n"
-                 "t/%.8s: memory: so it is; it is run again (2 of at most 3 times)\n",
-                 id, id);
+                 "t/%.8s: memory: so it is; it is run again (1 of at most 2 times)\n"
+                 "t/%.8s: memory: so it is; it is run again (2 of at most 2 times)\n"
+                 "t/%.8s: lost: so it is; it is run again (3 of at most 3 times)\n",
+                 id, id, id);
         assert_non_null(strstr(xpm_text_string(&scene->log), expected));
         scene_finish(scene);
 }

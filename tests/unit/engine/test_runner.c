@@ -181,6 +181,30 @@ static void second_interrupt_kills_what_runs(void **state)
         assert_int_equal(scene->failures[0], XPM_FAILURE_CANCELLED);
 }
 
+static bool leave(void *data, const char *path, xpm_launch_event *event)
+{
+        struct interruption *one = data;
+        (void)path;
+        (void)event;
+        if (one->asked++ == 0)
+                xpm_experiment_leave(one->scene->experiment);
+        return one->asked > 4;
+}
+
+static void who_leaves_ends_what_runs_here(void **state)
+{
+        struct scene *scene = *state;
+        struct interruption one = {.scene = scene};
+        scene->fake->outcome = leave;
+        scene->fake->data = &one;
+        scene_open(scene, chain);
+        scene_run(scene);
+        assert_int_equal(scene->verdict, XPM_VERDICT_LEFT);
+        assert_int_equal(scene->fake->submitted, 2);
+        assert_int_equal(scene->fake->cancelled, 2);
+        assert_int_equal(scene->failures[0], XPM_FAILURE_CANCELLED);
+}
+
 static void unknown_launcher_is_refused_before_anything_is_written(void **state)
 {
         struct scene *scene = *state;
@@ -202,6 +226,7 @@ int main(void)
                 T(lost_and_refused_jobs_fail_with_that_reason),
                 T(job_that_came_back_is_handed_over_again),
                 T(first_interrupt_waits_for_what_runs),
+                T(who_leaves_ends_what_runs_here),
                 T(second_interrupt_kills_what_runs),
                 T(unknown_launcher_is_refused_before_anything_is_written),
 #undef T

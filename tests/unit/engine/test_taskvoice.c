@@ -82,6 +82,27 @@ static void remaining_time_ends_at_nothing(void **state)
         assert_int_equal(xpm_task_remaining(&seconds, NULL), XPM_EFORMAT);
 }
 
+static void the_sooner_end_counts(void **state)
+{
+        char text[32];
+        double seconds = -1;
+        (void)state;
+        setenv("SLURM_JOB_ID", "7", 1);
+        snprintf(text, sizeof text, "%lld", (long long)time(NULL) + 1000);
+        setenv("SLURM_JOB_END_TIME", text, 1);
+        assert_int_equal(xpm_task_remaining(&seconds, NULL), 0);
+        assert_true(seconds > 900 && seconds <= 1000);
+        snprintf(text, sizeof text, "%lld", (long long)time(NULL) + 100);
+        setenv("XPM_DEADLINE", text, 1);
+        assert_int_equal(xpm_task_remaining(&seconds, NULL), 0);
+        assert_true(seconds > 50 && seconds <= 100);
+        setenv("SLURM_JOB_END_TIME", "1000000000", 1);
+        assert_int_equal(xpm_task_remaining(&seconds, NULL), 0);
+        assert_true(seconds == 0);
+        unsetenv("SLURM_JOB_ID");
+        unsetenv("SLURM_JOB_END_TIME");
+}
+
 static void lack_of_memory_is_an_error(void **state)
 {
         char text[4096];
@@ -103,8 +124,11 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, enter, place_leave)
-                T(progress_is_appended_line_by_line),  T(what_is_out_of_bounds_is_refused),
-                T(outside_of_a_job_it_is_wrong_usage), T(remaining_time_ends_at_nothing),
+                T(progress_is_appended_line_by_line),
+                T(what_is_out_of_bounds_is_refused),
+                T(outside_of_a_job_it_is_wrong_usage),
+                T(remaining_time_ends_at_nothing),
+                T(the_sooner_end_counts),
                 T(lack_of_memory_is_an_error),
 #undef T
         };

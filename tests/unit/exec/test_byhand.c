@@ -129,6 +129,31 @@ static void variable_given_by_env_must_be_set(void **state)
         assert_false(job_has(&job, "work.lock"));
         assert_int_equal(start(&job, "LICENSE=given", said), DONE);
         assert_string_equal(job_read(&job, "work.out"), "given\n");
+        /* Now that it is done it needs nothing. */
+        assert_int_equal(start(&job, NULL, said), DONE);
+        assert_non_null(strstr(said, "done already"));
+}
+
+static void job_that_is_done_does_not_ask_for_its_dependencies(void **state)
+{
+        static const char *const argv[] = {"/bin/true", NULL};
+        static const char *const dependencies[] = {"t.mesh/0001"};
+        struct job job;
+        char said[2048], path[512];
+        job_init(&job, *state, argv);
+        job.spec.dependencies = dependencies;
+        job.spec.dependency_count = 1;
+        generate(&job);
+        job_write(&job, "work.done", "");
+        assert_int_equal(start(&job, NULL, said), DONE);
+        assert_non_null(strstr(said, "done already"));
+        /* Of two markers the committed status decides. */
+        snprintf(path, sizeof path, "%s/.experimaestro", job.path);
+        assert_int_equal(xpm_mkdir_p(AT_FDCWD, path, 0700, NULL), 0);
+        job_write(&job, ".experimaestro/status.json", "{\"state\": \"error\"}");
+        job_write(&job, "work.failed", "{}");
+        assert_int_equal(start(&job, NULL, said), REFUSED);
+        assert_non_null(strstr(said, "'t.mesh/0001'"));
 }
 
 static void job_that_is_running_is_left_to_its_holder(void **state)
@@ -266,6 +291,7 @@ int main(int argc, char **argv)
                 T(failure_is_told_by_the_exit_status),
                 T(job_whose_dependencies_are_not_done_is_refused_and_nothing_written),
                 T(variable_given_by_env_must_be_set),
+                T(job_that_is_done_does_not_ask_for_its_dependencies),
                 T(job_that_is_running_is_left_to_its_holder),
                 T(what_is_no_job_directory_is_refused),
                 T(run_by_hand_leaves_what_an_engine_would_have_left),

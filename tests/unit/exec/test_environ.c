@@ -20,6 +20,7 @@ static char *const outer[] = {"HOME=/home/u",
                               "SLURM_CPU_BIND_TYPE=x",
                               "XPM_JOB_ID=old",
                               "XPM_WORKER=old",
+                              "XPM_ENGINE=engine.sh",
                               "PWD=/somewhere",
                               "XPM_DATADIR=/kept",
                               "PMIX_X=",
@@ -55,14 +56,37 @@ static void what_leaks_from_outside_is_scrubbed(void **state)
         xpm_arena *arena = xpm_arena_create();
         job_init(&job, *state, NULL);
         const char *const *env = make(&job, arena, false);
-        static const char *const gone[] = {"OMPI_COMM_WORLD_RANK", "SLURM_STEP_ID", "PMI_RANK",
-                                           "SLURM_CPU_BIND_TYPE",  "XPM_WORKER",    "PMIX_X"};
+        static const char *const gone[] = {"OMPI_COMM_WORLD_RANK", "SLURM_STEP_ID", "PMI_RANK",  "SLURM_CPU_BIND_TYPE",
+                                           "XPM_WORKER",           "PMIX_X",        "XPM_ENGINE"};
         for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
                 assert_string_equal(look(env, gone[i]), "(unset)");
         assert_string_equal(look(env, "SLURM_JOB_ID"), "5");
         assert_string_equal(look(env, "SLURM_NODELIST"), "n");
         assert_string_equal(look(env, "XPM_DATADIR"), "/kept");
         assert_string_equal(look(env, "EMPTY"), "");
+        xpm_arena_destroy(arena);
+}
+
+static void ranks_beside_other_jobs_know_of_no_allocation(void **state)
+{
+        static const xpm_environ_attempt guest = {.nonce = "0123456789abcdef", .guest = true};
+        struct job job;
+        xpm_environ environ_;
+        const char *const *env = NULL;
+        xpm_arena *arena = xpm_arena_create();
+        job_init(&job, *state, NULL);
+        assert_int_equal(xpm_environ_init(&environ_, outer, NULL), 0);
+        assert_int_equal(xpm_environ_make(&environ_, arena, &job.spec, false, &guest, &env, NULL), 0);
+        assert_string_equal(look(env, "SLURM_JOB_ID"), "5");
+        job.spec.need.ranks = 2;
+        assert_int_equal(xpm_environ_make(&environ_, arena, &job.spec, false, &guest, &env, NULL), 0);
+        assert_string_equal(look(env, "SLURM_JOB_ID"), "(unset)");
+        assert_string_equal(look(env, "SLURM_NODELIST"), "(unset)");
+        assert_string_equal(look(env, "HOME"), "/home/u");
+        /* Its own allocation is for its ranks. */
+        assert_int_equal(xpm_environ_make(&environ_, arena, &job.spec, false, &own, &env, NULL), 0);
+        assert_string_equal(look(env, "SLURM_NODELIST"), "n");
+        xpm_environ_release(&environ_);
         xpm_arena_destroy(arena);
 }
 
@@ -215,6 +239,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(what_leaks_from_outside_is_scrubbed),
+                T(ranks_beside_other_jobs_know_of_no_allocation),
                 T(job_is_told_about_itself),
                 T(values_name_variables),
                 T(shell_makes_the_same_of_a_quoted_value),

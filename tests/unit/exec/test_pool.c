@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "failing_malloc.h"
 #include "pools.h"
 
 static void every_job_ends_once(void **state)
@@ -150,6 +151,27 @@ static void job_that_another_process_has_waits_aside(void **state)
         leave(fixture);
 }
 
+static void pool_without_memory_leaves_no_stock_open(void **state)
+{
+        (void)state;
+        if (!failing_malloc_works)
+                skip();
+        struct fixture *fixture = enter(1);
+        const xpm_pool_sink sink = {fixture, on_event, on_note, on_note, on_flush};
+        for (long n = 1; n <= 3; n++) { /* the pool, its threads, the first thing of the estate's */
+                const xpm_pool_options options = {.slots = 1, .stock = open("/dev/null", O_RDWR | O_CLOEXEC)};
+                xpm_pool *pool = NULL;
+                assert_true(options.stock >= 0);
+                failing_malloc_arm(n);
+                int rc = xpm_pool_create(&fixture->loop, &fixture->site, &options, &sink, &pool, NULL);
+                assert_true(failing_malloc_disarm());
+                assert_int_equal(rc, XPM_ENOMEM);
+                assert_null(pool);
+                assert_int_equal(fcntl(options.stock, F_GETFD), -1);
+        }
+        leave(fixture);
+}
+
 int main(void)
 {
         /* A host with room for all, whatever this one has: nothing is bound then. */
@@ -162,6 +184,7 @@ int main(void)
                 T(job_that_lasts_is_said_to_run_and_can_be_killed),
                 T(second_kill_cannot_be_ignored),
                 T(job_that_another_process_has_waits_aside),
+                T(pool_without_memory_leaves_no_stock_open),
 #undef T
         };
         /* The first loop of a process opens what stays. */

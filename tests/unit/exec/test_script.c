@@ -19,7 +19,7 @@ static void assert_renders(const struct job *job, const char *template, const ch
         xpm_arena *arena = xpm_arena_create();
         xpm_mustache script;
         xpm_text text = XPM_TEXT_INIT;
-        assert_int_equal(xpm_script_compile(arena, "x.sh", template, strlen(template), &script, NULL), 0);
+        assert_int_equal(xpm_script_compile(arena, "x.sh", template, strlen(template), NULL, &script, NULL), 0);
         assert_int_equal(xpm_script_render(&script, &job->spec, "/opt/x pm", &text, NULL), 0);
         assert_string_equal(xpm_text_string(&text), expected);
         xpm_text_release(&text);
@@ -82,23 +82,34 @@ static void texts_lose_their_last_newlines(void **state)
         assert_renders(&job, "{{{text}}}\n", "one\ntwo\n");
 }
 
+static int find_partial(void *data, const char *name, const char **text, size_t *length, xpm_error *err)
+{
+        (void)data;
+        *text = "ok\n{{jb}}";
+        *length = strlen(*text);
+        return strcmp(name, "p.sh") == 0 ? 0 : xpm_fail(err, XPM_ENOTFOUND, "there is no %s", name);
+}
+
 static void mistakes_are_found_when_compiled(void **state)
 {
         static const struct {
                 const char *template, *message;
         } rows[] = {
-                {"ok\n{{jb}}", "x.sh:2: the template names 'jb', which there is not: did you mean 'job'?"},
-                {"{{#env}}", "x.sh:1: "},
-                {"\n\n{{job", "x.sh:3: "},
+                {"ok\n{{jb}}", "t/x.sh:2: the template names 'jb', which there is not: did you mean 'job'?"},
+                {"{{#env}}", "t/x.sh:1: "},
+                {"\n\n{{job", "t/x.sh:3: "},
+                {"\n\n{{> p.sh}}", "t/p.sh:2: the template names 'jb', which there is not: did you mean 'job'?"},
+                {"\n{{> q.sh}}", "t/x.sh:2: there is no q.sh"},
         };
+        static const xpm_mustache_partials partials = {NULL, find_partial};
         (void)state;
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
                 xpm_arena *arena = xpm_arena_create();
                 xpm_mustache script;
                 xpm_error err = XPM_ERROR_NONE;
-                assert_int_equal(
-                        xpm_script_compile(arena, "x.sh", rows[i].template, strlen(rows[i].template), &script, &err),
-                        XPM_ELAUNCHER);
+                assert_int_equal(xpm_script_compile(arena, "t/x.sh", rows[i].template, strlen(rows[i].template),
+                                                    &partials, &script, &err),
+                                 XPM_ELAUNCHER);
                 assert_memory_equal(err.message, rows[i].message, strlen(rows[i].message));
                 xpm_arena_destroy(arena);
         }
@@ -111,7 +122,7 @@ static void entry_of_env_outside_of_it_is_an_error(void **state)
         xpm_text text = XPM_TEXT_INIT;
         xpm_arena *arena = xpm_arena_create();
         job_init(&job, *state, argv);
-        assert_int_equal(xpm_script_compile(arena, "x.sh", "{{name}}", 8, &script, NULL), 0);
+        assert_int_equal(xpm_script_compile(arena, "x.sh", "{{name}}", 8, NULL, &script, NULL), 0);
         assert_int_equal(xpm_script_render(&script, &job.spec, "xpm", &text, NULL), XPM_ELAUNCHER);
         xpm_text_release(&text);
         xpm_arena_destroy(arena);

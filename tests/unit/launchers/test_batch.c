@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "../../../launchers/slurm/batch.c"
+#include "../../../launchers/slurm/chain.c"
 #include "place.h"
 
 static batch *make(const struct place *place, xpm_core *core, char run[128], size_t jobs)
@@ -31,7 +32,7 @@ static void the_manifest_has_a_line_for_each_job(void **state)
         xpm_core core;
         char run[128], line[256], handle[256];
         batch *made = make(*state, &core, run, 3);
-        assert_int_equal(batch_write(made, NULL), 0);
+        assert_int_equal(batch_write(made, false, NULL), 0);
         FILE *stream = fopen(made->manifest, "r");
         assert_non_null(stream);
         for (size_t i = 0; i < 3; i++) {
@@ -54,7 +55,7 @@ static void the_number_is_kept_beside_it(void **state)
         xpm_core core;
         char run[128];
         batch *made = make(*state, &core, run, 1);
-        assert_int_equal(batch_write(made, NULL), 0);
+        assert_int_equal(batch_write(made, false, NULL), 0);
         assert_int_equal(batch_read_id(made->manifest), 0);
         made->job_id = 4711;
         assert_int_equal(batch_write_id(made, NULL), 0);
@@ -85,7 +86,7 @@ static void a_place_that_cannot_be_written_is_named(void **state)
         snprintf(run, sizeof run, "%s/experiments/e/none/batches/b", ((struct place *)*state)->path);
         free(made->manifest);
         made->manifest = strdup(run);
-        assert_int_equal(batch_write(made, &err), XPM_EIO);
+        assert_int_equal(batch_write(made, false, &err), XPM_EIO);
         assert_non_null(strstr(err.message, "experiments/e/none/batches"));
         batch_free(made);
 }
@@ -98,7 +99,7 @@ static void a_batch_of_an_earlier_engine_has_the_elements_that_were_written(void
         char run[128], handle[256];
         batch *made = make(*state, &core, run, 3);
         made->job_id = 12;
-        assert_int_equal(batch_write(made, NULL), 0);
+        assert_int_equal(batch_write(made, false, NULL), 0);
         assert_true(batch_is_whole(made));
         batch_handle(made, 1, handle);
         batch *again = batch_recall(&core, handle, (size_t)(strrchr(handle, '#') - handle));

@@ -38,6 +38,12 @@ static void requirements_become_options(void **state)
               "time=120:00\n");
         check(NULL, &(xpm_shape){.cores = 16, .ranks = 8, .nodes = 2, .memory = UINT64_C(8) << 30},
               "--job-name=e\n--nodes=2\n--ntasks=8\n--cpus-per-task=2\n--mem=4096M\n");
+        check(NULL, &(xpm_shape){.cores = 6, .ranks = 6, .per_node = 4, .memory = UINT64_C(6) << 30, .gpus = 3},
+              "--job-name=e\n--nodes=2\n--ntasks=6\n--ntasks-per-node=4\n--cpus-per-task=1\n--mem=4096M\n"
+              "--gres=gpu:2\n");
+        /* Where Slurm is free to spread ranks, so is their memory. */
+        check(NULL, &(xpm_shape){.cores = 8, .ranks = 4, .memory = UINT64_C(12) << 30},
+              "--job-name=e\n--ntasks=4\n--cpus-per-task=2\n--mem-per-cpu=1536M\n");
 }
 
 static void options_of_the_launcher_win(void **state)

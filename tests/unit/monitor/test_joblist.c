@@ -38,6 +38,8 @@ static void jobs_of_ours_are_told_in_full(void **state)
         runs_add(run, "a", "{\"lr\": 0.1, \"n\": 3, \"model\": \"x y\", \"on\": true, \"none\": null}", XPM_JOB_DONE);
         xpm_run_add_job(run, "demo.task", "b", "{}", "second", dependencies, 1, XPM_JOB_DONE, &slot, NULL);
         xpm_run_end(run, XPM_RUN_DONE, NULL);
+        runs_job_file(*state, "a", NULL, NULL);
+        runs_job_file(*state, "b", NULL, NULL);
         xpm_workspace_close(workspace);
         xpm_view *view = views_open(*state);
         xpm_view_jobs jobs = list(view);
@@ -81,6 +83,7 @@ static void ended_run_is_not_asked_about_jobs_that_are_done(void **state)
                       "{\"status\": \"done\", \"job_states\": {\"a\": \"done\", \"b\": \"error:TIMEOUT\"}}",
                       LINE("a", "{}", "1.5") LINE("b", "{}", "2.5"));
         runs_job_file(*state, "a", "task.failed", "{}"); /* would be seen */
+        runs_job_file(*state, "b", NULL, NULL);
         xpm_view *view = views_open(*state);
         xpm_view_jobs jobs = list(view);
         assert_int_equal(find(&jobs, "a")->state, XPM_JOB_DONE);
@@ -136,6 +139,31 @@ static void run_that_has_not_ended_is_looked_at(void **state)
         xpm_view_close(view);
 }
 
+static void job_that_had_ended_and_has_no_directory_was_removed(void **state)
+{
+        const struct place *place = *state;
+        views_put_run(place, "e", "20260101_000000",
+                      "{\"status\": \"failed\", \"job_states\": {\"a\": \"done\", \"b\": \"error:TIMEOUT\", "
+                      "\"c\": \"error:DEPENDENCY\", \"d\": \"done\", \"e\": \"error\"}}",
+                      LINE("a", "{}", "1") LINE("b", "{}", "2") LINE("c", "{}", "3") LINE("d", "{}", "4")
+                              LINE("e", "{}", "5"));
+        runs_job_file(place, "d", NULL, NULL);
+        runs_job_file(place, "e", NULL, NULL);
+        xpm_view *view = views_open(place);
+        xpm_view_jobs jobs = list(view);
+        for (const char *id = "ab"; *id; id++) {
+                const xpm_view_job *job = find(&jobs, (char[2]){*id});
+                assert_int_equal(job->state, XPM_JOB_UNSCHEDULED);
+                assert_int_equal(job->failure, XPM_FAILURE_NONE);
+                assert_true(job->removed);
+        }
+        assert_int_equal(find(&jobs, "c")->failure, XPM_FAILURE_DEPENDENCY);
+        assert_int_equal(find(&jobs, "d")->state, XPM_JOB_DONE);
+        assert_int_equal(find(&jobs, "e")->state, XPM_JOB_ERROR);
+        assert_false(find(&jobs, "c")->removed || find(&jobs, "d")->removed || find(&jobs, "e")->removed);
+        xpm_view_close(view);
+}
+
 static void job_of_several_experiments_stands_there_once(void **state)
 {
         views_put_run(*state, "first", "20260101_000000",
@@ -144,6 +172,7 @@ static void job_of_several_experiments_stands_there_once(void **state)
                       LINE("a", "{\"x\": 2}", "3"));
         views_put_run(*state, "third", "20260101_000000",
                       "{\"status\": \"failed\", \"job_states\": {\"a\": \"error\"}}", LINE("a", "{\"x\": 3}", "2"));
+        runs_job_file(*state, "a", NULL, NULL);
         xpm_view *view = views_open(*state);
         xpm_view_jobs jobs = list(view);
         assert_int_equal(jobs.count, 1);
@@ -199,6 +228,7 @@ int main(void)
                 T(of_those_submitted_at_one_instant_the_last_line_is_the_latest),
                 T(ended_run_is_not_asked_about_jobs_that_are_done),
                 T(run_that_has_not_ended_is_looked_at),
+                T(job_that_had_ended_and_has_no_directory_was_removed),
                 T(job_of_several_experiments_stands_there_once),
                 T(lines_that_make_no_sense_are_passed_over),
                 T(lack_of_memory_is_an_error_or_no_harm),

@@ -38,6 +38,9 @@ static void put_jobs(const struct place *place)
                               LINE("demo.train", "b", "{\"model\": \"b\", \"lr\": 0.1}", "one")
                                       LINE("demo.train", "c", "{\"model\": \"c\", \"lr\": 1}", "one")
                                               LINE("demo.eval", "d", "{}", "two"));
+        for (const char *job = "abc"; *job; job++)
+                runs_mkdir(place, "jobs/demo.train/%c", *job);
+        runs_mkdir(place, "jobs/demo.eval/d");
 }
 
 static void put_inherited(const struct place *place)

@@ -73,6 +73,26 @@ static void what_the_dead_left_is_removed(void **state)
         assert_int_equal(sweep(place, true), 0);
 }
 
+static void run_that_nobody_makes_any_more_is_removed(void **state)
+{
+        int lock;
+        const struct place *place = *state;
+        xpm_workspace *workspace = runs_workspace(place);
+        runs_mkdir(place, ".tmp/run-0123456789abcdef/jobs");
+        runs_mkdir(place, ".tmp/run-01234567"); /* of whom? */
+        runs_mkdir(place, "experiments/run-0123456789abcdef");
+        runs_mkdir(place, "jobs/current-0123456789abcdef");
+        assert_int_equal(symlinkat("20260101_000000", place->dir, ".tmp/current-fedcba9876543210"), 0);
+        assert_int_equal(xpm_discard_hold_off(workspace, &lock, NULL), 0);
+        assert_int_equal(sweep(place, false), 0);
+        xpm_lock_release(lock);
+        assert_int_equal(sweep(place, true), 2);
+        assert_int_equal(place_count(place, ".tmp"), 1);
+        assert_int_equal(place_count(place, "experiments"), 1);
+        assert_int_equal(place_count(place, "jobs"), 1);
+        xpm_workspace_close(workspace);
+}
+
 /* The lock of one who removes something. */
 static void what_the_living_remove_is_left_to_them(void **state)
 {
@@ -149,9 +169,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
-                T(all_goes_but_what_links_lead_to),          T(what_the_dead_left_is_removed),
-                T(what_the_living_remove_is_left_to_them),   T(another_filesystem_is_no_obstacle),
-                T(lack_of_memory_leaves_it_or_is_made_good),
+                T(all_goes_but_what_links_lead_to),           T(what_the_dead_left_is_removed),
+                T(run_that_nobody_makes_any_more_is_removed), T(what_the_living_remove_is_left_to_them),
+                T(another_filesystem_is_no_obstacle),         T(lack_of_memory_leaves_it_or_is_made_good),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,148 @@
+/* A batch on its way to Slurm: sent, accepted, refused for good, or refused for now and tried again. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "slurm.h"
+
+/* Milliseconds between tries at a controller that is busy. */
+enum { BACKOFF = 1000, BACKOFF_MOST = 60000 };
+
+static void quote(FILE *stream, const char *word)
+{
+        fputc('\'', stream);
+        for (; *word; word++)
+                if (*word == '\'')
+                        fputs("'\\''", stream);
+                else
+                        fputc(*word, stream);
+        fputc('\'', stream);
+}
+
+/* What Slurm runs for each job of the batch. The caller frees. */
+static char *make_script(const slurm *self, const batch *batch_)
+{
+        char *text = NULL;
+        size_t length = 0;
+        const char *setup = json_string_value(json_object_get(self->config, "setup"));
+        FILE *stream = open_memstream(&text, &length);
+        if (!stream)
+                return NULL;
+        fprintf(stream, "#!/bin/sh\n%s%s", setup ? setup : "",
+                setup && *setup && setup[strlen(setup) - 1] != '\n' ? "\n" : "");
+        fputs("exec ", stream);
+        quote(stream, self->core->executable);
+        fputs(" worker --batch ", stream);
+        quote(stream, batch_->manifest);
+        fputc('\n', stream);
+        if (fclose(stream) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+void submission_comment(const slurm *self, const batch *batch_, char comment[COMMENT])
+{
+        snprintf(comment, COMMENT, "xpm:%.400s:%.400s", self->core->workspace, batch_->name);
+}
+
+/* What sbatch is told. The caller releases. */
+static json_t *make_options(const slurm *self, const batch *batch_)
+{
+        json_t *options = json_copy(batch_->directives);
+        char *dependency = chain_option(&batch_->chain);
+        if (self->core->unattended)
+                json_array_append_new(options, json_string("--requeue"));
+        if (dependency) {
+                json_array_append_new(options, json_string(dependency));
+                json_array_append_new(options, json_string("--kill-on-invalid-dep=yes"));
+        }
+        free(dependency);
+        return options;
+}
+
+int submission_send(slurm *self, batch *batch_, xpm_error *err)
+{
+        char comment[COMMENT];
+        char *script = make_script(self, batch_), *output = NULL;
+        int rc = script && asprintf(&output, "%s%s.log", batch_->manifest, batch_->count > 1 ? ".%a" : "") > 0
+                         ? batch_write(batch_, self->core->unattended, err)
+                         : slurm_fail(err, XPM_ENOMEM, "out of memory");
+        submission_comment(self, batch_, comment);
+        json_t *request = rc == 0 ? json_pack("{s:s, s:o, s:s, s:I, s:s, s:s}", "do", "submit", "options",
+                                              make_options(self, batch_), "script", script, "array",
+                                              (json_int_t)(batch_->count > 1 ? batch_->count : 0), "comment", comment,
+                                              "output", output)
+                                  : NULL;
+        if (rc == 0)
+                batch_->request = request ? helper_send(&self->helper, request, err) : 0;
+        if (rc == 0 && batch_->request == 0)
+                rc = slurm_fail(err, XPM_ELAUNCHER, "Slurm cannot be asked");
+        if (rc == 0) {
+                batch_->state = BATCH_SENT;
+                pace_sent(&self->pace, slurm_now());
+                if (!self->asked_at)
+                        self->asked_at = slurm_now();
+        }
+        free(script);
+        free(output);
+        return rc;
+}
+
+/* Try again, later and later. */
+void submission_put_off(batch *batch_, enum batch_state state)
+{
+        batch_->state = state;
+        batch_->backoff = batch_->backoff ? 2 * batch_->backoff : BACKOFF;
+        if (batch_->backoff > BACKOFF_MOST)
+                batch_->backoff = BACKOFF_MOST;
+        batch_->due = slurm_now() + batch_->backoff;
+}
+
+int submission_accepted(slurm *self, batch *batch_, long job, xpm_error *err)
+{
+        batch_->job_id = job;
+        batch_->state = BATCH_QUEUED;
+        batch_->accepted = slurm_now();
+        for (size_t i = 0; i < batch_->count; i++)
+                if (batch_->jobs[i].state == JOB_COLLECTED)
+                        batch_->jobs[i].state = JOB_QUEUED;
+        for (size_t i = 0; i < batch_->count; i++)
+                if (batch_->jobs[i].state == JOB_QUEUED)
+                        slurm_tell_accepted(self, batch_, &batch_->jobs[i]);
+        self->interval = LIST_OFTEN;
+        listing_find_out(self, LIST_OFTEN);
+        int rc = batch_write_id(batch_, err);
+        return rc == 0 && self->cancelled ? slurm_cancel_all(self, err) : rc;
+}
+
+int submission_take(slurm *self, batch *batch_, const json_t *answer, xpm_error *err)
+{
+        long job = (long)json_integer_value(json_object_get(answer, "job"));
+        const char *error = json_string_value(json_object_get(answer, "error"));
+        bool ambiguous;
+        if (job > 0)
+                return submission_accepted(self, batch_, job, err);
+        if (!error)
+                error = "no answer";
+        if (refusal_passes(error, &ambiguous)) {
+                char words[600];
+                if (batch_->backoff == 0) {
+                        snprintf(words, sizeof words, "Slurm takes no jobs now, they are kept and tried again: %s",
+                                 error);
+                        slurm_note(self, words);
+                }
+                submission_put_off(batch_, ambiguous ? BATCH_LOST_TRACK : BATCH_WAITS);
+                if (ambiguous)
+                        listing_find_out(self, batch_->backoff);
+                else if (self->withdrawn)
+                        slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
+                return 0;
+        }
+        char message[700];
+        snprintf(message, sizeof message, "Slurm refused it: %s", error);
+        slurm_leave_all(self, batch_, XPM_LAUNCH_REFUSED, NULL, message);
+        batch_->state = BATCH_QUEUED;
+        return 0;
+}

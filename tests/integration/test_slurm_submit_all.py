@@ -1,0 +1,169 @@
+"""--submit-all on a real cluster: all jobs are handed over with their order, and nobody stays to look after them."""
+import json
+import signal
+import unittest
+
+import slurmtest
+import xpmtest
+
+CLUSTER = None
+
+
+def setUpModule():
+    global CLUSTER
+    CLUSTER = slurmtest.Cluster(nodes=2, cpus=8, array=11, more="PreemptExemptTime=0\n")
+
+
+def tearDownModule():
+    CLUSTER.stop()
+
+
+# A sweep, what follows each of its jobs, and what collects them all.
+PLAN = """\
+id: e
+tasks:
+  first:
+    params: {n: int}
+    requirements: cpu(cores=1, mem=50M) & duration=10m
+    command: 'echo first{{n}} >> "$DIARY"; until [ -e "$GO" ]; do sleep 0.05; done; test ! -e "$GO".not{{n}}'
+  next:
+    params: {n: int, of: first}
+    requirements: cpu(cores=1, mem=50M) & duration=10m
+    command: 'echo next{{n}} >> "$DIARY"'
+  last:
+    params: {of: "list[next]"}
+    requirements: cpu(cores=1, mem=50M) & duration=10m
+    command: 'echo last >> "$DIARY"'
+plan:
+  first: {task: first, sweep: {n: {range: [0, COUNT]}}}
+  next: {task: next, params: {of: {each: first}, n: {from: of.n}}}
+  last: {task: last, params: {of: {all: next}}}
+"""
+
+
+class SubmitAll(xpmtest.Case):
+    def setUp(self):
+        super().setUp()
+        self.env.update(CLUSTER.env, DIARY=str(self.here / "diary"), GO=str(self.here / "go"))
+        self.addCleanup(CLUSTER.drain)
+
+    def plan(self, count=3):
+        self.write("e.yaml", PLAN.replace("COUNT", str(count)))
+
+    def arguments(self, *options):
+        return [xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "--launcher", "slurm", *options, "e.yaml"]
+
+    def submit(self, *options, status=0):
+        result = self.command(*self.arguments("--submit-all", *options))
+        self.assertEqual(result.status, status, result)
+        return result
+
+    def go(self):
+        (self.here / "go").touch()
+        CLUSTER.wait_for("an empty queue", lambda: not CLUSTER.live())
+
+    def diary(self):
+        path = self.here / "diary"
+        return sorted(path.read_text().split()) if path.exists() else []
+
+    def states(self):
+        listed = self.command(xpmtest.XPM, "jobs", "list", "--workdir", self.workspace, "--json", "e")
+        self.assertEqual(listed.status, 0, listed)
+        return [json.loads(line) for line in listed.out.splitlines()]
+
+    def test_all_jobs_run_in_order_without_an_engine(self):
+        self.plan(3)
+        result = self.submit()
+        self.assertIn("7 submitted", result.out)
+        self.assertIn("scancel", result.err)
+        # A sweep is an array, and what follows its jobs one by one is another.
+        self.assertEqual(len(list(self.workspace.glob("experiments/e/2*/batches/*.id"))), 3)
+        self.go()
+        self.assertEqual(self.diary(), sorted(["first0", "first1", "first2", "next0", "next1", "next2", "last"]))
+        # Nobody has written it down, and yet it is known.
+        run, = self.command(xpmtest.XPM, "experiments", "list", "--workdir", self.workspace, "--json").objects()
+        self.assertEqual((run["status"], run["jobs"]["done"]), ("done", 7))
+        again = self.submit()
+        self.assertIn("7 done (7 before)", again.out)
+        self.assertEqual(len(self.diary()), 7)
+
+    def test_the_same_command_submits_only_what_is_neither_done_nor_queued(self):
+        self.plan(2)
+        self.submit()
+        again = self.submit()
+        self.assertIn("5 submitted", again.out)
+        self.assertEqual(len(CLUSTER.live()), 5)
+        self.plan(4)
+        more = self.submit()
+        # What collects them is another job now; the one before stays in the queue.
+        self.assertIn("9 submitted", more.out)
+        self.go()
+        self.assertEqual(self.diary(), sorted([f"{task}{n}" for n in range(4) for task in ("first", "next")] + 2 * ["last"]))
+
+    def test_what_depends_on_a_failure_does_not_run_and_the_same_command_runs_it_again(self):
+        self.plan(3)
+        (self.here / "go.not1").touch()
+        self.submit()
+        self.go()
+        self.assertEqual(self.diary(), ["first0", "first1", "first2", "next0", "next2"])
+        (self.here / "go.not1").unlink()
+        result = self.command(*self.arguments())
+        self.assertEqual(result.status, 0, result)
+        self.assertIn("7 done (4 before)", result.out)
+        self.assertEqual(self.diary(), sorted(["first0", "first1", "first1", "first2", "next0", "next1", "next2", "last"]))
+
+    def test_an_engine_waits_for_what_was_submitted(self):
+        self.plan(2)
+        self.submit()
+        engine = self.start(*self.arguments()[1:])
+        CLUSTER.wait_for("its run", lambda: len(list(self.workspace.glob("experiments/e/2*"))) == 2)
+        self.go()
+        out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(engine.returncode, 0, out + err)
+        self.assertEqual(self.diary(), ["first0", "first1", "last", "next0", "next1"])
+
+    def test_an_engine_that_is_killed_between_is_continued(self):
+        self.plan(10)
+        engine = self.start(*self.arguments("--submit-all")[1:])
+        CLUSTER.wait_for("the first batch", lambda: list(self.workspace.glob("experiments/e/2*/batches/*.id")))
+        engine.kill()
+        engine.communicate()
+        self.assertIn("21 submitted", self.submit().out)
+        self.go()
+        self.assertEqual(len(self.diary()), 21)
+        self.assertEqual(len(set(self.diary())), 21)
+        self.assertIn("21 done (21 before)", self.submit().out)
+
+    def test_an_interrupted_job_is_started_again_by_the_scheduler(self):
+        self.plan(1)
+        self.submit()
+        CLUSTER.wait_for("the job", lambda: self.diary() == ["first0"])
+        first = next(job for job, state in CLUSTER.live() if state == "RUNNING")
+        CLUSTER.run("scontrol", "requeue", first)
+        CLUSTER.wait_for("its end", lambda: not [one for one in CLUSTER.live() if one[1] in ("RUNNING", "COMPLETING")])
+        # Not at once: a node takes no second credential of one job within a second or so.
+        CLUSTER.run("scontrol", "update", f"JobId={first}", "StartTime=now+3")
+        CLUSTER.wait_for("its restart", lambda: self.diary() == ["first0", "first0"])
+        self.go()
+        self.assertEqual(self.diary(), ["first0", "first0", "last", "next0"])
+        job = next(self.workspace.glob("jobs/first/*"))
+        status = json.loads((job / ".experimaestro" / "status.json").read_text())
+        self.assertEqual((status["state"], status["attempt"]), ("done", 2))
+
+    def test_what_only_an_engine_can_do_is_refused_before_anything_is_submitted(self):
+        task = "t: {params: {n: int}, command: 'true'%s}"
+        for more, words in (("", None), (", retry: {on: [failed]}", "has 'retry'"), (", tokens: {seat: 1}", "holds tokens"),
+                            (", launcher: local", "runs here")):
+            with self.subTest(words):
+                self.write("e.yaml", "id: e\ntokens: {seat: 1}\ntasks: {%s}\nplan: {s: {task: t, params: {n: 1}}}\n" % (task % more))
+                options = [] if "launcher" in more else ["--launcher", "slurm"]
+                self.workspace = self.here / f"ws{len(more)}"
+                result = self.command(xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "--submit-all", *options, "e.yaml")
+                self.assertEqual(result.status, 3 if words else 0, result)
+                self.assertIn(words or "1 submitted", result.err if words else result.out)
+                self.assertEqual(len(CLUSTER.live()), 0 if words else 1)
+                CLUSTER.drain()
+
+
+if __name__ == "__main__":
+    unittest.main()
