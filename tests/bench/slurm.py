@@ -192,7 +192,8 @@ def measure_idle(options):
 def run_bare(cluster, directory):
     """Seconds from the submission until the last job has ended."""
     begin, started = time.monotonic(), time.time()
-    job = cluster.run("sbatch", "--parsable", "--array=0-199", "--ntasks=1", "--mem=20M", "--time=10", "--output=/dev/null",
+    job = cluster.run("sbatch", "--parsable", "--array=0-199", "--nodes=1", "--ntasks=1", "--cpus-per-task=1",
+                      "--mem=20M", "--time=10:00", "--no-requeue", "--signal=B:TERM@30", "--output=/dev/null",
                       f"--wrap=sleep 1; date +%s.%N > {directory}/$SLURM_ARRAY_TASK_ID").strip()
     while len(list(pathlib.Path(directory).iterdir())) < 200:
         if time.monotonic() - begin > 600:
@@ -202,29 +203,36 @@ def run_bare(cluster, directory):
     return max(float(path.read_text()) for path in pathlib.Path(directory).iterdir()) - started
 
 
+def run_ours(options, cluster):
+    """Seconds from the start of the program until the last job has ended, and from then to the end of the program."""
+    started = time.time()
+    run = Run(options, cluster, 200, 1)
+    try:
+        run.process.wait()
+        ended = time.time()
+        last = max(path.stat().st_mtime for path in run.here.glob("work/jobs/bench.run/*/*.done"))
+        return last - started, ended - last
+    finally:
+        run.end()
+
+
 def measure_added(options):
     cluster = slurmtest.Cluster(nodes=1, cpus=2, array=1001)
     figures = []
     try:
         for turn in range(options.rounds):
-            directory = tempfile.mkdtemp(prefix="xpm-bench-", dir=options.directory)
-            bare = run_bare(cluster, directory)
-            cancel(cluster)
-            started = time.time()
-            run = Run(options, cluster, 200, 1)
-            try:
-                run.process.wait()
-                ended = time.time()
-                last = max(path.stat().st_mtime for path in run.here.glob("work/jobs/bench.run/*/*.done"))
-                figures.append((bare, last - started, ended - last, ended - started))
-                print(f"added: bare {bare:.1f} s, xpm {last - started:.1f} s to the end of the last job, which is seen "
-                      f"{ended - last:.1f} s later; load {os.getloadavg()[0]:.1f}", flush=True)
-            finally:
-                run.end()
+            for what in ("bare", "xpm") if turn % 2 else ("xpm", "bare"):
+                if what == "bare":
+                    bare = run_bare(cluster, tempfile.mkdtemp(prefix="bare-", dir=options.directory))
+                else:
+                    last, later = run_ours(options, cluster)
                 cancel(cluster)
+            figures.append((bare, last, last + later))
+            print(f"added: bare {bare:.1f} s, xpm {last:.1f} s to the end of the last job, which is seen {later:.1f} s later; "
+                  f"load {os.getloadavg()[0]:.1f}", flush=True)
     finally:
         cluster.stop()
-    for what, i in (("to the end of the last job", 1), ("to the end of the run", 3)):
+    for what, i in (("to the end of the last job", 1), ("to the end of the run", 2)):
         more = [(one[i] - one[0]) / 200 * 1000 for one in figures]
         print(f"added: {statistics.median(more):.0f} ms a job {what} ({', '.join(f'{one:.0f}' for one in more)})")
 

@@ -163,6 +163,30 @@ class Kill(xpmtest.Case):
         self.assert_cancelled(*range(10))
         self.wait_for(lambda: not CLUSTER.live(), "an empty queue")
 
+    def test_what_was_submitted_all_at_once_is_cancelled_with_what_waits_for_it(self):
+        self.nodes("DRAIN")
+        self.write("e.yaml", """\
+id: e
+tasks:
+  t: {params: {n: int}, requirements: 'duration=10m & cpu(cores=1, mem=50M)', command: 'true'}
+  u: {params: {of: t, n: int}, requirements: 'duration=10m & cpu(cores=1, mem=50M)', command: 'true'}
+plan:
+  first: {task: t, sweep: {n: [0, 1, 2]}}
+  second: {task: u, params: {of: {each: first}, n: {from: of.n}}}
+""")
+        result = self.command(xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "--launcher", "slurm",
+                              "--submit-all", "e.yaml")
+        self.assertEqual(result.status, 0, result)
+        queued = len(self.in_state("PENDING"))
+        self.assertEqual(queued, 6, result)
+        before = self.requests()
+        result = self.kill("--all", "--perform")
+        self.assertEqual(result.out.count("ended"), queued, result)
+        self.assertEqual(self.requests() - before, len(list(self.workspace.glob("experiments/e/2*/batches/*.id"))))
+        self.assertEqual(CLUSTER.live(), [])
+        reasons = [json.loads(path.read_text())["reason"] for path in self.workspace.glob("jobs/*/*/*.failed")]
+        self.assertEqual(reasons, ["cancelled"] * queued)
+
     def test_an_engine_elsewhere_learns_of_it(self):
         self.nodes("DRAIN")
         engine = self.begin("touch '%s'/ran-{{n}}" % self.here, 4)
