@@ -330,28 +330,47 @@ static int64_t slurm_deadline(void *instance)
         return first;
 }
 
+/* The numbers of what is with Slurm, for people, each after a blank; not half of one. The caller frees. NULL: no
+ * memory.
+ */
+static char *list_numbers(const slurm *self)
+{
+        enum { MUCH = 800 };
+        char *ids = NULL;
+        size_t length = 0;
+        FILE *stream = open_memstream(&ids, &length);
+        for (const batch *batch_ = self->batches; stream && batch_; batch_ = batch_->next) {
+                if (batch_->job_id == 0 || batch_->left == batch_->count)
+                        continue;
+                if (ftell(stream) > MUCH) {
+                        fputs(" …", stream);
+                        break;
+                }
+                fprintf(stream, " %ld", batch_->job_id);
+        }
+        if (stream && fclose(stream) == 0)
+                return ids;
+        free(ids);
+        return NULL;
+}
+
 static int slurm_withdraw(void *instance, xpm_error *err)
 {
         slurm *self = instance;
-        char *ids = NULL;
-        size_t length = 0, queued = 0;
-        FILE *stream = open_memstream(&ids, &length);
+        size_t queued = 0;
         (void)err;
         self->withdrawn = true;
-        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
+        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 if (batch_->state == BATCH_COLLECTS || batch_->state == BATCH_WAITS)
                         slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
-                else if (batch_->left < batch_->count) {
+                else
                         queued += batch_->count - batch_->left;
-                        if (stream && batch_->job_id)
-                                fprintf(stream, " %ld", batch_->job_id);
-                }
-        }
-        if (stream && fclose(stream) == 0 && queued > 0) {
+        char *ids = list_numbers(self);
+        if (ids && queued > 0) {
                 char words[1024];
                 snprintf(words, sizeof words,
                          "%zu job%s stay%s with Slurm, and the same command finds them again; this cancels them: "
-                         "scancel%.900s",
+                         "scancel%s",
                          queued, queued == 1 ? "" : "s", queued == 1 ? "s" : "", ids);
                 slurm_note(self, words);
         }
