@@ -120,7 +120,7 @@ test_all()
         build dev all -DXPM_LIBSLURM=ON
         run_tests dev
         build asan all
-        XPM_FAULT_STRIDE=5 run_tests asan -E '^(fault\.test_(checkers|kernel|slurm_campaign)|integration\.test_(install|mpi|slurm.+))$'
+        XPM_FAULT_STRIDE=7 XPM_FAULT_DAMAGES=$((minutes * 20)) run_tests asan -E '^(fault\.test_(checkers|kernel|slurm_campaign)|integration\.test_(install|mpi|slurm.+))$'
         build tsan threads
         run_tests tsan -R '^(unit\.exec\.test_(pool|local|wire|leftover)|fault\.test_checkers)$'
         build fuzz fuzz -DXPM_FUZZ_SECONDS=$((minutes * 60))

@@ -312,6 +312,7 @@ static int begin(const xpm_experiment *experiment, const char *configuration, xp
                 .experiment_dir = plan->document.source->dir,
                 .argv = experiment->options.command_line,
                 .configuration = configuration,
+                .interrupts = &experiment->interrupts,
                 .forget_old = true,
                 .max_done = experiment->choice.max_done,
                 .max_failed = experiment->choice.max_failed,

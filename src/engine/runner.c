@@ -249,9 +249,9 @@ static int dispatch(xpm_runner *runner, const bool *ready)
 
 static bool finished(const xpm_runner *runner)
 {
-        /* What lasts is left alone when nobody wants it cancelled. */
-        size_t lasting =
-                runner->stopping && runner->kills == 0 && now_ms() >= runner->leave_at ? xpm_runner_lasting(runner) : 0;
+        /* What lasts is left alone when nobody wants it cancelled, and when it was told to end as often as can be. */
+        bool left = runner->kills == 0 ? now_ms() >= runner->leave_at : runner->kills == KILLS;
+        size_t lasting = runner->stopping && left ? xpm_runner_lasting(runner) : 0;
         if (runner->handed_over > lasting + (runner->stopping ? 0 : runner->accepted))
                 return false;
         if (runner->stopping)
@@ -392,6 +392,11 @@ int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer,
         rc = start(&runner);
         if (rc == 0)
                 rc = loop(&runner);
+        if (rc == 0 && runner.kills > 0 && xpm_runner_lasting(&runner) > 0)
+                xpm_warn(&experiment->log,
+                         "%zu jobs were told to end, and their scheduler has not said that they have; the same command "
+                         "finds out",
+                         xpm_runner_lasting(&runner));
         /* What is left with schedulers is told of. */
         for (size_t i = 0; rc == 0 && runner.accepted > 0 && i < runner.port_count; i++)
                 rc = runner.ports[i].ops->withdraw(runner.ports[i].instance, runner.err);

@@ -85,6 +85,7 @@ static int keep_info(xpm_run *run, const xpm_run_info *info, xpm_error *err)
                 .paper = info->paper,
                 .experiment_dir = info->experiment_dir,
                 .warn_dirty = info->warn_dirty,
+                .interrupts = info->interrupts,
                 .forget_old = info->forget_old,
                 .max_done = info->max_done,
                 .max_failed = info->max_failed,

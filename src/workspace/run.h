@@ -6,6 +6,7 @@
 #ifndef XPM_WORKSPACE_RUN_H
 #define XPM_WORKSPACE_RUN_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,10 +19,11 @@ typedef struct xpm_run_info {
         const char *experiment_id;
         const char *title, *subtitle, *description, *paper; /* or NULL */
         const char *experiment_dir;                         /* for git's commit, branch, dirty */
-        bool warn_dirty;           /* through LOG, once git has told, at the end at the latest */
-        const char *const *argv;   /* command line, NULL-terminated */
-        const char *configuration; /* merged, as JSON text, or NULL */
-        bool forget_old;           /* when this one ends, all older runs go but so many (history.h) */
+        bool warn_dirty;                         /* through LOG, once git has told, at the end at the latest */
+        const char *const *argv;                 /* command line, NULL-terminated */
+        const char *configuration;               /* merged, as JSON text, or NULL */
+        const volatile sig_atomic_t *interrupts; /* or NULL: once it is not 0, no lock is waited for */
+        bool forget_old;                         /* when this one ends, all older runs go but so many (history.h) */
         size_t max_done, max_failed;
 } xpm_run_info;
 

@@ -24,13 +24,14 @@ static const char *experiment_path(const xpm_run *run)
         return xpm_arena_printf(run->arena, "%s/experiments/%s", run->workspace->path, run->info.experiment_id);
 }
 
-/* A blocking flock() would be started again after a signal, and Ctrl-C have no effect; poll() never is. */
+/* A blocking flock() would be started again after a signal, and Ctrl-C have no effect; poll() never is, and what comes
+ * outside of it is seen afterwards. */
 static int wait_for_lock(xpm_run *run, int experiment, xpm_error *err)
 {
         int rc = XPM_ELOCKED;
         for (int pause = SHORTEST; rc == XPM_ELOCKED; pause = pause < LONGEST ? pause * 2 : pause) {
                 *err = XPM_ERROR_NONE;
-                if (poll(NULL, 0, pause) < 0)
+                if (poll(NULL, 0, pause) < 0 || (run->info.interrupts && *run->info.interrupts > 0))
                         return xpm_fail(err, XPM_EINTERRUPTED, "interrupted while waiting for another run of '%s'",
                                         run->info.experiment_id);
                 rc = xpm_lock_take(experiment, "lock", run->workspace->file_mode, false, &run->lock, err);

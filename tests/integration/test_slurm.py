@@ -138,6 +138,22 @@ class Slurm(slurmtest.Case):
         self.assertIn("10 done", self.run_plan().out)
         self.assertEqual(self.diary(), ["run"] * 18)
 
+    def test_a_third_interrupt_does_not_wait_for_a_controller_that_is_away(self):
+        self.plan("echo run >> '%s/diary'; exec sleep 1000" % self.here, 2)
+        engine = self.begin()
+        self.wait_for(lambda: len(self.diary()) == 2, "the jobs")
+        CLUSTER.send("slurmctld", signal.SIGSTOP)
+        try:
+            for words in ("scancel", "interrupted again"):
+                engine.send_signal(signal.SIGINT)
+                self.read_until(engine, words)
+            engine.send_signal(signal.SIGINT)
+            out, _ = engine.communicate(timeout=xpmtest.PATIENCE)
+        finally:
+            CLUSTER.send("slurmctld", signal.SIGCONT)
+        self.assertEqual(engine.returncode, 130, out)
+        self.assertIn("2 jobs were told to end, and their scheduler has not said that they have", out)
+
     def test_a_controller_that_is_away_is_waited_for(self):
         self.plan("echo run{{n}} >> '%s/diary'" % self.here, 3)
         CLUSTER.end("slurmctld")

@@ -116,6 +116,13 @@ static void collect(void *data, enum xpm_log_level level, const char *line)
         setitimer(ITIMER_REAL, &(struct itimerval){{.tv_usec = 5000}, {.tv_usec = 5000}}, NULL);
 }
 
+static void drop(void *data, enum xpm_log_level level, const char *line)
+{
+        (void)data;
+        (void)level;
+        (void)line;
+}
+
 static void waiting_is_said_and_ends_with_a_signal(void **state)
 {
         char note[256] = "";
@@ -131,6 +138,11 @@ static void waiting_is_said_and_ends_with_a_signal(void **state)
         sigaction(SIGALRM, &old, NULL);
         assert_string_equal(err.message, "interrupted while waiting for another run of 'e'");
         assert_non_null(strstr(note, "waiting for another run of 'e': "));
+        /* One that came when nobody was waiting yet. */
+        static const volatile sig_atomic_t heard = 1;
+        info.interrupts = &heard;
+        log.write = drop;
+        assert_int_equal(xpm_run_begin(workspace, &info, true, &log, &second, NULL), XPM_EINTERRUPTED);
         xpm_run_end(first, XPM_RUN_DONE, NULL);
         xpm_workspace_close(workspace);
 }
