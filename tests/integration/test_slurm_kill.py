@@ -1,9 +1,7 @@
 """xpm jobs kill of what Slurm has, queued or running, on a real cluster; XPM_SLURM says how it is asked."""
 import json
-import os
 import re
 import signal
-import subprocess
 import unittest
 
 import slurmtest
@@ -22,35 +20,11 @@ def tearDownModule():
         CLUSTER.stop()
 
 
-PLAN = """\
-id: e
-tasks:
-  t:
-    params: {{n: int}}
-    requirements: duration=10m & cpu(cores=1, mem=50M)
-    command: |
-      {command}
-plan:
-  t: {{task: t, sweep: {{n: {{range: [0, {count}]}}}}}}
-"""
-
-
-class Kill(xpmtest.Case):
+class Kill(slurmtest.Case):
     def setUp(self):
+        self.cluster = CLUSTER
+        self.addCleanup(self.nodes, "RESUME")
         super().setUp()
-        self.env.update(CLUSTER.env)
-        if "XPM_SLURM" in os.environ:
-            self.env["XPM_SLURM"] = os.environ["XPM_SLURM"]
-        self.engines = []
-        self.addCleanup(self.end_all)
-
-    def end_all(self):
-        for engine in self.engines:
-            engine.kill()
-            engine.communicate()
-        subprocess.run([slurmtest.find("scancel"), "--user", str(os.getuid())], env={**os.environ, **CLUSTER.env})
-        CLUSTER.wait_for("an empty queue", lambda: not CLUSTER.live())
-        self.nodes("RESUME")
 
     def nodes(self, state):
         """DRAIN: what is submitted waits. RESUME: it begins."""
@@ -58,18 +32,13 @@ class Kill(xpmtest.Case):
             CLUSTER.run("scontrol", "update", f"nodename={node}", f"state={state}", "reason=test")
 
     def begin(self, command, count):
-        self.write("e.yaml", PLAN.format(command=command, count=count))
-        engine = subprocess.Popen([str(xpmtest.XPM), "run-experiment", "--workdir", str(self.workspace), "--launcher",
-                                   "slurm", "e.yaml"], cwd=self.here, env=self.env, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, text=True)
-        self.engines.append(engine)
-        return engine
+        self.plan(command, count)
+        return super().begin()
 
     def leave(self, engine):
         """The engine goes; what it queued stays."""
         engine.send_signal(signal.SIGINT)
-        out, _ = engine.communicate(timeout=xpmtest.PATIENCE)
-        self.assertEqual(engine.returncode, 130, out)
+        self.expect_end(engine, 130)
 
     def queue(self, count):
         """COUNT jobs that wait in Slurm, and no engine."""

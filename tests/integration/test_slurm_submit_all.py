@@ -42,30 +42,24 @@ plan:
 """
 
 
-class SubmitAll(xpmtest.Case):
+class SubmitAll(slurmtest.Case):
     def setUp(self):
+        self.cluster = CLUSTER
         super().setUp()
-        self.env.update(CLUSTER.env, DIARY=str(self.here / "diary"), GO=str(self.here / "go"))
-        self.addCleanup(CLUSTER.drain)
+        self.env.update(DIARY=str(self.here / "diary"), GO=str(self.here / "go"))
 
     def plan(self, count=3):
         self.write("e.yaml", PLAN.replace("COUNT", str(count)))
 
-    def arguments(self, *options):
-        return [xpmtest.XPM, "run-experiment", "--workdir", self.workspace, "--launcher", "slurm", *options, "e.yaml"]
-
     def submit(self, *options, status=0):
-        result = self.command(*self.arguments("--submit-all", *options))
-        self.assertEqual(result.status, status, result)
-        return result
+        return self.run_plan("--submit-all", *options, status=status)
 
     def go(self):
         (self.here / "go").touch()
         CLUSTER.wait_for("an empty queue", lambda: not CLUSTER.live())
 
     def diary(self):
-        path = self.here / "diary"
-        return sorted(path.read_text().split()) if path.exists() else []
+        return sorted(super().diary())
 
     def states(self):
         listed = self.command(xpmtest.XPM, "jobs", "list", "--workdir", self.workspace, "--json", "e")
@@ -158,9 +152,7 @@ class SubmitAll(xpmtest.Case):
         self.assertEqual((status()["state"], status()["attempt"]), ("done", 2))
 
     def test_a_preempted_job_is_started_again_and_followed(self):
-        (self.home / ".config" / "experimaestro").mkdir(parents=True)
-        (self.home / ".config" / "experimaestro" / "launchers.yaml").write_text(
-            "launchers: {slurm: {type: slurm, options: {partition: poor}}}\n")
+        self.launcher(partition="poor")
         self.plan(1)
         self.submit()
         CLUSTER.wait_for("the job", lambda: self.diary() == ["first0"])
@@ -214,7 +206,7 @@ class SubmitAll(xpmtest.Case):
                 self.assertEqual(result.status, 2 if words else 0, result)
                 self.assertIn(words or "1 submitted", result.err if words else result.out)
                 self.assertEqual(len(CLUSTER.live()), 0 if words else 1)
-                CLUSTER.drain()
+                self.drain()
 
 
 if __name__ == "__main__":

@@ -208,11 +208,6 @@ class Cluster:
     def live(self):
         return [one for one in self.jobs() if one[1] in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED")]
 
-    def drain(self):
-        """Nothing stays in the queue."""
-        self.run("scancel", "--user", str(os.getuid()))
-        self.wait_for("an empty queue", lambda: not self.live())
-
     def stop(self):
         # Steps outlive their slurmd: jobs first.
         if "slurmctld" in self.processes:
