@@ -116,8 +116,29 @@ json_t *commands_submit(const json_t *request)
         return answer;
 }
 
+/* What COMMAND (NULL-terminated) prints, as a list called KEY of what READ makes of each line. */
+static json_t *collect(const char *const *command, const char *key, json_t *(*read)(char *line), int requests)
+{
+        words argv = {0};
+        xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
+        json_t *answer, *list = json_array();
+        for (size_t i = 0; command[i]; i++)
+                add(&argv, command[i]);
+        if (run(&argv, NULL, &out, &said)) {
+                char *rest = out.data, *line;
+                while (rest && (line = strsep(&rest, "\n")) && *line)
+                        json_array_append_new(list, read(line + strspn(line, " ")));
+                answer = json_pack("{s:O, s:i}", key, list, "requests", requests);
+        } else
+                answer = refuse(&said);
+        json_decref(list);
+        xpm_text_release(&out);
+        xpm_text_release(&said);
+        return answer;
+}
+
 /* LINE in fields between bars, the last one with the rest. */
-static json_t *split(char *line)
+static json_t *read_job(char *line)
 {
         json_t *fields = json_array();
         for (int i = 0; i < 4 && line; i++) {
@@ -132,34 +153,13 @@ static json_t *split(char *line)
 
 json_t *commands_list(const json_t *request)
 {
-        words argv = {0};
         char user[32];
-        xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
-        json_t *answer, *jobs = json_array();
         (void)request;
         snprintf(user, sizeof user, "%ld", (long)getuid());
         /* Else squeue cuts the text of an array's elements at 64 characters. */
-        const char *const all[] = {"env", "SLURM_BITSTR_LEN=0",  "squeue", "--noheader", "--states=all", "--user",
-                                   user,  "--format=%i|%T|%r|%k"};
-        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-                add(&argv, all[i]);
-        if (run(&argv, NULL, &out, &said)) {
-                for (char *line = out.data; line && *line;) {
-                        char *end = strchr(line, '\n');
-                        if (end)
-                                *end = '\0';
-                        while (isspace((unsigned char)*line))
-                                line++;
-                        json_array_append_new(jobs, split(line));
-                        line = end ? end + 1 : NULL;
-                }
-                answer = json_pack("{s:O, s:i}", "jobs", jobs, "requests", 1);
-        } else
-                answer = refuse(&said);
-        json_decref(jobs);
-        xpm_text_release(&out);
-        xpm_text_release(&said);
-        return answer;
+        const char *const squeue[] = {"env", "SLURM_BITSTR_LEN=0",   "squeue", "--noheader", "--states=all", "--user",
+                                      user,  "--format=%i|%T|%r|%k", NULL};
+        return collect(squeue, "jobs", read_job, 1);
 }
 
 json_t *commands_cancel(const json_t *request)
@@ -280,31 +280,18 @@ json_int_t commands_gpus(const char *gres)
         return count;
 }
 
+static json_t *read_nodes(char *line)
+{
+        const char *name = strsep(&line, "|"), *cpus = strsep(&line, "|"), *size = strsep(&line, "|");
+        return json_pack("{s:s, s:I, s:I, s:I}", "partition", name, "cpus", (json_int_t)(cpus ? atoll(cpus) : 0),
+                         "memory", (json_int_t)(size ? atoll(size) : 0), "gpus", commands_gpus(line));
+}
+
 json_t *commands_nodes(const json_t *request)
 {
-        words argv = {0};
-        xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
-        json_t *answer, *nodes = json_array();
+        static const char *const sinfo[] = {"sinfo", "--noheader", "--all", "--exact", "--format=%R|%c|%m|%G", NULL};
         (void)request;
-        const char *const all[] = {"sinfo", "--noheader", "--all", "--exact", "--format=%R|%c|%m|%G"};
-        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-                add(&argv, all[i]);
-        if (run(&argv, NULL, &out, &said)) {
-                char *rest = out.data, *line;
-                while (rest && (line = strsep(&rest, "\n")) && *line) {
-                        const char *name = strsep(&line, "|"), *cpus = strsep(&line, "|"), *size = strsep(&line, "|");
-                        json_array_append_new(nodes, json_pack("{s:s, s:I, s:I, s:I}", "partition", name, "cpus",
-                                                               (json_int_t)(cpus ? atoll(cpus) : 0), "memory",
-                                                               (json_int_t)(size ? atoll(size) : 0), "gpus",
-                                                               commands_gpus(line)));
-                }
-                answer = json_pack("{s:O, s:i}", "nodes", nodes, "requests", 2);
-        } else
-                answer = refuse(&said);
-        json_decref(nodes);
-        xpm_text_release(&out);
-        xpm_text_release(&said);
-        return answer;
+        return collect(sinfo, "nodes", read_nodes, 2);
 }
 
 /* Is KEY of LINE WORD? */
@@ -324,7 +311,7 @@ static json_int_t number_of(const char *line, const char *key)
         return number;
 }
 
-static json_t *describe_partition(const char *line)
+static json_t *read_partition(char *line)
 {
         char *name = value_of(line, "PartitionName"), *time = value_of(line, "MaxTime"), *tres = value_of(line, "TRES");
         json_int_t most = number_of(line, "MaxNodes"), total = number_of(line, "TotalNodes");
@@ -343,24 +330,10 @@ static json_t *describe_partition(const char *line)
 
 json_t *commands_partitions(const json_t *request)
 {
-        words argv = {0};
-        xpm_text out = XPM_TEXT_INIT, said = XPM_TEXT_INIT;
-        json_t *answer, *list = json_array();
+        static const char *const scontrol[] = {"scontrol", "--oneliner", "show", "partition", NULL};
         (void)request;
-        add(&argv, "scontrol");
-        add(&argv, "--oneliner");
-        add(&argv, "show");
-        add(&argv, "partition");
-        if (run(&argv, NULL, &out, &said)) {
-                char *rest = out.data, *line;
-                while (rest && (line = strsep(&rest, "\n")) && *line)
-                        json_array_append_new(list, describe_partition(line));
-                answer = json_pack("{s:O, s:i}", "partitions", list, "requests", 2);
+        json_t *answer = collect(scontrol, "partitions", read_partition, 2);
+        if (json_object_get(answer, "partitions"))
                 add_configuration(answer);
-        } else
-                answer = refuse(&said);
-        json_decref(list);
-        xpm_text_release(&out);
-        xpm_text_release(&said);
         return answer;
 }
