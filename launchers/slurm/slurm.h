@@ -216,8 +216,10 @@ void chain_add(chain *chain_, chain *added, size_t index);
  */
 char *chain_option(const chain *chain_, const char *own);
 
-/* directives.c: requirements as options of sbatch. */
+/* share.c */
 slurm_share slurm_share_of(const xpm_shape *shape);
+
+/* directives.c: requirements as options of sbatch. */
 int slurm_directives(void *instance, const xpm_shape *shape, int (*add)(void *data, const char *directive), void *data,
                      xpm_error *err);
 
