@@ -66,6 +66,30 @@ static void with_its_last_job_it_is_over(void **state)
         assert_false(xpm_detached_goes_on(&left));
 }
 
+static void what_was_to_follow_a_failure_is_over_too(void **state)
+{
+        const struct place *place = *state;
+        xpm_detached left;
+        place_put(place, "environment.json", detached);
+        place_put(place, "status.json",
+                  "{\"job_states\": {\"a\": \"scheduled\", \"b\": \"scheduled\", \"c\": \"scheduled\", "
+                  "\"d\": \"error:failed\", \"e\": \"scheduled\"}}");
+        /* c is behind b, which is behind a; e behind d, which had failed when the engine left. */
+        place_put(place, "jobs.jsonl",
+                  "{\"job_id\": \"c\", \"task_id\": \"t\", \"depends_on\": [\"t/b\"]}\n"
+                  "{\"job_id\": \"b\", \"task_id\": \"t\", \"depends_on\": [\"t/a\"]}\n"
+                  "{\"job_id\": \"a\", \"task_id\": \"t\", \"depends_on\": []}\n"
+                  "{\"job_id\": \"d\", \"task_id\": \"t\", \"depends_on\": []}\n"
+                  "{\"job_id\": \"e\", \"task_id\": \"t\", \"depends_on\": [\"t/d\"]}\n");
+        put_job(place, "a", "error");
+        put_job(place, "b", "scheduled");
+        put_job(place, "c", "scheduled");
+        put_job(place, "e", "scheduled");
+        assert_int_equal(xpm_detached_look(place->dir, &left, NULL), 1);
+        assert_int_equal(left.failed, 4);
+        assert_false(xpm_detached_goes_on(&left));
+}
+
 static void what_cannot_be_read_goes_on(void **state)
 {
         const struct place *place = *state;
@@ -91,6 +115,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(what_became_of_the_jobs_is_read_from_them),
                 TEST(with_its_last_job_it_is_over),
+                TEST(what_was_to_follow_a_failure_is_over_too),
                 TEST(what_cannot_be_read_goes_on),
                 TEST(others_are_not_looked_at),
         };
