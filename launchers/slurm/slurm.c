@@ -368,10 +368,9 @@ static int slurm_withdraw(void *instance, xpm_error *err)
         char *ids = list_numbers(self);
         if (ids && queued > 0) {
                 char words[1024];
-                snprintf(words, sizeof words,
-                         "%zu job%s stay%s with Slurm, and the same command finds them again; this cancels them: "
-                         "scancel%s",
-                         queued, queued == 1 ? "" : "s", queued == 1 ? "s" : "", ids);
+                const char *how = *ids ? "; this cancels them: scancel" : ", whose number is not known yet";
+                snprintf(words, sizeof words, "%zu job%s stay%s with Slurm, and the same command finds them again%s%s",
+                         queued, queued == 1 ? "" : "s", queued == 1 ? "s" : "", how, ids);
                 slurm_note(self, words);
         }
         free(ids);
