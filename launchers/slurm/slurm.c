@@ -368,9 +368,16 @@ static int slurm_withdraw(void *instance, xpm_error *err)
         char *ids = list_numbers(self);
         if (ids && queued > 0) {
                 char words[1024];
-                const char *how = *ids ? "; this cancels them: scancel" : ", whose number is not known yet";
-                snprintf(words, sizeof words, "%zu job%s stay%s with Slurm, and the same command finds them again%s%s",
-                         queued, queued == 1 ? "" : "s", queued == 1 ? "s" : "", how, ids);
+                if (*ids)
+                        snprintf(words, sizeof words,
+                                 "%zu job%s stay%s with Slurm, and the same command finds them again; this cancels "
+                                 "them: scancel%s",
+                                 queued, queued == 1 ? "" : "s", queued == 1 ? "s" : "", ids);
+                else
+                        snprintf(words, sizeof words,
+                                 "%zu job%s may be with Slurm, under a number that is not known yet; the same command "
+                                 "finds out",
+                                 queued, queued == 1 ? "" : "s");
                 slurm_note(self, words);
         }
         free(ids);

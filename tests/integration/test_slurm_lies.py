@@ -162,7 +162,7 @@ class Lies(xpmtest.Case):
         """The second time when the first was heard: two signals at once are taken for one."""
         engine.send_signal(signal.SIGINT)
         said = ""
-        while "scancel" not in said:
+        while " with Slurm, " not in said:
             line = engine.stdout.readline()
             self.assertTrue(line, said)
             said += line
