@@ -286,6 +286,15 @@ static int check_options(const char *const *options, xpm_error *err)
         return 0;
 }
 
+/* Lines of `#SBATCH` and of listings cannot hold it. */
+static int check_path(const char *path, xpm_error *err)
+{
+        return strchr(path, '\n') ? xpm_fail(err, XPM_EUSAGE,
+                                             "the path of the workspace has a line break, which Slurm cannot be told: "
+                                             "leave out --submit, or name another by --workdir")
+                                  : 0;
+}
+
 static int write_script(const xpm_experiment *experiment, const xpm_engine_command *command, mode_t mask,
                         const char *path, const char *log, xpm_error *err)
 {
@@ -333,6 +342,8 @@ int xpm_experiment_submit(xpm_experiment *experiment, const xpm_engine_command *
         mode_t mask = umask(0);
         umask(mask);
         int rc = check_options(command->options, err);
+        if (rc == 0)
+                rc = check_path(experiment->workspace->path, err);
         if (rc == 0)
                 rc = check_alone(experiment, err);
         if (rc == 0)

@@ -179,6 +179,7 @@ class Submit(xpmtest.Case):
                                        (["--sbatch-option", "time=3"], "'time=3' is no option of sbatch", 2),
                                        (["--sbatch-option=--partition=none"], "Batch job submission failed: Invalid partition name", 3)):
             self.assertIn(words, self.submit(*options, status=status).err)
+        self.assertIn("has a line break", self.xpm("run-experiment", "--submit", "--workdir", "w\ns", "e.yaml", status=2).err)
         result = self.xpm("run-experiment", "--sbatch-option=--time=3", "e.yaml", status=2)
         self.assertIn("is for --submit", result.err)
         (self.home / ".config" / "experimaestro").mkdir()
