@@ -154,7 +154,7 @@ typedef struct reader {
         xpm_shell_state state;
         xpm_text word;
         size_t known;
-        bool present, complete;
+        bool present, complete, written;
         xpm_word_visitor visit;
         void *data;
 } reader;
@@ -166,8 +166,10 @@ static int end_word(reader *r)
                 const xpm_word word = {.text = xpm_text_string(&r->word),
                                        .length = r->word.length,
                                        .known = r->complete ? r->word.length : r->known,
-                                       .complete = r->complete};
+                                       .complete = r->complete,
+                                       .written = r->written};
                 rc = r->visit(r->data, &word);
+                r->written = false;
         }
         xpm_text_clear(&r->word);
         r->present = false;
@@ -203,7 +205,10 @@ static int read_text(reader *r, const char *text, size_t length)
                 case XPM_SHELL_SYNTAX: r->present = true; break;
                 case XPM_SHELL_OPAQUE: obscure(r); break;
                 case XPM_SHELL_BREAK:
-                case XPM_SHELL_NUMBER: rc = end_word(r); break;
+                case XPM_SHELL_NUMBER:
+                        rc = end_word(r);
+                        r->written |= text[i] == '>' && xpm_shell_place(&r->state) == XPM_SHELL_PLAIN;
+                        break;
                 }
         return rc;
 }

@@ -18,6 +18,7 @@ typedef struct xpm_word {
         size_t length;
         size_t known;  /* what of it is text before anything that is not known */
         bool complete; /* all of it is known */
+        bool written;  /* it stands behind a `>` */
 } xpm_word;
 
 /* Call VISIT for each word of the command (of a list: each item); it returns non-zero to stop, which is returned. */

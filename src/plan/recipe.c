@@ -73,7 +73,7 @@ static int visit_word(void *data, const xpm_word *word)
 {
         writer *w = data;
         const char *name = word->text, *value = memchr(word->text, '=', word->known);
-        if (!word->complete || word->length == 0 || memchr(word->text, '\0', word->length))
+        if (!word->complete || word->written || word->length == 0 || memchr(word->text, '\0', word->length))
                 return 0;
         if (value && (name[0] == '-' || value[1] == '/'))
                 name = value + 1; /* --data=FILE */

@@ -142,6 +142,34 @@ static void file_of_the_experiment_that_the_command_names_is_part_of_it(void **s
                         fail_msg("%s", samples[i].task);
 }
 
+static void file_that_the_command_writes_is_no_part_of_it(void **state)
+{
+        const struct place *place = *state;
+        static const char *const commands[] = {"    command: 'run > {{experiment.dir}}/log'\n",
+                                               "    command: 'run >>{{experiment.dir}}/log 2>&1'\n",
+                                               "    command: 'run 2> {{experiment.dir}}/log | sort'\n"};
+        for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+                char before[65], after[65];
+                place_put(place, "log", "one");
+                recipe_of(place, commands[i], "", before);
+                place_put(place, "log", "another");
+                recipe_of(place, commands[i], "", after);
+                assert_string_equal(before, after);
+        }
+        /* But what it reads is, behind that, too, and what stands behind a `>` of a comment. */
+        static const char *const others[] = {"    command: 'run < {{experiment.dir}}/log'\n",
+                                             "    command: 'run > /x {{experiment.dir}}/log'\n",
+                                             "    command: |\n      run # 1 >\n      cat {{experiment.dir}}/log\n"};
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+                char before[65], after[65];
+                place_put(place, "log", "one");
+                recipe_of(place, others[i], "", before);
+                place_put(place, "log", "another");
+                recipe_of(place, others[i], "", after);
+                assert_string_not_equal(before, after);
+        }
+}
+
 static void moved_experiment_has_the_same_recipe(void **state)
 {
         static const char task[] = "    command: '{{experiment.dir}}/tool {{n}}'\n";
@@ -199,6 +227,7 @@ int main(void)
                 T(environment_of_the_step_is_part_of_it),
                 T(content_of_a_template_file_is_part_of_it),
                 T(file_of_the_experiment_that_the_command_names_is_part_of_it),
+                T(file_that_the_command_writes_is_no_part_of_it),
                 T(moved_experiment_has_the_same_recipe),
                 T(recipe_is_computed_once_with_the_callers_hashes),
 #undef T
