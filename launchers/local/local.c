@@ -46,12 +46,15 @@ static void local_close(void *instance)
 static int local_check(void *instance, const xpm_shape *shape, xpm_error *err)
 {
         const local *self = instance;
-        if (shape->nodes <= 1)
+        int64_t nodes = shape->nodes;
+        if (shape->per_node > 0 && shape->ranks > nodes * shape->per_node)
+                nodes = (shape->ranks + shape->per_node - 1) / shape->per_node;
+        if (nodes <= 1)
                 return self->core->host_check(self->core, &self->limits, shape, err);
         if (err && !err->code) {
                 err->code = XPM_ELAUNCHER;
                 snprintf(err->message, sizeof err->message, "it wants %lld nodes, and this is one host",
-                         (long long)shape->nodes);
+                         (long long)nodes);
         }
         return XPM_ELAUNCHER;
 }

@@ -27,13 +27,16 @@ static size_t find_width(void)
 static int show(bool json)
 {
         xpm_error err = XPM_ERROR_NONE;
-        xpm_text text = XPM_TEXT_INIT;
+        xpm_text text = XPM_TEXT_INIT, note = XPM_TEXT_INIT;
         int status = 0;
-        if (xpm_host_describe(json, find_width(), &text, &err) != 0)
+        if (xpm_host_describe(json, find_width(), &text, &note, &err) != 0)
                 status = xpm_report(&err);
         else
                 fputs(xpm_text_string(&text), stdout);
+        if (note.length > 0)
+                fprintf(stderr, "xpm: %s\n", note.data);
         xpm_text_release(&text);
+        xpm_text_release(&note);
         return xpm_flush_output(status);
 }
 

@@ -377,7 +377,9 @@ static int generate(xpm_experiment *experiment)
         printf("%s: %zu run file%s written below %s/jobs\n", xpm_experiment_id(experiment), written,
                written == 1 ? "" : "s", xpm_experiment_workspace(experiment));
         if (written)
-                printf("run them by hand, dependencies first: sh SCRIPT.sh\n");
+                printf("run them by hand, dependencies first: %s\n",
+                       xpm_experiment_schedules(experiment) ? "sbatch SCRIPT.sh (or here: sh SCRIPT.sh)"
+                                                            : "sh SCRIPT.sh");
         return xpm_flush_output(0);
 }
 

@@ -66,6 +66,16 @@ static int write_all(xpm_experiment *experiment, size_t *written, xpm_error *err
         return rc == 0 ? ended : rc;
 }
 
+bool xpm_experiment_schedules(const xpm_experiment *experiment)
+{
+        for (size_t i = 0; i < experiment->plan->job_count; i++) {
+                const xpm_candidate *chosen = &experiment->candidates.list[experiment->choices[i].candidate];
+                if (chosen->ops && chosen->ops->directives)
+                        return true;
+        }
+        return false;
+}
+
 int xpm_experiment_generate(xpm_experiment *experiment, size_t *written, xpm_error *err)
 {
         size_t count = 0;

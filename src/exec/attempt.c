@@ -107,6 +107,7 @@ static int write_content(const xpm_attempt *attempt, xpm_error *err)
 static xpm_job_status status_of(const xpm_site *site, const xpm_attempt *attempt)
 {
         const xpm_jobspec *spec = &attempt->order->spec;
+        const xpm_demand demand = xpm_demand_of(&spec->need);
         xpm_job_status status = {
                 .job_id = spec->job_id,
                 .task_id = spec->task_id,
@@ -121,12 +122,11 @@ static xpm_job_status status_of(const xpm_site *site, const xpm_attempt *attempt
                 .recipe = spec->recipe,
                 .command = spec->command,
                 .host = site->host,
-                .cores = spec->need.cores,
-                .memory = spec->need.memory,
+                .cores = (int64_t)demand.cores,
+                .memory = demand.memory,
                 .attempts = attempt->before.length ? attempt->before.data : NULL,
         };
-        for (size_t i = 0; i < spec->need.gpu_count; i++)
-                status.gpus += spec->need.gpus[i].count;
+        status.gpus = (int64_t)demand.gpu_count;
         if (attempt->handle[0]) {
                 status.launcher = attempt->launcher;
                 status.handle = attempt->handle;

@@ -113,15 +113,16 @@ static void watch(xpm_pool *pool, task *task_)
         }
 }
 
-/* A command that ends by a SIGTERM that a scheduler sent to us, too: ours may be on its way yet, and says why. */
+/* A scheduler sends its SIGTERM to the job's processes and to us: ours may be on its way yet, and says why. A shell
+ * whose command was ended so may go on and end well, so that no end is believed at once. */
 static void await_reason(xpm_pool *pool, const task *task_, pid_t pid)
 {
-        enum { PAUSE = 10, TRIES = 50 };
+        enum { PAUSE = 10, SHORT = 2, LONG = 50 };
         siginfo_t end = {0};
-        if (!pool->site->told_together || waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT) != 0 ||
-            (end.si_status != SIGTERM && end.si_status != 128 + SIGTERM))
+        if (!pool->site->told_together || waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT) != 0)
                 return;
-        for (int i = 0; i < TRIES; i++) {
+        bool ended = end.si_status == SIGTERM || end.si_status == 128 + SIGTERM;
+        for (int i = 0; i < (ended ? LONG : SHORT); i++) {
                 pthread_mutex_lock(&pool->mutex);
                 bool told = task_->reason != XPM_FAILURE_NONE;
                 pthread_mutex_unlock(&pool->mutex);

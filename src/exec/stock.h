@@ -92,5 +92,7 @@ typedef struct xpm_holder {
 } xpm_holder;
 /* All that live, ours too. The caller frees *OUT. XPM_ENOMEM; no stock is no holders. */
 int xpm_stock_holders(const xpm_topology *topology, xpm_holder **out, size_t *count, xpm_error *err);
+/* Why nothing is shared here, appended to NOTE; nothing where it is, or nobody has shared anything yet. */
+void xpm_stock_trouble(xpm_text *note);
 
 #endif

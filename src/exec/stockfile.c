@@ -74,7 +74,8 @@ static int open_place(const char *path, bool make, xpm_text *note)
         }
         int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (dir < 0 || fstat(dir, &st) != 0) {
-                refuse_errno(note, path, "open");
+                if (make || errno != ENOENT)
+                        refuse_errno(note, path, "open");
         } else if (st.st_uid != geteuid())
                 refuse(note, path, "belongs to another user");
         else if (st.st_mode & (S_IRWXG | S_IRWXO))
@@ -215,11 +216,11 @@ int xpm_stockfile_open(xpm_text *note)
         return fd;
 }
 
-int xpm_stockfile_look(void)
+int xpm_stockfile_look(xpm_text *note)
 {
         char path[PATH_MAX], name[NAME];
         struct stat st;
-        int dir = find_place(path) && make_name(name) ? open_place(path, false, NULL) : -1;
+        int dir = find_place(path) && make_name(name) ? open_place(path, false, note) : -1;
         int fd = dir < 0 ? -1 : open_in(dir, name, 0);
         if (dir >= 0)
                 close(dir);

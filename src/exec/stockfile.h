@@ -53,7 +53,7 @@ typedef struct xpm_stock_table {
  * be NULL, says why, unless that was asked for). What others left that nobody has open any more is removed. */
 int xpm_stockfile_open(xpm_text *note);
 /* To look at only: -1 when there is none. */
-int xpm_stockfile_look(void);
+int xpm_stockfile_look(xpm_text *note);
 /* Give back every lock of FD, remove the file when nobody else has it open, and close. -1 accepted. */
 void xpm_stockfile_leave(int fd);
 /* Another description of the same file, with locks of its own. */

@@ -129,9 +129,16 @@ static int list(int fd, const xpm_topology *topology, view *view_, xpm_error *er
         return 0;
 }
 
+void xpm_stock_trouble(xpm_text *note)
+{
+        int fd = xpm_stockfile_look(note);
+        if (fd >= 0)
+                close(fd);
+}
+
 int xpm_stock_holders(const xpm_topology *topology, xpm_holder **out, size_t *count, xpm_error *err)
 {
-        int fd = xpm_stockfile_look();
+        int fd = xpm_stockfile_look(NULL);
         *out = NULL;
         *count = 0;
         if (fd < 0)

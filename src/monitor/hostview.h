@@ -16,7 +16,8 @@ void xpm_host_draw(const xpm_topology *topology, const xpm_holder *holders, size
 /* Append the same as one JSON document. */
 void xpm_host_write_json(const xpm_topology *topology, const xpm_holder *holders, size_t count, xpm_text *text);
 
-/* Look at this host now, and append one of the two. XPM_EIO, XPM_ENOMEM. */
-int xpm_host_describe(bool json, size_t width, xpm_text *text, xpm_error *err);
+/* Look at this host now, and append one of the two; to NOTE why it cannot be told who holds what. XPM_EIO, XPM_ENOMEM.
+ */
+int xpm_host_describe(bool json, size_t width, xpm_text *text, xpm_text *note, xpm_error *err);
 
 #endif

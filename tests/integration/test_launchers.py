@@ -231,6 +231,12 @@ class Launchers(xpmtest.Case):
         self.write("experimaestro/launchers.yaml", json.dumps({"launchers": {"home": {"type": "local"}}}))
         self.assertIn("\nhome ", self.xpm("launchers", "list").out)
 
+    def test_ranks_that_are_to_be_on_several_hosts_are_not_for_this_one(self):
+        env = {"HWLOC_SYNTHETIC": "core:8 pu:1"}
+        told = self.xpm("find-launchers", "mpi(ranks=4, per_node=2)", env=env, status=1)
+        self.assertIn("it wants 2 nodes, and this is one host", told.out + told.err)
+        self.assertIn("local", self.xpm("find-launchers", "mpi(ranks=4, per_node=4)", env=env).out)
+
 
 if __name__ == "__main__":
     unittest.main()

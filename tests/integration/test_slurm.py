@@ -63,7 +63,7 @@ class Slurm(slurmtest.Case):
 
     def test_a_run_file_is_submitted_by_hand_and_leaves_what_the_engine_would(self):
         self.plan("echo {{n}} in ${SLURM_JOB_ID:+slurm}", 1)
-        self.run_plan("--run-mode", "generate")
+        self.assertIn("dependencies first: sbatch SCRIPT.sh", self.run_plan("--run-mode", "generate").out)
         script = self.jobs()[0] / "t.sh"
         text = script.read_text()
         for directive in ("--ntasks=1", "--cpus-per-task=1", "--mem=50M", "--time=10:00", "--signal=B:TERM@30"):

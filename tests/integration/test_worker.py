@@ -106,6 +106,17 @@ class Worker(xpmtest.Case):
         self.assertNotIn("somebody else", said)
         self.assertEqual(self.outcome(job)["reason"], "lost")
 
+    def test_a_job_that_ends_well_although_it_was_told_to_end_is_not_done(self):
+        """A scheduler tells all processes: a shell whose command is ended goes on."""
+        job, batch = self.give_to_a_scheduler(
+            "sleep 1000 & echo $! > {{job.path}}/pid; echo > {{job.path}}/fifo; wait $!; exit 0")
+        process = self.start_batch(job, batch)
+        os.kill(int((job / "pid").read_text()), signal.SIGTERM)
+        process.terminate()
+        process.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(self.outcome(job)["reason"], "cancelled")
+        self.assertFalse((job / "t.done").exists())
+
     def run_batch(self, batch, index=1, status=0):
         return self.xpm("worker", "--batch", batch, env={"SLURM_ARRAY_TASK_ID": str(index)}, status=status)
 

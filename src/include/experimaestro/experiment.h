@@ -136,6 +136,9 @@ XPM_API int xpm_experiment_identity(const xpm_experiment *experiment, const xpm_
 /* Write job directories, params.json and run files, and a RUN that lists them. *WRITTEN (may be NULL) counts them. */
 XPM_API int xpm_experiment_generate(xpm_experiment *experiment, size_t *written, xpm_error *err);
 
+/* Whether a scheduler takes run files of it: `sbatch SCRIPT.sh`. */
+XPM_API bool xpm_experiment_schedules(const xpm_experiment *experiment);
+
 typedef struct xpm_counts {
         size_t total;       /* jobs of the experiment */
         size_t done_before; /* found done */

@@ -41,18 +41,18 @@ static void picture_is_of_what_there_is_now(void **state)
 {
         (void)state;
         struct worker worker;
-        xpm_text text = XPM_TEXT_INIT;
-        assert_int_equal(xpm_host_describe(false, 80, &text, NULL), 0);
+        xpm_text text = XPM_TEXT_INIT, note = XPM_TEXT_INIT;
+        assert_int_equal(xpm_host_describe(false, 80, &text, &note, NULL), 0);
         assert_non_null(strstr(xpm_text_string(&text), "...."));
         assert_null(strstr(xpm_text_string(&text), "some sweep"));
         begin(&worker);
         xpm_text_clear(&text);
-        assert_int_equal(xpm_host_describe(false, 80, &text, NULL), 0);
+        assert_int_equal(xpm_host_describe(false, 80, &text, &note, NULL), 0);
         assert_non_null(strstr(xpm_text_string(&text), "aa.."));
         assert_non_null(strstr(xpm_text_string(&text), "some sweep"));
         end(&worker);
         xpm_text_clear(&text);
-        assert_int_equal(xpm_host_describe(false, 80, &text, NULL), 0);
+        assert_int_equal(xpm_host_describe(false, 80, &text, &note, NULL), 0);
         assert_non_null(strstr(xpm_text_string(&text), "...."));
         xpm_text_release(&text);
 }
@@ -61,9 +61,9 @@ static void document_tells_the_same(void **state)
 {
         (void)state;
         struct worker worker;
-        xpm_text text = XPM_TEXT_INIT;
+        xpm_text text = XPM_TEXT_INIT, note = XPM_TEXT_INIT;
         begin(&worker);
-        assert_int_equal(xpm_host_describe(true, 80, &text, NULL), 0);
+        assert_int_equal(xpm_host_describe(true, 80, &text, &note, NULL), 0);
         json_t *document = json_loads(xpm_text_string(&text), 0, NULL);
         const json_t *holders = json_object_get(document, "holders"), *one = json_array_get(holders, 0);
         assert_int_equal(json_array_size(json_object_get(document, "cores")), 4);
@@ -78,22 +78,43 @@ static void document_tells_the_same(void **state)
 static void host_that_cannot_be_looked_at_is_an_error(void **state)
 {
         (void)state;
-        xpm_text text = XPM_TEXT_INIT;
+        xpm_text text = XPM_TEXT_INIT, note = XPM_TEXT_INIT;
         xpm_error err = XPM_ERROR_NONE;
         setenv("HWLOC_SYNTHETIC", "core:many", 1);
-        assert_int_equal(xpm_host_describe(false, 80, &text, &err), XPM_EIO);
+        assert_int_equal(xpm_host_describe(false, 80, &text, &note, &err), XPM_EIO);
         assert_non_null(strstr(err.message, "'core:many'"));
         assert_int_equal(text.length, 0);
         xpm_text_release(&text);
 }
 
+static void stock_that_cannot_be_looked_at_is_told(void **state)
+{
+        const struct place *place = *state;
+        xpm_text text = XPM_TEXT_INIT, note = XPM_TEXT_INIT;
+        char path[256];
+        snprintf(path, sizeof path, "%s/open", place->path);
+        assert_int_equal(mkdir(path, 0700), 0);
+        assert_int_equal(chmod(path, 0775), 0);
+        setenv("XPM_STOCK", path, 1);
+        assert_int_equal(xpm_host_describe(false, 80, &text, &note, NULL), 0);
+        assert_non_null(strstr(xpm_text_string(&note), "its mode should be 0700"));
+        /* Nobody has shared anything yet: that is no trouble. */
+        xpm_text_clear(&note);
+        snprintf(path, sizeof path, "%s/none", place->path);
+        setenv("XPM_STOCK", path, 1);
+        assert_int_equal(xpm_host_describe(false, 80, &text, &note, NULL), 0);
+        assert_int_equal(note.length, 0);
+        xpm_text_release(&text);
+        xpm_text_release(&note);
+}
+
 static void text_that_lacks_memory_is_an_error(void **state)
 {
         (void)state;
-        xpm_text text = XPM_TEXT_INIT;
+        xpm_text text = XPM_TEXT_INIT, note = XPM_TEXT_INIT;
         text.failed = true;
-        assert_int_equal(xpm_host_describe(false, 80, &text, NULL), XPM_ENOMEM);
-        assert_int_equal(xpm_host_describe(true, 80, &text, NULL), XPM_ENOMEM);
+        assert_int_equal(xpm_host_describe(false, 80, &text, &note, NULL), XPM_ENOMEM);
+        assert_int_equal(xpm_host_describe(true, 80, &text, &note, NULL), XPM_ENOMEM);
         xpm_text_release(&text);
 }
 
@@ -106,9 +127,8 @@ int main(void)
                 xpm_topology_destroy(topology);
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, enter, place_leave)
-                T(picture_is_of_what_there_is_now),
-                T(document_tells_the_same),
-                T(host_that_cannot_be_looked_at_is_an_error),
+                T(picture_is_of_what_there_is_now),           T(document_tells_the_same),
+                T(host_that_cannot_be_looked_at_is_an_error), T(stock_that_cannot_be_looked_at_is_told),
                 T(text_that_lacks_memory_is_an_error),
 #undef T
         };
