@@ -115,7 +115,7 @@ class Submit(xpmtest.Case):
         self.done(first)
         _, second = self.engines()
         # The jobs that wait need what stands in the first run.
-        self.assertEqual(json.loads(next(self.workspace.glob("experiments/e/2*/environment.json")).read_text())["run"]["status"],
+        self.assertEqual(json.loads(min(self.workspace.glob("experiments/e/2*/environment.json")).read_text())["run"]["status"],
                          "detached")
         (self.here / "go").touch()
         self.done(second)
