@@ -221,9 +221,9 @@ static int wait(xpm_runner *runner, int64_t deadline, bool *ready)
                 earlier(&deadline, runner->look_again);
         if (runner->claims.waiting > 0)
                 earlier(&deadline, runner->ask_again);
-        if (runner->stopping && xpm_runner_lasting(runner) > 0)
-                earlier(&deadline, runner->leave_at);
         int64_t now = now_ms();
+        if (runner->stopping && now < runner->leave_at) /* a moment that is past would make this a busy loop */
+                earlier(&deadline, runner->leave_at);
         int timeout = deadline < 0 ? -1 : deadline <= now ? 0 : deadline - now > 60000 ? 60000 : (int)(deadline - now);
         if (poll(fds, runner->port_count + 1, timeout) < 0 && errno != EINTR)
                 return xpm_fail_errno(runner->err, "cannot wait for events");
