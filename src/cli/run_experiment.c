@@ -182,6 +182,21 @@ static int check_request(struct request *request)
         return status;
 }
 
+static int parse_words(struct request *request, const xpm_option *table)
+{
+        const xpm_usage usage = {
+                .command = "run-experiment",
+                .synopsis = "[OPTIONS] EXPERIMENT.yaml [ARGS…]",
+                .summary = "Run every job of an experiment that is not done yet, what it needs first.\n"
+                           "ARGS go to the executable plan (`file:`). Ctrl-C waits for what runs, twice kills it.",
+                .options = table,
+                .min_words = 1,
+                .max_words = 1,
+                .rest = true,
+        };
+        return xpm_options_parse(&usage, request->argc, request->argv, &request->words);
+}
+
 static int read_request(struct request *request)
 {
         xpm_experiment_options *options = &request->options;
@@ -234,17 +249,7 @@ static int read_request(struct request *request)
                 {"--json", NULL, XPM_OPTION_FLAG, &request->json, NULL, "dry-run: one JSON object per job and line"},
                 {"--debug", NULL, XPM_OPTION_FLAG, &request->debug, NULL, "say more on standard error"},
                 {0}};
-        const xpm_usage usage = {
-                .command = "run-experiment",
-                .synopsis = "[OPTIONS] EXPERIMENT.yaml [ARGS…]",
-                .summary = "Run every job of an experiment that is not done yet, what it needs first.\n"
-                           "ARGS go to the executable plan (`file:`). Ctrl-C waits for what runs, twice kills it.",
-                .options = table,
-                .min_words = 1,
-                .max_words = 1,
-                .rest = true,
-        };
-        int status = xpm_options_parse(&usage, request->argc, request->argv, &request->words);
+        int status = parse_words(request, table);
         return status == XPM_OPTIONS_GO ? check_request(request) : status;
 }
 
