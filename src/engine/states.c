@@ -20,6 +20,9 @@ static const transition transitions[] = {
         {XPM_JOB_SCHEDULED, XPM_EVENT_STARTED, XPM_JOB_RUNNING},
         {XPM_JOB_SCHEDULED, XPM_EVENT_DONE, XPM_JOB_DONE},
         {XPM_JOB_SCHEDULED, XPM_EVENT_FAILED, XPM_JOB_ERROR},
+        /* The scheduler began it, and its worker found that it was given to somebody else, who has ended since. */
+        {XPM_JOB_RUNNING, XPM_EVENT_RETURNED, XPM_JOB_READY},
+        {XPM_JOB_RUNNING, XPM_EVENT_WITHHELD, XPM_JOB_WAITING},
         {XPM_JOB_RUNNING, XPM_EVENT_RELEASED, XPM_JOB_READY},
         {XPM_JOB_SCHEDULED, XPM_EVENT_ELSEWHERE, XPM_JOB_RUNNING},
         {XPM_JOB_RUNNING, XPM_EVENT_ELSEWHERE, XPM_JOB_RUNNING},

@@ -11,7 +11,7 @@ enum xpm_job_event {
         XPM_EVENT_FREED,  /* its last dependency is done */
         XPM_EVENT_BARRED, /* a dependency failed */
         XPM_EVENT_SUBMITTED,
-        XPM_EVENT_RETURNED, /* the launcher gave it back unstarted */
+        XPM_EVENT_RETURNED, /* the launcher gave it back without a result */
         XPM_EVENT_WITHHELD, /* the same, and what it depends on is not done */
         XPM_EVENT_RETRIED,  /* it ended without success, and has another try */
         XPM_EVENT_STARTED,

@@ -73,6 +73,19 @@ static void what_a_launcher_tells_happens_to_the_job(void **state)
         }
 }
 
+/* Its worker found that it was given to somebody else, and wrote nothing; who that was has let go of it since. */
+static void job_that_began_and_left_without_a_trace_is_ready_again(void **state)
+{
+        struct scene *scene = *state;
+        start(scene);
+        say(scene, 0, (xpm_launch_event){.kind = XPM_LAUNCH_STARTED});
+        say(scene, 0, (xpm_launch_event){.kind = XPM_LAUNCH_LEFT, .message = "Slurm says COMPLETED"});
+        assert_int_equal(scene->runner.jobs[0].state, XPM_JOB_READY);
+        assert_int_equal(scene->runner.handed_over, 0);
+        assert_int_equal(xpm_queue_pop(&scene->runner.ports[0].ready), 0);
+        finish(scene);
+}
+
 static void words_of_the_launcher_are_told_on(void **state)
 {
         struct scene *scene = *state;
@@ -199,6 +212,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, faked_enter, faked_leave)
                 T(what_a_launcher_tells_happens_to_the_job),
+                T(job_that_began_and_left_without_a_trace_is_ready_again),
                 T(words_of_the_launcher_are_told_on),
                 T(launcher_that_many_jobs_have_is_opened_once),
                 T(each_launcher_has_the_jobs_that_are_its_own),

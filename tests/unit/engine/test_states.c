@@ -28,7 +28,7 @@ static void every_pair_of_state_and_event_is_as_written(void **state)
                 /*      freed barred submitted returned withheld retried started elsewhere released done failed */
                 [U] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO}, [W] = {Y, E, NO, NO, NO, NO, NO, NO, NO, NO, NO},
                 [Y] = {NO, NO, S, NO, NO, NO, NO, R, NO, NO, E},    [S] = {NO, NO, NO, Y, W, Y, R, R, NO, D, E},
-                [R] = {NO, NO, NO, NO, NO, Y, NO, R, Y, D, E},      [D] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
+                [R] = {NO, NO, NO, Y, W, Y, NO, R, Y, D, E},        [D] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
                 [E] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO}, [T] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
         };
         for (int from = 0; from < STATES; from++)
