@@ -66,6 +66,7 @@ static int prepare(const xpm_core *core, const xpm_launch *launch, const char *l
 {
         const xpm_experiment *experiment = core->data;
         xpm_attempt attempt;
+        xpm_error inner = XPM_ERROR_NONE;
         xpm_order *order = xpm_order_create();
         if (!order)
                 return xpm_fail_memory(err);
@@ -78,12 +79,12 @@ static int prepare(const xpm_core *core, const xpm_launch *launch, const char *l
         order->script = launch->script;
         order->script_length = launch->script_length;
         xpm_attempt_init(&attempt, order);
-        int rc = xpm_attempt_schedule(&experiment->runner->site, &attempt, launcher, handle, err);
+        int rc = xpm_attempt_schedule(&experiment->runner->site, &attempt, launcher, handle, &inner);
         memcpy(nonce, attempt.nonce, sizeof attempt.nonce);
         xpm_attempt_release(&attempt);
         if (rc != XPM_ELOCKED && rc != 1)
-                return rc;
-        /* Its directory says what is the matter. */
+                return rc == 0 ? 0 : xpm_fail(err, rc, "%s", inner.message);
+        /* No error: its directory says what is the matter. */
         const xpm_launch_event event = {
                 .kind = XPM_LAUNCH_LEFT, .tag = launch->tag, .attempt = launch->attempt, .code = -1};
         on_event(core, &event);

@@ -1,6 +1,9 @@
 #include "faked.h"
 
+#include "base/file.h"
+#include "base/lock.h"
 #include "base/sha256.h"
+#include "engine/launch.h"
 
 static const char pair[] = "id: pair\nlauncher: fake\n"
                            "tasks:\n"
@@ -83,6 +86,30 @@ static void job_that_began_and_left_without_a_trace_is_ready_again(void **state)
         assert_int_equal(scene->runner.jobs[0].state, XPM_JOB_READY);
         assert_int_equal(scene->runner.handed_over, 0);
         assert_int_equal(xpm_queue_pop(&scene->runner.ports[0].ready), 0);
+        finish(scene);
+}
+
+/* A launcher that prepares it goes on with the others: this is no error of theirs. */
+static void job_that_somebody_holds_is_left_to_him(void **state)
+{
+        struct scene *scene = *state;
+        xpm_rendered rendered;
+        char nonce[XPM_LAUNCH_NONCE];
+        xpm_error err = XPM_ERROR_NONE;
+        int lock;
+        start(scene);
+        assert_int_equal(xpm_rendered_init(&rendered, scene->experiment, scene->runner.plan->jobs[0], "local.sh", NULL),
+                         0);
+        xpm_launch launch = xpm_rendered_launch(&rendered, 0, 1, false);
+        assert_int_equal(xpm_mkdir_p(scene->place->dir, scene_job_path(scene, 0, ""), 0700, NULL), 0);
+        assert_int_equal(xpm_lock_take(scene->place->dir, scene_job_path(scene, 0, "t.lock"), 0600, false, &lock, NULL),
+                         0);
+        const xpm_core *core = &scene->experiment->core;
+        assert_int_equal(core->prepare(core, &launch, "fake", "1", nonce, &err), 1);
+        assert_int_equal(err.code, 0);
+        assert_int_not_equal(scene->runner.jobs[0].state, XPM_JOB_SCHEDULED);
+        xpm_lock_release(lock);
+        xpm_rendered_release(&rendered);
         finish(scene);
 }
 
@@ -213,6 +240,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, faked_enter, faked_leave)
                 T(what_a_launcher_tells_happens_to_the_job),
                 T(job_that_began_and_left_without_a_trace_is_ready_again),
+                T(job_that_somebody_holds_is_left_to_him),
                 T(words_of_the_launcher_are_told_on),
                 T(launcher_that_many_jobs_have_is_opened_once),
                 T(each_launcher_has_the_jobs_that_are_its_own),
