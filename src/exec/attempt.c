@@ -24,6 +24,7 @@
 #include "exec/judge.h"
 #include "exec/leftover.h"
 #include "exec/script.h"
+#include "exec/sessiondir.h"
 
 enum { NANO = 1000000000, MICRO = 1000000, ORPHAN_TRIES = 20 };
 
@@ -346,6 +347,8 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
                 child.nodes = attempt->seat->nodes.words;
                 child.node_words = XPM_BITS_WORDS;
         }
+        if (spec->need.ranks > 0)
+                xpm_sessiondir_make(env, site->host);
         uint64_t memory = xpm_attempt_memory(attempt);
         if (memory > 0 && site->cgroup && xpm_cgroup_begin(site->cgroup, memory, &attempt->group))
                 child.cgroup_fd = attempt->group.procs;

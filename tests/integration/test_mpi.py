@@ -41,7 +41,8 @@ plan:
 
 def setUpModule():
     global CLUSTER
-    CLUSTER = slurmtest.Cluster(nodes=2, cpus=4)
+    # Daemons of Open MPI that begin at the same moment on one host are in each other's way.
+    CLUSTER = slurmtest.Cluster(nodes=2, cpus=4, apart=True)
 
 
 def tearDownModule():

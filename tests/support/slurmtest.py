@@ -101,9 +101,10 @@ def free_ports(count):
 
 class Cluster:
     def __init__(self, nodes=2, cpus=4, array=1001, jobs=10000, age=300, silence=20, cgroups=False, more="", gres="", licenses="",
-                 partitions=""):
+                 partitions="", apart=False):
         """ARRAY, JOBS, AGE: MaxArraySize, MaxJobCount, MinJobAge. SILENCE: seconds until a node whose slurmd says nothing is
-        down. MORE: lines of slurm.conf. GRES: `gpu:2,lab:4`, what each node pretends to have."""
+        down. MORE: lines of slurm.conf. GRES: `gpu:2,lab:4`, what each node pretends to have. APART: each
+        job has its temporary files on each node apart from all others, as many sites have it."""
         demand()
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="xpm-slurm-"))
         self.nodes, self.processes = nodes, {}
@@ -140,12 +141,22 @@ class Cluster:
                 made += [f"Name={name} File={device}\n" for device in devices[:int(count)]] if name == "gpu" else [
                     f"Name={name} Count={count}\n"]
             (self.top / "gres.conf").write_text("".join(made))
+        if apart:
+            self.keep_apart()
         self.env = {"SLURM_CONF": str(self.conf)}
         try:
             self.start_all()
         except BaseException:
             self.stop()
             raise
+
+    def keep_apart(self):
+        prolog = self.top / "prolog.sh"
+        prolog.write_text(f'#!/bin/sh\nmine="{self.top}/tmp.$SLURMD_NODENAME.$SLURM_JOB_ID"\n'
+                          'mkdir -p "$mine" && echo "export TMPDIR=$mine"\n')
+        prolog.chmod(0o755)
+        with open(self.conf, "a") as conf:
+            conf.write(f"TaskProlog={prolog}\n")
 
     def start(self, name, *command):
         with open(self.top / f"{name}.out", "ab") as log:
