@@ -264,6 +264,11 @@ batch *batch_recall(const xpm_core *core, const char *name, size_t length)
         return batch_;
 }
 
+int batch_recount(batch *batch_)
+{
+        return fill_up(batch_, count_lines(batch_->manifest));
+}
+
 int batch_claim(batch *batch_, size_t index, uint64_t tag)
 {
         if (fill_up(batch_, index + 1) != 0)

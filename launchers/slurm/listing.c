@@ -144,8 +144,17 @@ static bool see_missing(slurm *self, batch *batch_, int64_t asked)
 }
 
 /* It has not arrived, as far as can be told. */
-static void give_up_search(slurm *self, batch *batch_)
+static void give_up_search(slurm *self, batch *batch_, xpm_error *err)
 {
+        long number = batch_->found ? batch_read_id(batch_->manifest) : 0;
+        if (number > 0) {
+                submission_accepted(self, batch_, number, err);
+                return;
+        }
+        if (batch_->found && slurm_now() < batch_->due) {
+                listing_find_out(self, LIST_OFTEN);
+                return;
+        }
         batch_->state = BATCH_WAITS;
         if (batch_->found)
                 slurm_leave_all(self, batch_, XPM_LAUNCH_LEFT, NULL, "Slurm does not know it");
@@ -227,7 +236,7 @@ int listing_take(slurm *self, const json_t *answer, int64_t asked, xpm_error *er
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 news |= see_missing(self, batch_, asked);
                 if (batch_->state == BATCH_LOST_TRACK)
-                        give_up_search(self, batch_);
+                        give_up_search(self, batch_, err);
         }
         calm_down(self, news);
         self->since = is_settled(self, asked) ? json_integer_value(json_object_get(answer, "stamp")) : 0;

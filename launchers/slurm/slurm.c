@@ -17,6 +17,9 @@
  * over). */
 enum { COLLECT = 300, PATIENCE = 120000 };
 
+/* Milliseconds in which another engine, which may be at it, should have submitted what it has begun to collect. */
+enum { UNDER_WAY = 3000 };
+
 /* Deaths of the helper in a row, after which it is in no hurry. */
 enum { MANY = 3 };
 
@@ -447,6 +450,7 @@ static batch *find_again(slurm *self, const char *handle, size_t *index)
         batch *batch_ = batch_recall(self->core, handle, (size_t)(hash - handle));
         if (!batch_)
                 return NULL;
+        batch_->due = slurm_now() + UNDER_WAY;
         batch_->next = self->batches;
         self->batches = batch_;
         return batch_;

@@ -80,12 +80,12 @@ typedef struct batch {
         enum batch_state state;
         slurm_job *jobs;
         size_t count, capacity, left; /* left: jobs that have left */
-        int64_t due;                  /* when to send it, CLOCK_MONOTONIC milliseconds */
-        int backoff;                  /* milliseconds, 0: none */
-        int64_t request;              /* its submission's */
-        long job_id;                  /* Slurm's; 0: not known */
-        int64_t accepted;             /* when */
-        bool found;                   /* of an earlier engine: it cannot be sent again */
+        int64_t due;      /* when to send it, or to give it up when it was found, CLOCK_MONOTONIC milliseconds */
+        int backoff;      /* milliseconds, 0: none */
+        int64_t request;  /* its submission's */
+        long job_id;      /* Slurm's; 0: not known */
+        int64_t accepted; /* when */
+        bool found;       /* of an earlier engine: it cannot be sent again */
         json_t *ghosts; /* other numbers of Slurm's for the same: submissions without an answer that arrived late. NULL:
                            none */
 } batch;
@@ -103,6 +103,8 @@ long batch_read_id(const char *manifest);
 /* The batch of an earlier engine, of which LENGTH bytes of NAME are the name: as many elements as its manifest has,
  * which are nobody's until they are claimed. NULL: no memory. */
 batch *batch_recall(const xpm_core *core, const char *name, size_t length);
+/* It may have been recalled before its manifest was there. XPM_ENOMEM. */
+int batch_recount(batch *batch_);
 /* The element INDEX of a batch that was recalled is TAG's. XPM_ENOMEM. */
 int batch_claim(batch *batch_, size_t index, uint64_t tag);
 /* No element is another engine's affair. */

@@ -116,6 +116,8 @@ void submission_put_off(batch *batch_, enum batch_state state)
 
 int submission_accepted(slurm *self, batch *batch_, long job, xpm_error *err)
 {
+        if (batch_->found && batch_recount(batch_) != 0)
+                return slurm_fail(err, XPM_ENOMEM, "out of memory");
         batch_->job_id = job;
         batch_->state = BATCH_QUEUED;
         batch_->accepted = slurm_now();

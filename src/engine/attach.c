@@ -10,7 +10,7 @@ static int remember(xpm_runner *runner, size_t job, const char *handle)
 {
         if (runner->attached_count == runner->attached_capacity) {
                 size_t capacity = runner->attached_capacity ? 2 * runner->attached_capacity : 64;
-                xpm_attached *grown = realloc(runner->attached, capacity * sizeof *grown);
+                size_t *grown = realloc(runner->attached, capacity * sizeof *grown);
                 if (!grown)
                         return -1;
                 runner->attached = grown;
@@ -19,20 +19,27 @@ static int remember(xpm_runner *runner, size_t job, const char *handle)
         char *copy = strdup(handle);
         if (!copy)
                 return -1;
-        runner->attached[runner->attached_count++] = (xpm_attached){job, copy};
+        free(runner->jobs[job].handle);
+        runner->jobs[job].handle = copy;
+        runner->attached[runner->attached_count++] = job;
         return 0;
+}
+
+/* The port of the scheduler that has JOB. false: a launcher that is not to be had any more; the next attempt takes the
+ * job from it. */
+static bool find(xpm_runner *runner, size_t job, const xpm_probe *found, uint8_t *port)
+{
+        size_t candidate;
+        return xpm_candidates_find(&runner->experiment->candidates, found->launcher, &candidate, NULL) == 0 &&
+               xpm_runner_open_port(runner, candidate, port) == 0 && runner->ports[*port].ops->lasting &&
+               remember(runner, job, found->handle) == 0;
 }
 
 bool xpm_runner_attach(xpm_runner *runner, size_t job, const xpm_probe *found)
 {
         xpm_tracked *tracked = &runner->jobs[job];
-        xpm_candidates *candidates = &runner->experiment->candidates;
-        size_t candidate;
         uint8_t port;
-        /* A launcher that is not to be had any more: the next attempt takes the job from it. */
-        if (xpm_candidates_find(candidates, found->launcher, &candidate, NULL) != 0 ||
-            xpm_runner_open_port(runner, candidate, &port) != 0 || !runner->ports[port].ops->lasting ||
-            remember(runner, job, found->handle) != 0)
+        if (!find(runner, job, found, &port))
                 return false;
         tracked->port = port;
         tracked->state = XPM_JOB_SCHEDULED;
@@ -42,21 +49,58 @@ bool xpm_runner_attach(xpm_runner *runner, size_t job, const xpm_probe *found)
         return true;
 }
 
+/* Handles begin with the run whose batch they are of. */
+static bool is_of_this_run(const xpm_runner *runner, const char *handle)
+{
+        const char *run = runner->experiment->core.run;
+        size_t workspace = strlen(runner->experiment->workspace->path);
+        if (!run || strlen(run) <= workspace)
+                return false;
+        run += workspace + (run[workspace] == '/');
+        return strncmp(handle, run, strlen(run)) == 0 && handle[strlen(run)] == '/';
+}
+
+/* Without the job's lock: who writes the directory at this moment is found the next time, as our attempt is given away
+ * then. */
+bool xpm_runner_adopt(xpm_runner *runner, size_t job)
+{
+        char id[XPM_JOB_ID_SIZE];
+        xpm_probe found;
+        uint8_t port;
+        const xpm_job *one = runner->plan->jobs[job];
+        xpm_tracked *tracked = &runner->jobs[job];
+        xpm_job_identifier(one, id);
+        if (tracked->again || xpm_probe_job(runner->experiment->workspace, xpm_job_task(one), xpm_job_script(one), id,
+                                            false, &found, NULL) != 0)
+                return false;
+        if (found.state != XPM_JOB_SCHEDULED || is_of_this_run(runner, found.handle) ||
+            (tracked->handle && strcmp(tracked->handle, found.handle) == 0) || !find(runner, job, &found, &port))
+                return false;
+        runner->ports[tracked->port].handed_over--;
+        runner->ports[port].handed_over++;
+        tracked->port = port;
+        return true;
+}
+
 static int reattach(xpm_runner *runner, const xpm_port *port, uint64_t *tags, const char **handles)
 {
         size_t count = 0;
-        for (size_t i = 0; i < runner->attached_count; i++)
-                if (&runner->ports[runner->jobs[runner->attached[i].job].port] == port) {
-                        tags[count] = runner->attached[i].job;
-                        handles[count++] = runner->attached[i].handle;
+        for (size_t i = 0; i < runner->attached_count; i++) {
+                const xpm_tracked *tracked = &runner->jobs[runner->attached[i]];
+                if (&runner->ports[tracked->port] == port) {
+                        tags[count] = runner->attached[i];
+                        handles[count++] = tracked->handle;
                 }
+        }
         return count == 0 ? 0 : port->ops->reattach(port->instance, tags, handles, count, runner->err);
 }
 
 int xpm_runner_reattach(xpm_runner *runner)
 {
-        uint64_t *tags = calloc(runner->attached_count + 1, sizeof *tags);
-        const char **handles = calloc(runner->attached_count + 1, sizeof *handles);
+        if (runner->attached_count == 0)
+                return 0;
+        uint64_t *tags = calloc(runner->attached_count, sizeof *tags);
+        const char **handles = calloc(runner->attached_count, sizeof *handles);
         int rc = tags && handles ? 0 : xpm_fail_memory(runner->err);
         for (size_t i = 0; rc == 0 && i < runner->port_count; i++)
                 rc = reattach(runner, &runner->ports[i], tags, handles);
@@ -68,8 +112,6 @@ int xpm_runner_reattach(xpm_runner *runner)
 
 void xpm_runner_forget_attached(xpm_runner *runner)
 {
-        for (size_t i = 0; i < runner->attached_count; i++)
-                free(runner->attached[i].handle);
         free(runner->attached);
         runner->attached = NULL;
         runner->attached_count = runner->attached_capacity = 0;

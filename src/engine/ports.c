@@ -67,6 +67,8 @@ static int prepare(const xpm_core *core, const xpm_launch *launch, const char *l
         const xpm_experiment *experiment = core->data;
         xpm_attempt attempt;
         xpm_error inner = XPM_ERROR_NONE;
+        if (xpm_runner_adopt(experiment->runner, launch->tag))
+                return 1;
         xpm_order *order = xpm_order_create();
         if (!order)
                 return xpm_fail_memory(err);

@@ -61,6 +61,8 @@ static int submit(xpm_runner *runner, xpm_port *port, size_t count)
         }
         if (rc == 0)
                 rc = port->ops->submit(port->instance, batch, made, runner->err);
+        if (rc == 0)
+                rc = xpm_runner_reattach(runner);
         for (size_t i = 0; i < made; i++)
                 xpm_rendered_release(&rendered[i]);
         return rc;
@@ -85,6 +87,8 @@ static int submit_claimant(xpm_runner *runner, xpm_port *port, size_t job, bool 
                 xpm_runner_advance(runner, job, XPM_EVENT_SUBMITTED, NULL);
                 rc = port->ops->submit(port->instance, &batch, 1, runner->err);
         }
+        if (rc == 0)
+                rc = xpm_runner_reattach(runner);
         xpm_rendered_release(&rendered);
         return rc;
 }
@@ -372,6 +376,8 @@ static int finish(xpm_runner *runner, int rc, enum xpm_verdict verdict)
         xpm_graph_release(&runner->graph);
         xpm_queue_release(&runner->elsewhere);
         xpm_runner_forget_attached(runner);
+        for (size_t job = 0; runner->jobs && job < runner->plan->job_count; job++)
+                free(runner->jobs[job].handle);
         free(runner->jobs);
         free(runner->slots);
         return rc;

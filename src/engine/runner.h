@@ -27,12 +27,6 @@ typedef struct xpm_port {
         size_t handed_over; /* SCHEDULED or RUNNING with it */
 } xpm_port;
 
-/* A job that a scheduler has had since before this run. */
-typedef struct xpm_attached {
-        size_t job;
-        char *handle;
-} xpm_attached;
-
 typedef struct xpm_tracked { /* one job of this run */
         uint8_t state;       /* enum xpm_job_state */
         uint8_t failure;     /* enum xpm_failure, in XPM_JOB_ERROR */
@@ -46,6 +40,7 @@ typedef struct xpm_tracked { /* one job of this run */
         uint8_t verdict; /* enum xpm_failure: why a scheduler ended the attempt whose end is awaited; NONE */
         uint32_t attempt;
         uint32_t lost_attempt; /* number in its directory of the last one that was lost */
+        char *handle;          /* under which a scheduler had it from another engine, when it was found so; or NULL */
 } xpm_tracked;
 
 typedef struct xpm_runner {
@@ -71,7 +66,7 @@ typedef struct xpm_runner {
         size_t handed_over; /* SCHEDULED or RUNNING with a launcher of ours */
         size_t accepted;    /* of those, with a scheduler that has said so: `submit_all` */
         char **handles;     /* per job, under which name: `submit_all` */
-        xpm_attached *attached;
+        size_t *attached;   /* jobs that were found with a scheduler, which has not been asked for them */
         size_t attached_count, attached_capacity;
         int64_t leave_at; /* what lasts is left alone, CLOCK_MONOTONIC milliseconds; 0: not yet */
         bool stopping;
@@ -89,6 +84,9 @@ void xpm_runner_close_ports(xpm_runner *runner);
 int xpm_runner_open_port(xpm_runner *runner, size_t candidate, uint8_t *port);
 /* attach.c: a scheduler has JOB, as its status says. false when that scheduler is none of ours. */
 bool xpm_runner_attach(xpm_runner *runner, size_t job, const xpm_probe *found);
+/* JOB was to be submitted, and another engine has given it to a scheduler meanwhile: that is waited for, once. false:
+ * it is to be submitted. */
+bool xpm_runner_adopt(xpm_runner *runner, size_t job);
 /* Ask the schedulers for what they have of ours. */
 int xpm_runner_reattach(xpm_runner *runner);
 /* They have been asked, or are not going to be. */

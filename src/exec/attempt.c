@@ -229,15 +229,24 @@ static void number_nonce(const char *given, uint32_t restart, char nonce[XPM_NON
         snprintf(nonce, XPM_NONCE_SIZE, "%016" PRIx64, (uint64_t)strtoull(given, NULL, 16) + restart);
 }
 
-/* The scheduler starts what it was given, also when that has been given to somebody else meanwhile, or has ended. When
- * it starts it again, the start before had no end. */
+/* Does the directory wait for the attempt that the scheduler was given? */
+static bool is_named(const xpm_order *order, const xpm_job_past *past)
+{
+        return past->state == XPM_JOB_SCHEDULED && strcmp(past->nonce, order->nonce) == 0;
+}
+
+/* The scheduler starts what it was given, also when that has been given to somebody else meanwhile, or has ended. What
+ * others of its jobs follow by its end is done in any case: whoever holds the lock first, instead of who was to come
+ * later, or after a start that had no end; but not the same start twice. */
 static bool is_expected(const xpm_attempt *attempt, const xpm_job_past *past)
 {
         const xpm_order *order = attempt->order;
-        if (!order->nonce || (past->state == XPM_JOB_SCHEDULED && strcmp(past->nonce, order->nonce) == 0))
+        if (!order->nonce || is_named(order, past))
                 return true;
-        uint64_t start = strtoull(past->nonce, NULL, 16) - strtoull(order->nonce, NULL, 16);
-        return order->requeue && past->state == XPM_JOB_RUNNING && past->nonce[0] && start < order->restart;
+        if (!order->requeue)
+                return false;
+        return past->state == XPM_JOB_SCHEDULED ||
+               (past->state == XPM_JOB_RUNNING && past->nonce[0] && strcmp(past->nonce, attempt->nonce) != 0);
 }
 
 /* Another attempt in a directory that was there: 1 when there is nothing to run. */
@@ -540,7 +549,7 @@ int xpm_attempt_bar(const xpm_site *site, xpm_attempt *attempt, const char *mess
         int rc = open_and_lock(site, attempt, err);
         if (rc == 0)
                 rc = xpm_jobdir_past(&attempt->dir, &past, err);
-        if (rc == 0 && is_expected(attempt, &past)) {
+        if (rc == 0 && is_named(attempt->order, &past)) {
                 attempt->number = past.attempt;
                 attempt->started = xpm_time_now();
                 over(attempt, XPM_FAILURE_DEPENDENCY, message);

@@ -35,7 +35,6 @@ typedef struct by_hand {
         int64_t begun;  /* microseconds since the epoch */
         bool scheduled; /* by a scheduler: what is not ours to run is no error */
         bool requeue;   /* which starts it again when it was interrupted; others follow it by our exit status */
-        bool again;     /* and has started it before */
 } by_hand;
 
 static void say(const char *text, const char *path)
@@ -308,8 +307,8 @@ static int serve(by_hand *hand, xpm_order *order)
                 rc = check(hand, &done);
         if (rc == XPM_EFORMAT && hand->requeue)
                 return bar(hand, order, rc);
-        /* The worker of the start before is given up when it has been silent for long enough. */
-        if (rc == XPM_ELOCKED && hand->again) {
+        /* Whoever runs it, his end is ours; one that has been silent for long enough is given up. */
+        if (rc == XPM_ELOCKED && hand->requeue) {
                 *hand->err = XPM_ERROR_NONE;
                 rc = 0;
         }
@@ -409,7 +408,6 @@ int xpm_worker_run_batch(const char *file, size_t index, unsigned restart, int s
                 return xpm_error_exit_status(rc);
         }
         hand.requeue = order->requeue;
-        hand.again = order->requeue && restart > 0;
         order->restart = order->requeue ? restart : 0;
         int status = work(&hand, job_dir, order);
         drop_empty_log();

@@ -5,7 +5,6 @@ import os
 import pwd
 import signal
 import subprocess
-import time
 import unittest
 
 import xpmtest
@@ -159,10 +158,7 @@ class Claims(Engine):
         """Engine, guardian and worker are killed at once, and what the job started lives on, with its lock."""
         engine = subprocess.Popen([xpmtest.XPM, "run-experiment", "--workdir", self.workspace, file], cwd=self.here,
                                   env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + xpmtest.PATIENCE
-        while not (self.here / "left").exists():
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.05)
+        self.wait_for((self.here / "left").exists, "what is left")
         (guardian,) = children(engine.pid)
         (worker,) = children(guardian)
         for number in (signal.SIGSTOP, signal.SIGKILL):

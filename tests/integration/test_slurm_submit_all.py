@@ -66,6 +66,27 @@ class SubmitAll(slurmtest.Case):
         self.assertEqual(listed.status, 0, listed)
         return [json.loads(line) for line in listed.out.splitlines()]
 
+    def test_experiments_that_share_jobs_and_begin_at_once_are_all_run_to_their_end(self):
+        """Whichever copy of a job begins, nothing that follows the other is forgotten."""
+        self.plan(3)
+        text = self.read("e.yaml")
+        for name in "fg":
+            own = text.replace("id: e", f"id: {name}").replace("of: \"list[next]\"", f'of: "list[next]", who: {{type: str, default: {name}}}')
+            self.write(f"{name}.yaml", own.replace("echo last", "echo last{{who}}"))
+        for more in (["--submit-all"], ["--submit-all"]), ([], ["--submit-all"]), ([], []):
+            with self.subTest(more=more):
+                for path in self.here.glob("diary"):
+                    path.unlink()
+                workspace = self.here / f"ws{len(list(self.here.glob('ws*')))}"
+                engines = [self.start("run-experiment", "--workdir", workspace, "--launcher", "slurm", *options, f"{name}.yaml")
+                           for name, options in zip("fg", more)]
+                (self.here / "go").touch()
+                for engine in engines:
+                    out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+                    self.assertEqual(engine.returncode, 0, out + err)
+                CLUSTER.wait_for("an empty queue", lambda: not CLUSTER.live())
+                self.assertEqual(self.diary(), ["first0", "first1", "first2", "lastf", "lastg", "next0", "next1", "next2"])
+
     def test_all_jobs_run_in_order_without_an_engine(self):
         self.plan(3)
         result = self.submit()

@@ -74,7 +74,7 @@ class Worker(xpmtest.Case):
         self.assertIn("cancelled", said)
         self.assertIn('"cancelled"', (job / "t.failed").read_text())
 
-    def give_to_a_scheduler(self, command, more="", nonce="00000000000000aa"):
+    def give_to_a_scheduler(self, command, more="", nonce="00000000000000aa", requeue=False):
         """The directory of a job that a scheduler has, and the batch that it is the second of."""
         self.write("e.yaml", plan(command).replace("    command:", f"    {more}\n    command:"))
         self.run_experiment("--run-mode", "generate", "--limit", 1, "e.yaml")
@@ -82,7 +82,7 @@ class Worker(xpmtest.Case):
         (job / ".experimaestro").mkdir(exist_ok=True)
         status = {"state": "scheduled", "nonce": nonce, "launcher": "s", "handle": "b#1", "attempt": 1}
         (job / ".experimaestro" / "status.json").write_text(json.dumps(status))
-        lines = [{"job": str(self.here / "no-such"), "nonce": "1"}, {"job": str(job), "nonce": "00000000000000aa"}]
+        lines = [{"job": str(self.here / "no-such"), "nonce": "1"}, {"job": str(job), "nonce": "00000000000000aa", "requeue": requeue}]
         return job, self.write("batch", "".join(json.dumps(line) + "\n" for line in lines))
 
     def start_batch(self, job, batch):
@@ -145,6 +145,17 @@ class Worker(xpmtest.Case):
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.run_batch(batch)
         self.assertEqual([name for name in ("count", "t.done", "t.failed", "t.out") if (job / name).exists()], [])
+
+    def test_what_others_follow_waits_for_whoever_runs_it(self):
+        job, batch = self.give_to_a_scheduler("echo ran >> {{job.path}}/count", requeue=True)
+        with open(job / "t.lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            process = self.start("worker", "--batch", batch, env={"SLURM_ARRAY_TASK_ID": "1"})
+            self.wait_for(lambda: list(self.workspace.glob("experiments/e/*/workers/*")), "a worker that has found the lock")
+            (job / "t.done").touch()
+        _, said = process.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(process.returncode, 0, said)
+        self.assertFalse((job / "count").exists())
 
     def test_a_batch_that_has_no_such_job_is_refused(self):
         _, batch = self.give_to_a_scheduler("true")

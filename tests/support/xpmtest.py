@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 import uuid
 
@@ -125,6 +126,13 @@ class Case(unittest.TestCase):
         )
         self.addCleanup(self.finish, process)
         return process
+
+    def wait_for(self, condition, what="it"):
+        """For what tells nobody that it has happened."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            self.assertLess(time.monotonic(), end, f"{what}: it does not come")
+            time.sleep(0.02)
 
     def finish(self, process):
         for stream in (process.stdout, process.stderr):

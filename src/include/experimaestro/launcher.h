@@ -107,8 +107,9 @@ struct xpm_core {
         int (*host_check)(const xpm_core *core, const xpm_host_limits *limits, const xpm_shape *shape, xpm_error *err);
 
         /* For schedulers. Make the job's directory ready for an attempt that LAUNCHER starts some time, under the name
-         * HANDLE: NONCE names the attempt. 0, or 1 when it is not to be started (the engine knows, by LEFT), or an
-         * error. Then `xpm worker --batch FILE`, started by the scheduler, runs it, where line I of FILE, from 0, is
+         * HANDLE: NONCE names the attempt. 0, or 1 when it is not to be started (the engine knows, by LEFT, or asks to
+         * reattach to what another engine has started), or an error. Then `xpm worker --batch FILE`, started by the
+         * scheduler, runs it, where line I of FILE, from 0, is
          * {"job": "PATH", "nonce": "NONCE"}, and I is SLURM_ARRAY_TASK_ID, or 0. With "requeue": true it may be started
          * again when it was interrupted, by a preemption or with its node. */
         int (*prepare)(const xpm_core *core, const xpm_launch *launch, const char *launcher, const char *handle,

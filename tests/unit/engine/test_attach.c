@@ -83,7 +83,7 @@ static void what_was_attached_to_is_forgotten_when_the_run_cannot_begin(void **s
         ops.lasting = true;
         runner->ports[0].ops = &ops;
         assert_true(xpm_runner_attach(runner, 0, &found));
-        assert_string_equal(runner->attached[0].handle, "b#0");
+        assert_string_equal(runner->jobs[runner->attached[0]].handle, "b#0");
         assert_int_equal(xpm_runner_lasting(runner), 1);
         xpm_runner_forget_attached(runner);
         assert_null(runner->attached);

@@ -113,6 +113,36 @@ static void job_that_somebody_holds_is_left_to_him(void **state)
         finish(scene);
 }
 
+/* Another engine has given it to the scheduler since this run began: to submit it, too, would take it from there. */
+static void job_that_another_engine_has_submitted_is_waited_for_once(void **state)
+{
+        struct scene *scene = *state;
+        xpm_rendered rendered;
+        char nonce[XPM_LAUNCH_NONCE];
+        start(scene);
+        xpm_runner *runner = &scene->runner;
+        const xpm_core *core = &scene->experiment->core;
+        xpm_launcher ops = *runner->ports[0].ops;
+        ops.lasting = true;
+        runner->ports[0].ops = &ops;
+        assert_int_equal(xpm_rendered_init(&rendered, scene->experiment, runner->plan->jobs[0], "local.sh", NULL), 0);
+        xpm_launch launch = xpm_rendered_launch(&rendered, 0, 1, false);
+        assert_int_equal(xpm_mkdir_p(scene->place->dir, scene_job_path(scene, 0, ".experimaestro"), 0700, NULL), 0);
+        place_put(scene->place, scene_job_path(scene, 0, ".experimaestro/status.json"),
+                  "{\"state\": \"scheduled\", \"launcher\": \"fake\", \"handle\": \"b#0\", \"attempt\": 1}");
+        assert_int_equal(core->prepare(core, &launch, "fake", "c#0", nonce, NULL), 1);
+        assert_int_equal(runner->jobs[0].state, XPM_JOB_SCHEDULED);
+        assert_int_equal(runner->attached_count, 1);
+        assert_string_equal(runner->jobs[0].handle, "b#0");
+        assert_int_equal(runner->ports[0].handed_over, 1);
+        /* The scheduler does not know it. */
+        xpm_runner_forget_attached(runner);
+        assert_int_equal(core->prepare(core, &launch, "fake", "c#0", nonce, NULL), 0);
+        assert_int_equal(runner->attached_count, 0);
+        xpm_rendered_release(&rendered);
+        finish(scene);
+}
+
 static void words_of_the_launcher_are_told_on(void **state)
 {
         struct scene *scene = *state;
@@ -241,6 +271,7 @@ int main(void)
                 T(what_a_launcher_tells_happens_to_the_job),
                 T(job_that_began_and_left_without_a_trace_is_ready_again),
                 T(job_that_somebody_holds_is_left_to_him),
+                T(job_that_another_engine_has_submitted_is_waited_for_once),
                 T(words_of_the_launcher_are_told_on),
                 T(launcher_that_many_jobs_have_is_opened_once),
                 T(each_launcher_has_the_jobs_that_are_its_own),

@@ -456,6 +456,21 @@ static void a_start_whose_node_was_lost_is_followed_by_the_next_alone(void **sta
         assert_true(start_requeue(&job, nonce, 1, XPM_FAILURE_NONE).done);
 }
 
+/* Others follow each of two attempts by its end. */
+static void what_others_follow_is_run_by_whoever_comes_first(void **state)
+{
+        static const char *const argv[] = {"true", NULL};
+        char earlier[XPM_NONCE_SIZE], later[XPM_NONCE_SIZE];
+        struct job job;
+        job_init(&job, *state, argv);
+        schedule(&job, earlier);
+        schedule(&job, later);
+        assert_true(start_requeue(&job, earlier, 0, XPM_FAILURE_NONE).done);
+        expect_state(&job, "done", 1);
+        assert_true(start_requeue(&job, later, 0, XPM_FAILURE_NONE).done);
+        expect_state(&job, "done", 1);
+}
+
 static void a_job_whose_precedent_is_not_done_fails_for_want_of_it(void **state)
 {
         static const char *const argv[] = {"true", NULL};
@@ -501,6 +516,7 @@ int main(void)
                 T(site_knows_when_it_was_started),
                 T(what_was_preempted_may_be_started_again_and_only_that),
                 T(a_start_whose_node_was_lost_is_followed_by_the_next_alone),
+                T(what_others_follow_is_run_by_whoever_comes_first),
                 T(a_job_whose_precedent_is_not_done_fails_for_want_of_it),
 #undef T
         };
