@@ -55,7 +55,8 @@ static void judge(slurm_job *job, line *line_)
         if (line_->fate == FATE_ENDED) {
                 snprintf(message, sizeof message, "Slurm says %s%s%s", line_->state, reason ? ": " : "",
                          reason ? reason : "");
-                bool before = line_->batch_->found && !job->met;
+                bool by_us = line_->self->cancelled && line_->word && strcmp(line_->word, "cancelled") == 0;
+                bool before = line_->batch_->found && !job->met && !by_us;
                 slurm_leave(line_->self, line_->batch_, job, XPM_LAUNCH_LEFT, before ? NULL : line_->word, message);
                 return;
         }

@@ -158,6 +158,16 @@ enum xpm_failure xpm_runner_judge(xpm_runner *runner, size_t job, enum xpm_failu
         return verdict;
 }
 
+/* Its directory waits for an attempt that its scheduler has ended. */
+static void record_unbegun(xpm_runner *runner, size_t job, const char *handle, const xpm_job_end *end)
+{
+        const xpm_tracked *tracked = &runner->jobs[job];
+        bool ours = is_of_this_run(runner, handle) || (tracked->handle && strcmp(tracked->handle, handle) == 0);
+        if (ours && tracked->state == XPM_JOB_ERROR &&
+            xpm_runner_record_unbegun(runner, job, handle, end, runner->err) != 0)
+                runner->rc = XPM_EIO;
+}
+
 void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began)
 {
         char id[XPM_JOB_ID_SIZE];
@@ -177,12 +187,12 @@ void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, boo
                                          .code = found.code,
                                          .message = found.message};
                 xpm_runner_advance(runner, job, XPM_EVENT_FAILED, &own);
-        } else {
-                if ((began && end->failure != XPM_FAILURE_DEPENDENCY) || found.failure == XPM_FAILURE_LOST)
-                        xpm_runner_advance(runner, job, XPM_EVENT_FAILED, end);
-                else
-                        give_back(runner, job, end);
-        }
+        } else if ((began && end->failure != XPM_FAILURE_DEPENDENCY) || found.failure == XPM_FAILURE_LOST) {
+                xpm_runner_advance(runner, job, XPM_EVENT_FAILED, end);
+                if (rc == 0 && found.state == XPM_JOB_SCHEDULED)
+                        record_unbegun(runner, job, found.handle, end);
+        } else
+                give_back(runner, job, end);
 }
 
 size_t xpm_runner_lasting(const xpm_runner *runner)

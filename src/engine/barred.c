@@ -1,12 +1,16 @@
-/* A job that fails for want of a dependency, or of a launcher, never reaches a worker, so the engine writes its end, in
- * the same way and under the same lock. A directory that somebody else holds, or that is done after all, is left to
- * them. */
+/* A job that fails for want of a dependency, or of a launcher, or that its scheduler ended before it began, never
+ * reaches a worker, so the engine writes its end, in the same way and under the same lock. A directory that somebody
+ * else holds, or that is done after all, is left to them. */
+#include <string.h>
+
 #include "engine/runner.h"
 #include "workspace/jobdir.h"
 
-static int write_end(xpm_jobdir *dir, const xpm_job *job, const char *id, enum xpm_failure failure, const char *message,
-                     xpm_error *err)
+/* HANDLE: only while a scheduler has it under that name; NULL: in any case. */
+static int write_end(xpm_jobdir *dir, const xpm_job *job, const char *handle, enum xpm_failure failure,
+                     const char *message, xpm_error *err)
 {
+        char id[XPM_JOB_ID_SIZE];
         xpm_job_past past = XPM_JOB_PAST_INIT;
         int rc = xpm_jobdir_lock(dir, NULL);
         if (rc == XPM_ELOCKED)
@@ -14,7 +18,9 @@ static int write_end(xpm_jobdir *dir, const xpm_job *job, const char *id, enum x
         if (rc != 0)
                 return xpm_jobdir_lock(dir, err);
         rc = xpm_jobdir_past(dir, &past, err);
-        if (rc == 0 && past.state != XPM_JOB_DONE) {
+        xpm_job_identifier(job, id);
+        bool meant = !handle || (past.state == XPM_JOB_SCHEDULED && strcmp(past.handle, handle) == 0);
+        if (rc == 0 && past.state != XPM_JOB_DONE && meant) {
                 int64_t now = xpm_time_now();
                 const xpm_job_status status = {
                         .job_id = id,
@@ -49,19 +55,29 @@ static int open_directory(const xpm_runner *runner, size_t index, xpm_text *path
         return path->failed ? xpm_fail_memory(err) : xpm_jobdir_open(dir, true, err);
 }
 
-int xpm_runner_record_barred(xpm_runner *runner, size_t index, enum xpm_failure failure, const char *message,
-                             xpm_error *err)
+static int record(xpm_runner *runner, size_t index, const char *handle, enum xpm_failure failure, const char *message,
+                  xpm_error *err)
 {
-        char id[XPM_JOB_ID_SIZE];
         xpm_text path = XPM_TEXT_INIT;
         xpm_jobdir dir = XPM_JOBDIR_INIT;
-        xpm_job_identifier(runner->plan->jobs[index], id);
         int rc = open_directory(runner, index, &path, &dir, err);
         if (rc == 0)
-                rc = write_end(&dir, runner->plan->jobs[index], id, failure, message, err);
+                rc = write_end(&dir, runner->plan->jobs[index], handle, failure, message, err);
         xpm_jobdir_release(&dir);
         xpm_text_release(&path);
         return rc;
+}
+
+int xpm_runner_record_barred(xpm_runner *runner, size_t index, enum xpm_failure failure, const char *message,
+                             xpm_error *err)
+{
+        return record(runner, index, NULL, failure, message, err);
+}
+
+int xpm_runner_record_unbegun(xpm_runner *runner, size_t index, const char *handle, const xpm_job_end *end,
+                              xpm_error *err)
+{
+        return record(runner, index, handle, end->failure, end->message, err);
 }
 
 int xpm_runner_record_verdict(xpm_runner *runner, size_t index, enum xpm_failure failure, xpm_error *err)

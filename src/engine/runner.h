@@ -133,6 +133,10 @@ void xpm_runner_look(xpm_runner *runner, size_t job);
 /* The file of a job that failed before it could reach a launcher: barred.c. */
 int xpm_runner_record_barred(xpm_runner *runner, size_t index, enum xpm_failure failure, const char *message,
                              xpm_error *err);
+/* The same for one that a scheduler had under the name HANDLE, if its directory still says so: it ended before it
+ * began. */
+int xpm_runner_record_unbegun(xpm_runner *runner, size_t index, const char *handle, const xpm_job_end *end,
+                              xpm_error *err);
 /* A job that failed, as was recorded, failed for the reason FAILURE. Left to whoever holds it now. */
 int xpm_runner_record_verdict(xpm_runner *runner, size_t index, enum xpm_failure failure, xpm_error *err);
 /* JOB can never run: it fails, and what depends on it. */

@@ -133,6 +133,7 @@ class Slurm(slurmtest.Case):
         out, _ = engine.communicate(timeout=xpmtest.PATIENCE)
         self.assertEqual(engine.returncode, 130, said + out)
         self.wait_for(lambda: not CLUSTER.live(), "an empty queue")
+        self.assertEqual([self.status(n)["failure_reason"] for n in range(10)], ["CANCELLED"] * 10)
         # What was cancelled is run by the same command.
         self.write("seconds", "0")
         self.assertIn("10 done", self.run_plan().out)
