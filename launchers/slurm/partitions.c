@@ -1,6 +1,7 @@
 /* What the controller has and allows, so that what it would never run is told before anything is submitted. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "slurm.h"
@@ -200,9 +201,18 @@ static const json_t *find_other(slurm *self, const json_t *usual, const xpm_shap
         return NULL;
 }
 
+/* The one that the user names: in launchers.yaml, or to sbatch. NULL: none. */
+static const char *named(const slurm *self)
+{
+        const char *name = json_string_value(json_object_get(json_object_get(self->config, "options"), "partition"));
+        if (!name)
+                name = getenv("SBATCH_PARTITION");
+        return name && *name ? name : NULL;
+}
+
 const char *slurm_partition(slurm *self, const xpm_shape *shape)
 {
-        const json_t *usual = find_partition(self, NULL);
+        const json_t *usual = named(self) ? NULL : find_partition(self, NULL);
         if (!usual || check_partition(self, usual, shape, NULL) == 0)
                 return NULL;
         const json_t *other = find_other(self, usual, shape);
@@ -215,7 +225,7 @@ int slurm_check(void *instance, const xpm_shape *shape, xpm_error *err)
         char words[512];
         if (!self->asked_partitions)
                 slurm_ask_limits(self);
-        const char *name = json_string_value(json_object_get(json_object_get(self->config, "options"), "partition"));
+        const char *name = named(self);
         /* Not known for now: who named this launcher will wait for it, others take another one. */
         if (!self->partitions)
                 return slurm_fail(err, XPM_EIO, self->trouble);

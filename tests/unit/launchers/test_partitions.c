@@ -83,6 +83,17 @@ static void what_the_default_partition_does_not_take_goes_to_one_that_does(void 
                          0);
         assert_string_equal(chosen, "long");
         CHECK("it wants 601 s, and partition 'usual' allows 60", .cores = 1, .duration = 601);
+        /* sbatch is told which. */
+        setenv("SBATCH_PARTITION", "short", 1);
+        chosen[0] = '\0';
+        CHECK("it wants 300 s, and partition 'short' allows 70", .cores = 1, .duration = 300);
+        assert_int_equal(slurmed->launcher->directives(slurmed->instance, &(xpm_shape){.cores = 1, .duration = 300},
+                                                       add, chosen, NULL),
+                         0);
+        assert_string_equal(chosen, "");
+        setenv("SBATCH_PARTITION", "none", 1);
+        CHECK("Slurm has no partition 'none'", .cores = 1);
+        unsetenv("SBATCH_PARTITION");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, slurmed_enter, slurmed_leave)
