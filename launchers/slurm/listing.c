@@ -99,27 +99,97 @@ static void no_visit(void *data, long index)
         (void)index;
 }
 
+/* The batches as they are looked for: a listing may have as many lines as there are batches, and more. Numbers that are
+ * learned meanwhile are not in it. */
+typedef struct numbered {
+        long number;
+        batch *batch_;
+} numbered;
+
+typedef struct named {
+        const char *name;
+        batch *batch_;
+} named;
+
+typedef struct directory {
+        numbered *by_number;
+        named *by_name;
+        size_t count;
+        char prefix[COMMENT]; /* of the comments of this workspace */
+} directory;
+
+static int compare_numbers(const void *a, const void *b)
+{
+        long x = ((const numbered *)a)->number, y = ((const numbered *)b)->number;
+        return x < y ? -1 : x > y;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+        return strcmp(((const named *)a)->name, ((const named *)b)->name);
+}
+
+static void directory_close(directory *directory_)
+{
+        free(directory_->by_number);
+        free(directory_->by_name);
+}
+
+static int directory_open(const slurm *self, directory *out)
+{
+        size_t count = 0;
+        *out = (directory){0};
+        for (const batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                count++;
+        out->by_number = calloc(count + 1, sizeof *out->by_number);
+        out->by_name = calloc(count + 1, sizeof *out->by_name);
+        if (!out->by_number || !out->by_name) {
+                directory_close(out);
+                return XPM_ENOMEM;
+        }
+        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
+                out->by_number[out->count] = (numbered){batch_->job_id, batch_};
+                out->by_name[out->count++] = (named){batch_->name, batch_};
+        }
+        qsort(out->by_number, count, sizeof *out->by_number, compare_numbers);
+        qsort(out->by_name, count, sizeof *out->by_name, compare_names);
+        submission_prefix(self, out->prefix);
+        return 0;
+}
+
+static batch *find_by_number(const directory *directory_, long number)
+{
+        const numbered wanted = {.number = number};
+        const numbered *found =
+                bsearch(&wanted, directory_->by_number, directory_->count, sizeof wanted, compare_numbers);
+        return found ? found->batch_ : NULL;
+}
+
+static batch *find_by_comment(const directory *directory_, const char *comment)
+{
+        size_t length = strlen(directory_->prefix);
+        if (!comment || strncmp(comment, directory_->prefix, length) != 0)
+                return NULL;
+        const named wanted = {.name = comment + length};
+        const named *found = bsearch(&wanted, directory_->by_name, directory_->count, sizeof wanted, compare_names);
+        return found ? found->batch_ : NULL;
+}
+
 /* Whose it is, by number, or by comment where the number is not known. A submission that was given up, and made again,
  * may yet arrive: its jobs are the same, whichever begin first. */
-static batch *owner_of(slurm *self, long id, const char *comment, xpm_error *err)
+static batch *owner_of(slurm *self, const directory *directory_, long id, const char *comment, xpm_error *err)
 {
-        char own[COMMENT];
-        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
-                if (batch_->job_id == id)
-                        return batch_;
-        if (!comment || strncmp(comment, "xpm:", strlen("xpm:")) != 0)
-                return NULL;
-        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
-                submission_comment(self, batch_, own);
-                if (strcmp(own, comment) != 0)
-                        continue;
-                if (batch_->state == BATCH_LOST_TRACK || batch_->state == BATCH_WAITS)
-                        submission_accepted(self, batch_, id, err);
-                else if (batch_->state == BATCH_QUEUED && batch_haunted(batch_, id) && self->cancelled)
-                        slurm_cancel_all(self, err);
-                return batch_->state == BATCH_QUEUED ? batch_ : NULL;
-        }
-        return NULL;
+        batch *owner = find_by_number(directory_, id);
+        if (owner)
+                return owner;
+        owner = find_by_comment(directory_, comment);
+        if (!owner || owner->job_id == id)
+                return owner;
+        if (owner->state == BATCH_LOST_TRACK || owner->state == BATCH_WAITS)
+                submission_accepted(self, owner, id, err);
+        else if (owner->state == BATCH_QUEUED && batch_haunted(owner, id) && self->cancelled)
+                slurm_cancel_all(self, err);
+        return owner->state == BATCH_QUEUED ? owner : NULL;
 }
 
 /* Those that Slurm does not know: they have ended and were forgotten, or never arrived. A listing is believed when the
@@ -186,22 +256,29 @@ static line *read_lines(slurm *self, const json_t *jobs, size_t *count, xpm_erro
 {
         size_t i;
         json_t *fields;
+        directory directory_;
         line *lines = calloc(json_array_size(jobs) + 1, sizeof *lines);
         *count = 0;
+        if (!lines || directory_open(self, &directory_) != 0) {
+                free(lines);
+                return NULL;
+        }
         json_array_foreach(jobs, i, fields)
         {
                 line line_ = {.self = self,
                               .id = json_string_value(json_array_get(fields, 0)),
                               .state = json_string_value(json_array_get(fields, 1)),
                               .reason = json_string_value(json_array_get(fields, 2))};
-                long number = lines && line_.id && line_.state ? queue_elements(line_.id, no_visit, NULL) : 0;
+                long number = line_.id && line_.state ? queue_elements(line_.id, no_visit, NULL) : 0;
                 if (number > 0)
-                        line_.batch_ = owner_of(self, number, json_string_value(json_array_get(fields, 3)), err);
+                        line_.batch_ =
+                                owner_of(self, &directory_, number, json_string_value(json_array_get(fields, 3)), err);
                 if (!line_.batch_)
                         continue;
                 line_.fate = fate_of(line_.state, line_.reason, &line_.word);
                 lines[(*count)++] = line_;
         }
+        directory_close(&directory_);
         return lines;
 }
 

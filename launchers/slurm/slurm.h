@@ -195,7 +195,8 @@ int submission_take(slurm *self, batch *batch_, const json_t *answer, xpm_error 
 void submission_put_off(batch *batch_, enum batch_state state);
 /* BATCH is job JOB of Slurm's. */
 int submission_accepted(slurm *self, batch *batch_, long job, xpm_error *err);
-void submission_comment(const slurm *self, const batch *batch_, char comment[COMMENT]);
+/* Submissions have comments, by which they are found when their answers are lost: this, and the name of their batch. */
+void submission_prefix(const slurm *self, char prefix[COMMENT]);
 /* One request for all that is with Slurm. */
 int slurm_cancel_all(slurm *self, xpm_error *err);
 

@@ -42,9 +42,16 @@ static char *make_script(const slurm *self, const batch *batch_)
         return text;
 }
 
-void submission_comment(const slurm *self, const batch *batch_, char comment[COMMENT])
+void submission_prefix(const slurm *self, char prefix[COMMENT])
 {
-        snprintf(comment, COMMENT, "xpm:%.400s:%.400s", self->core->workspace, batch_->name);
+        snprintf(prefix, COMMENT, "xpm:%.400s:", self->core->workspace);
+}
+
+static void make_comment(const slurm *self, const batch *batch_, char comment[COMMENT])
+{
+        submission_prefix(self, comment);
+        size_t length = strlen(comment);
+        snprintf(comment + length, COMMENT - length, "%s", batch_->name);
 }
 
 static const char *own_dependency(const json_t *directives)
@@ -83,7 +90,7 @@ int submission_send(slurm *self, batch *batch_, xpm_error *err)
         int rc = script && asprintf(&output, "%s%s.log", batch_->manifest, batch_->count > 1 ? ".%a" : "") > 0
                          ? batch_write(batch_, self->core->unattended, err)
                          : slurm_fail(err, XPM_ENOMEM, "out of memory");
-        submission_comment(self, batch_, comment);
+        make_comment(self, batch_, comment);
         json_t *request = rc == 0 ? json_pack("{s:s, s:o, s:s, s:I, s:s, s:s}", "do", "submit", "options",
                                               make_options(self, batch_), "script", script, "array",
                                               (json_int_t)(batch_->count > 1 ? batch_->count : 0), "comment", comment,
