@@ -110,6 +110,13 @@ int xpm_runner_reattach(xpm_runner *runner)
         return rc;
 }
 
+void xpm_runner_close_attached(xpm_runner *runner)
+{
+        xpm_runner_forget_attached(runner);
+        for (size_t job = 0; runner->jobs && job < runner->plan->job_count; job++)
+                free(runner->jobs[job].handle);
+}
+
 void xpm_runner_forget_attached(xpm_runner *runner)
 {
         free(runner->attached);

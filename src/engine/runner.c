@@ -375,9 +375,7 @@ static int finish(xpm_runner *runner, int rc, enum xpm_verdict verdict)
         xpm_runner_close_unattended(runner);
         xpm_graph_release(&runner->graph);
         xpm_queue_release(&runner->elsewhere);
-        xpm_runner_forget_attached(runner);
-        for (size_t job = 0; runner->jobs && job < runner->plan->job_count; job++)
-                free(runner->jobs[job].handle);
+        xpm_runner_close_attached(runner);
         free(runner->jobs);
         free(runner->slots);
         return rc;

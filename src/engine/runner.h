@@ -91,6 +91,7 @@ bool xpm_runner_adopt(xpm_runner *runner, size_t job);
 int xpm_runner_reattach(xpm_runner *runner);
 /* They have been asked, or are not going to be. */
 void xpm_runner_forget_attached(xpm_runner *runner);
+void xpm_runner_close_attached(xpm_runner *runner);
 /* A scheduler has JOB no more. */
 void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, bool began);
 /* How JOB's attempt failed, which its directory says, and its scheduler may know better: then it says that. */

@@ -204,6 +204,7 @@ static inline void scene_finish(struct scene *scene)
         assert_int_equal(xpm_run_end(runner->run, XPM_RUN_DONE, NULL), 0);
         xpm_graph_release(&runner->graph);
         xpm_queue_release(&runner->elsewhere);
+        xpm_runner_close_attached(runner);
         free(runner->jobs);
         free(runner->slots);
 }

@@ -18,7 +18,7 @@ import uuid
 SOURCE = pathlib.Path(os.environ.get("XPM_SOURCE") or pathlib.Path(__file__).resolve().parents[2])
 BUILD = pathlib.Path(os.environ.get("XPM_BUILD") or SOURCE / "build" / "dev")
 XPM = BUILD / "bin" / "xpm"
-PATIENCE = 120  # seconds until something that does not end is taken for hanging
+PATIENCE = 300  # seconds until something that does not end is taken for hanging
 
 
 class Result:
