@@ -138,7 +138,7 @@ static void put_resources(xpm_text *text, const xpm_job_status *status)
 {
         xpm_json_key(text, "resources");
         xpm_text_putc(text, '{');
-        put_int(text, "cores", status->cores);
+        put_maybe(text, "cores", status->cores, 0); /* of what never reached a worker it is not known */
         put_string(text, "cpuset", status->cpuset);
         if (status->seen)
                 put_string(text, "seen", status->seen);
