@@ -533,7 +533,7 @@ static int name_paths(const binder *b, const xpm_mustache_tag *tag, xpm_name *na
                             tag->text);
         size_t skip = name->place == XPM_PLACE_SELF ? (size_t)(name->parts[name->spent].text - name->parts[0].text) : 0;
         size_t length = tag->length - skip - strlen(".paths_file");
-        name->paths = xpm_arena_printf(b->arena, "%.*s.paths", (int)length, tag->text + skip);
+        name->paths = xpm_arena_printf(b->arena, ".experimaestro/%.*s.paths", (int)length, tag->text + skip);
         return name->paths ? 0 : xpm_fail_memory(b->err);
 }
 
