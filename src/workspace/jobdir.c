@@ -344,9 +344,15 @@ static int make_failed(const xpm_jobdir *job, enum xpm_failure failure, int code
 static int put_status(const xpm_jobdir *job, const xpm_job_status *status, xpm_error *err)
 {
         xpm_text text = XPM_TEXT_INIT;
+        xpm_error inner = XPM_ERROR_NONE;
         xpm_text_reserve(&text, 2048);
         xpm_job_status_json(status, &text);
-        int rc = replace(job, status_name, &text, err);
+        int rc = replace(job, status_name, &text, &inner);
+        /* The command may have removed all that it found. */
+        if (rc != 0 && mkdirat(job->dir, ".experimaestro", job->directory_mode) == 0)
+                rc = replace(job, status_name, &text, err);
+        else if (rc != 0)
+                rc = xpm_fail(err, rc, "%s", inner.message);
         xpm_text_release(&text);
         return rc;
 }

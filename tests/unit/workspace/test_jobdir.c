@@ -209,6 +209,16 @@ static void success_is_status_then_marker(void **state)
         xpm_jobdir_release(job);
 }
 
+static void command_may_have_removed_all_that_it_found(void **state)
+{
+        ENTER();
+        assert_int_equal(unlinkat(job->dir, ".experimaestro", AT_REMOVEDIR), 0);
+        assert_int_equal(xpm_jobdir_commit(job, &done, false, NULL), 0);
+        assert_holds(job, "w.done", "");
+        assert_true(has(job, ".experimaestro/status.json"));
+        xpm_jobdir_release(job);
+}
+
 static void failure_says_code_reason_and_message(void **state)
 {
         ENTER();
@@ -442,6 +452,7 @@ int main(void)
                 T(content_that_is_the_same_is_left_alone),
                 T(what_is_in_the_way_of_content_is_removed),
                 T(success_is_status_then_marker),
+                T(command_may_have_removed_all_that_it_found),
                 T(failure_says_code_reason_and_message),
                 T(no_marker_without_a_committed_status),
                 T(pid_file_is_there_only_while_it_runs),
