@@ -31,7 +31,7 @@ int xpm_write_all(int fd, const void *data, size_t length);
 /* mkdir -p; an existing directory (or a link to one) is fine. */
 int xpm_mkdir_p(int dir, const char *path, mode_t mode, xpm_error *err);
 
-/* rm -rf without following links; what does not exist is fine. */
+/* rm -rf without following links; what does not exist is fine, and so are read-only directories of ours. */
 int xpm_remove_tree(int dir, const char *path, xpm_error *err);
 
 /* 1 when there is something of that name, 0 when not, XPM_EIO otherwise. */

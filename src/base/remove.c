@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DEEPEST = 24, LONGEST_NAME = 64, REFILLS = 16 };
@@ -28,9 +29,39 @@ static int refused(struct removal *removal, const char *name)
         return xpm_fail_errno(removal->err, "cannot remove '%s' below '%s'", name, removal->path);
 }
 
+/* A directory that is to go may refuse us by its mode alone, as what programs make read-only does. Neither is a link
+ * followed here, nor anything changed that is not ours. */
+static bool unlock(int fd)
+{
+        int error = errno;
+        char path[LONGEST_NAME];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        bool unlocked = error == EACCES && fd >= 0 && chmod(path, S_IRWXU) == 0;
+        errno = error;
+        return unlocked;
+}
+
 static int open_directory(int dir, const char *name)
 {
-        return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0 || errno != EACCES)
+                return fd;
+        int place = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        errno = EACCES;
+        if (unlock(place))
+                fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int error = errno;
+        if (place >= 0)
+                close(place);
+        errno = error;
+        return fd;
+}
+
+/* unlinkat() in a directory of the tree. */
+static int take(int dir, const char *name, int flags)
+{
+        int rc = unlinkat(dir, name, flags);
+        return rc != 0 && unlock(dir) ? unlinkat(dir, name, flags) : rc;
 }
 
 /* Something may have our name already: then it, too, is to be removed, and an empty directory may as well be replaced.
@@ -50,7 +81,7 @@ static int move_to_top(struct removal *removal, int dir, const char *name)
  * for ever (what is open on NFS comes back under another name). */
 static int remove_directory(struct removal *removal, int dir, const char *name, int depth)
 {
-        for (int i = 0; unlinkat(dir, name, AT_REMOVEDIR) != 0; i++) {
+        for (int i = 0; take(dir, name, AT_REMOVEDIR) != 0; i++) {
                 if (errno == ENOENT)
                         return 0;
                 if ((errno != ENOTEMPTY && errno != EEXIST) || i == REFILLS)
@@ -70,7 +101,7 @@ static int remove_directory(struct removal *removal, int dir, const char *name, 
 static int remove_entry(struct removal *removal, int dir, const struct dirent *entry, int depth)
 {
         if (entry->d_type != DT_DIR) {
-                if (unlinkat(dir, entry->d_name, 0) == 0 || errno == ENOENT)
+                if (take(dir, entry->d_name, 0) == 0 || errno == ENOENT)
                         return 0;
                 /* Not every filesystem tells the type beforehand. */
                 if (errno != EISDIR || entry->d_type != DT_UNKNOWN)

@@ -54,16 +54,31 @@ static int refuse(const xpm_usage *usage, const char *what, const char *word, co
         return xpm_error_exit_status(XPM_EUSAGE);
 }
 
+/* The option whose help explains VALUE, as in `dry-run: show what would run`. */
+static const xpm_option *find_value(const xpm_usage *usage, const char *value)
+{
+        size_t length = strlen(value);
+        for (const xpm_option *option = usage->options; option->name && length > 0; option++) {
+                const char *at = option->value ? strstr(option->help, value) : NULL;
+                if (at && at[length] == ':' && (at == option->help || at[-1] == ' '))
+                        return option;
+        }
+        return NULL;
+}
+
 static int refuse_unknown(const xpm_usage *usage, const char *word)
 {
-        const char *names[128];
+        const char *names[128], *value = word + strspn(word, "-");
+        const xpm_option *chosen = find_value(usage, value);
         size_t count = 0;
         for (const xpm_option *option = usage->options; option->name && count < 127; option++)
                 names[count++] = option->name;
         names[count++] = "--help";
         const char *near = xpm_words_nearest(word, names, count);
         char remedy[128] = "";
-        if (near)
+        if (chosen)
+                snprintf(remedy, sizeof remedy, ": did you mean '%s %s'?", chosen->name, value);
+        else if (near)
                 snprintf(remedy, sizeof remedy, ": did you mean '%s'?", near);
         return refuse(usage, "unknown option", word, remedy);
 }

@@ -277,7 +277,8 @@ static int take_over(const xpm_site *site, xpm_attempt *attempt, bool waited, xp
         /* Somebody may have come between the making of the directory and the lock. */
         attempt->dir.fresh = false;
         xpm_job_status status = status_of(site, attempt);
-        rc = xpm_jobdir_begin(&attempt->dir, &status, spec->outputs, spec->resumable ? 0 : spec->output_count, err);
+        size_t old = spec->resumable ? 0 : spec->output_count - spec->input_output_count;
+        rc = xpm_jobdir_begin(&attempt->dir, &status, spec->outputs, old, err);
 out:
         xpm_job_past_release(&past);
         return rc;

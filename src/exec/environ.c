@@ -245,6 +245,35 @@ static void add_plan(variables *vars, const xpm_jobspec *spec)
         xpm_text_release(&value);
 }
 
+static bool is_bound(const xpm_jobspec *spec, const char *name)
+{
+        for (size_t i = 0; i < spec->env_count; i++)
+                if (strcmp(spec->env[i].name, name) == 0)
+                        return true;
+        return false;
+}
+
+/* What the plan gives a secret stands in no run file, so the run file finds it in its environment. */
+static void add_secrets(variables *vars, const xpm_jobspec *spec, size_t capacity)
+{
+        if (spec->secret_count == 0 || spec->env_count == 0)
+                return;
+        variables all = {.arena = vars->arena, .count = vars->count};
+        all.items = xpm_arena_calloc(vars->arena, capacity, sizeof *all.items);
+        if (!all.items) {
+                vars->failed = true;
+                return;
+        }
+        memcpy(all.items, vars->items, vars->count * sizeof *all.items);
+        add_plan(&all, spec);
+        for (size_t i = 0; i < spec->secret_count && !all.failed; i++) {
+                const char *name = spec->secrets[i];
+                if (is_bound(spec, name))
+                        set(vars, name, all.items[find(&all, name, strlen(name))] + strlen(name) + 1);
+        }
+        vars->failed |= all.failed;
+}
+
 /* With what Slurm tells of the allocation, mpirun would take nodes and slots from there, in which others run too, and
  * would bind by it; without, it counts the processors that the job is bound to. */
 static void drop_allocation(variables *vars)
@@ -261,7 +290,8 @@ int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jo
                      const xpm_environ_attempt *attempt, const char *const **out, xpm_error *err)
 {
         variables vars = {.arena = arena};
-        vars.items = xpm_arena_calloc(arena, environ_->count + spec->env_count + OWN, sizeof *vars.items);
+        size_t capacity = environ_->count + spec->env_count + OWN;
+        vars.items = xpm_arena_calloc(arena, capacity, sizeof *vars.items);
         if (!vars.items)
                 return xpm_fail_memory(err);
         memcpy(vars.items, environ_->base, environ_->count * sizeof *vars.items);
@@ -269,9 +299,10 @@ int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jo
         if (attempt->guest && spec->need.ranks > 0)
                 drop_allocation(&vars);
         add_own(&vars, spec, attempt);
-        if (by_run_file)
+        if (by_run_file) {
+                add_secrets(&vars, spec, capacity);
                 add(&vars, "XPM_WORKER", spec->job_id);
-        else
+        } else
                 add_plan(&vars, spec);
         if (vars.failed)
                 return xpm_fail_memory(err);

@@ -35,8 +35,8 @@ typedef struct xpm_environ_attempt {
         bool guest;       /* an allocation around it is shared with others: ranks are started on this host alone */
 } xpm_environ_attempt;
 
-/* The environment of a job for exec, made in ARENA. With BY_RUN_FILE the plan's `env` is left to the run file, which
- * gets XPM_WORKER. */
+/* The environment of a job for exec, made in ARENA. With BY_RUN_FILE the plan's `env` is left to the run file, but for
+ * the secrets, which it does not hold; it gets XPM_WORKER. */
 int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jobspec *spec, bool by_run_file,
                      const xpm_environ_attempt *attempt, const char *const **out, xpm_error *err);
 

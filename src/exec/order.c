@@ -203,6 +203,7 @@ void xpm_order_put(xpm_text *text, const xpm_launch *launch, int64_t submitted)
         put_names(text, spec);
         put_command(text, spec);
         put_env(text, spec);
+        put_list(text, spec->secrets, spec->secret_count);
         put_files(text, spec);
         put_list(text, spec->outputs, spec->output_count);
         put_list(text, spec->partials, spec->partial_count);
@@ -223,6 +224,7 @@ static bool read_order(xpm_frame_reader *reader, xpm_order *order)
         get_names(reader, spec);
         get_command(reader, order->arena, spec);
         get_env(reader, order->arena, spec);
+        spec->secrets = get_list(reader, order->arena, &spec->secret_count);
         get_files(reader, order->arena, spec);
         spec->outputs = get_list(reader, order->arena, &spec->output_count);
         spec->partials = get_list(reader, order->arena, &spec->partial_count);

@@ -138,6 +138,35 @@ static void get_command(loader *loader_, xpm_jobspec *spec)
         spec->secrets = get_strings(loader_, "secrets", &spec->secret_count);
 }
 
+/* One of FILES is OUTPUT or stands in it. */
+static bool holds_input(const char *output, const char *const *files, size_t count)
+{
+        size_t length = strlen(output);
+        for (size_t i = 0; i < count; i++)
+                if (strncmp(files[i], output, length) == 0 && (files[i][length] == '\0' || files[i][length] == '/'))
+                        return true;
+        return false;
+}
+
+/* Input files were made with the directory, and nobody makes them again for the next attempt. */
+static void get_outputs(loader *loader_, xpm_jobspec *spec)
+{
+        size_t file_count, count = 0;
+        const char *const *files = get_strings(loader_, "files", &file_count);
+        const char *const *listed = get_strings(loader_, "outputs", &spec->output_count);
+        const char **outputs = xpm_arena_calloc(loader_->arena, spec->output_count + 1, sizeof *outputs);
+        loader_->failed |= !outputs;
+        if (loader_->failed)
+                return;
+        for (int last = 0; last < 2; last++)
+                for (size_t i = 0; i < spec->output_count; i++)
+                        if (holds_input(listed[i], files, file_count) == (last == 1)) {
+                                outputs[count++] = listed[i];
+                                spec->input_output_count += (size_t)last;
+                        }
+        spec->outputs = outputs;
+}
+
 static void get_all(loader *loader_, xpm_jobspec *spec)
 {
         spec->job_id = get_or_empty(loader_, "job_id");
@@ -149,7 +178,7 @@ static void get_all(loader *loader_, xpm_jobspec *spec)
         spec->results = get_or_empty(loader_, "results");
         get_command(loader_, spec);
         get_env(loader_, spec);
-        spec->outputs = get_strings(loader_, "outputs", &spec->output_count);
+        get_outputs(loader_, spec);
         spec->partials = get_strings(loader_, "partials", &spec->partial_count);
         spec->dependencies = get_strings(loader_, "dependencies", &spec->dependency_count);
         get_resources(loader_, spec);

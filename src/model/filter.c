@@ -205,8 +205,11 @@ static int parse_regex(parser *p, condition *c)
                 return fail(p, "a regular expression in quotes");
         int number;
         PCRE2_SIZE offset;
-        c->code = pcre2_compile((PCRE2_SPTR)p->data, p->length, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_ANCHORED,
-                                &number, &offset, NULL);
+        /* What is no tag has its words in the case that the caller likes. */
+        uint32_t any_case = c->name[0] == '@' ? PCRE2_CASELESS : 0;
+        c->code =
+                pcre2_compile((PCRE2_SPTR)p->data, p->length,
+                              PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_ANCHORED | any_case, &number, &offset, NULL);
         if (!c->code && number == PCRE2_ERROR_HEAP_FAILED)
                 return xpm_fail_memory(p->err);
         if (!c->code) {

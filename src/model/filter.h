@@ -12,8 +12,8 @@
  *
  * A STRING stands in double or single quotes and has no escapes. A NAME has letters, digits, `_`, `-` and dots; one
  * that begins with `@` is a property of the job, any other a tag. A regular expression is matched from the beginning of
- * the value, as the reference does. Numbers compare by value, also with a string that spells one; what a job lacks is
- * null.
+ * the value, as the reference does, and of a property in any case. Numbers compare by value, also with a string that
+ * spells one; what a job lacks is null.
  */
 #ifndef XPM_MODEL_FILTER_H
 #define XPM_MODEL_FILTER_H

@@ -61,6 +61,7 @@ typedef struct xpm_jobspec {
         size_t file_count;
         const char *const *outputs;
         size_t output_count;
+        size_t input_output_count; /* so many of the last outputs are, or hold, input files that stand there already */
         const char *const *partials; /* absolute directories to make */
         size_t partial_count;
         const char *const *dependencies; /* `task/job`, to be done before */

@@ -76,28 +76,54 @@ static int look(reader *in)
 
 bool xpm_view_has_not_begun(const xpm_view_job *job)
 {
-        return job->state == XPM_JOB_UNSCHEDULED && job->failure == XPM_FAILURE_NONE && !job->removed;
+        return job->state == XPM_JOB_SCHEDULED ||
+               (job->state == XPM_JOB_UNSCHEDULED && job->failure == XPM_FAILURE_NONE && !job->removed);
 }
 
-/* 1 while it runs, its experiment may start it, or, where no experiment goes on, somebody may: by hand, or by running
- * the experiment again. An experiment that has ended without it is not waited for twice. */
-static int may_go_on(reader *in)
+/* The run that STATUS tells of has not given JOB up, whose last attempt failed. What it wrote is some seconds old, and
+ * the first time it told of no job. */
+static bool may_be_tried_again(const json_t *status, const xpm_view_job *job)
+{
+        enum xpm_job_state state;
+        enum xpm_failure failure;
+        const char *word = json_string_value(json_object_get(json_object_get(status, "job_states"), job->job_id));
+        return !word || (xpm_view_parse_state(word, &state, &failure) && state != XPM_JOB_DONE &&
+                         state != XPM_JOB_ERROR && state != XPM_JOB_TRANSIENT);
+}
+
+/* Where the job does not run: its run goes on and has not given it up, or, where no run goes on, somebody may begin it:
+ * by hand, or by running the experiment again. A run that has ended without it is not waited for twice. */
+static int may_come(reader *in)
 {
         xpm_view_run run = {0};
-        int rc = xpm_view_refresh(in->view, in->job, in->err);
-        if (rc != 0)
-                return rc;
-        if (in->job->state == XPM_JOB_RUNNING)
-                return 1;
-        if (in->job->state != XPM_JOB_UNSCHEDULED)
-                return 0;
+        json_t *status = NULL;
+        int rc = 0;
         if (in->job->run)
-                rc = xpm_view_read_run(in->view, in->job->experiment, in->job->run, true, &run, NULL, in->err);
+                rc = xpm_view_read_run(in->view, in->job->experiment, in->job->run, true, &run, &status, in->err);
+        bool failed = in->job->state == XPM_JOB_ERROR, again = failed && may_be_tried_again(status, in->job);
+        json_decref(status);
         if (rc != 0)
                 return rc;
+        if (failed)
+                return again && run.status == XPM_RUN_IS_RUNNING;
         bool goes_on = run.status == XPM_RUN_IS_RUNNING || run.status == XPM_RUN_IS_DETACHED;
         in->hoped |= goes_on;
         return goes_on || (!in->hoped && !in->found && xpm_view_has_not_begun(in->job));
+}
+
+/* 1 while it runs, waits in a scheduler's queue, or may come to run. */
+static int may_go_on(reader *in)
+{
+        int rc = xpm_view_refresh(in->view, in->job, in->err);
+        if (rc != 0)
+                return rc;
+        switch (in->job->state) {
+        case XPM_JOB_RUNNING:
+        case XPM_JOB_SCHEDULED: return 1;
+        case XPM_JOB_UNSCHEDULED:
+        case XPM_JOB_ERROR: return may_come(in);
+        default: return 0;
+        }
 }
 
 static void wait_for_change(int notify, const char *directory)

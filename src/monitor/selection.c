@@ -88,8 +88,11 @@ static int find_tag(const xpm_view_job *job, const char *name, xpm_filter_value 
                 found = tag;
         }
         if (other)
-                return xpm_fail(err, XPM_EUSAGE, "'%s' may be the tag '%s' or '%s' of the job '%s/%.8s'", name,
-                                other->name, found->name, job->task_id, job->job_id);
+                return xpm_fail(
+                        err, XPM_EUSAGE,
+                        "'%s' may be the tag '%s' or '%s' of the job '%s/%.8s': write one of them, or leave such jobs "
+                        "out before, as in @task = \"…\" and %s = …",
+                        name, other->name, found->name, job->task_id, job->job_id, name);
         if (found)
                 *out = found->value;
         return 0;

@@ -151,11 +151,11 @@ typedef struct xpm_view_sink {
         int (*write)(void *data, int log, const char *bytes, size_t length);
 } xpm_view_sink;
 
-/* No attempt of JOB has begun, as far as its directory and its run tell. */
+/* No attempt of JOB has begun, or one waits in a scheduler's queue, as far as its directory and its run tell. */
 bool xpm_view_has_not_begun(const xpm_view_job *job);
 
 /* Read the logs of JOB, of its last attempt: standard output, then standard error unless STD alone is wanted. With
- * FOLLOW wait for it to begin, and go on while it runs or may come to run, in the order in which they grow.
+ * FOLLOW wait for it to begin, and go on while it runs or may come to run (again), in the order in which they grow.
  * XPM_ENOTFOUND when there is no log and none to wait for: without FOLLOW, or its run ended without it. JOB is
  * refreshed. */
 int xpm_view_logs(xpm_view *view, xpm_view_job *job, bool std, bool follow, const xpm_view_sink *sink, xpm_error *err);

@@ -506,7 +506,13 @@ int xpm_yaml_explain(const xpm_yaml_trouble *trouble, const yaml_parser_t *parse
         if (parser->error == YAML_READER_ERROR)
                 return xpm_fail_at(err, xpm_yaml_position(trouble, parser->mark), "%s", parser->problem);
         size_t problem = offset_of(trouble, parser->problem_mark);
-        if (problem < trouble->length && trouble->text[problem] == '\t')
+        bool tab = problem < trouble->length && trouble->text[problem] == '\t';
+        /* libyaml takes the tab that a text begins with, behind the spaces, for a part of the indentation. */
+        if (tab && pos.column > 1 && parser->context && strstr(parser->context, "block scalar"))
+                return xpm_fail_at(err, pos,
+                                   "a text whose first line begins with a tab says how far it is indented: write '|2' "
+                                   "for two spaces, or use spaces instead of the tab");
+        if (tab)
                 return xpm_fail_at(err, pos, "a tab cannot indent: use spaces");
         if (strcmp(parser->problem, "found unknown escape character") == 0)
                 return fail_escape(trouble, pos, problem, err);

@@ -255,6 +255,18 @@ static void trim(const char **text, size_t *length)
                 (*length)--;
 }
 
+/* Is VARIABLE one of the secrets? What is interpolated stands in the files of jobs and runs. */
+static bool is_secret(const struct interpolation *ip, const char *variable)
+{
+        const xpm_node *secrets = xpm_node_get(ip->document->root, "secrets");
+        for (size_t i = 0; secrets && secrets->kind == XPM_NODE_SEQUENCE && i < secrets->item_count; i++) {
+                const xpm_node *item = secrets->items[i];
+                if (item->kind == XPM_NODE_SCALAR && strcmp(item->text, variable) == 0)
+                        return true;
+        }
+        return false;
+}
+
 /* `oc.env:NAME,default` (BODY: what stands behind the colon). */
 static int read_env(struct interpolation *ip, const char *expression, size_t length, const char *body,
                     const xpm_node **out)
@@ -269,6 +281,11 @@ static int read_env(struct interpolation *ip, const char *expression, size_t len
         char *variable = xpm_arena_strndup(ip->arena, name, name_length);
         if (!variable)
                 return xpm_fail_memory(ip->err);
+        if (is_secret(ip, variable))
+                return fail_expression(ip, expression, length,
+                                       "'%s' is one of the secrets, which are written to no file: jobs have $%s in "
+                                       "their environment",
+                                       variable, variable);
         const char *value = ip->getenv ? ip->getenv(ip->getenv_data, variable) : NULL;
         if (!value && !fallback)
                 return fail_expression(

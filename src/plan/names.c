@@ -447,8 +447,11 @@ static int bind_inside(const binder *b, const level *at, const xpm_mustache_tag 
                         int rc = walk(b, tag, name, parts, 0, out);
                         return rc != 0 ? rc : 1;
                 }
+                /* A parameter called `job` would be found outside, and what a job around the tag has comes before. */
+                bool hidden = is(&parts[0], "job") && parameter(b->scope->type, &parts[0], &index);
                 if (around->config)
-                        *maybe = *maybe || subtype_has(b, around->config, &parts[0]);
+                        *maybe = *maybe || subtype_has(b, around->config, &parts[0]) ||
+                                 (hidden && subtype_has(b, around->config, NULL));
                 else
                         *maybe = *maybe || around->kind == UNKNOWN || kind_of(around) == XPM_DICT;
         }
@@ -530,7 +533,7 @@ static int name_paths(const binder *b, const xpm_mustache_tag *tag, xpm_name *na
                             tag->text);
         size_t skip = name->place == XPM_PLACE_SELF ? (size_t)(name->parts[name->spent].text - name->parts[0].text) : 0;
         size_t length = tag->length - skip - strlen(".paths_file");
-        name->paths = xpm_arena_printf(b->arena, "%.*s.paths", (int)length, tag->text + skip);
+        name->paths = xpm_arena_printf(b->arena, ".experimaestro/%.*s.paths", (int)length, tag->text + skip);
         return name->paths ? 0 : xpm_fail_memory(b->err);
 }
 

@@ -4,6 +4,7 @@
 #include "plan/setting.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -132,6 +133,15 @@ static bool is_own_file(const char *name, size_t length, const char *script)
         return digits > 0 && strlen(".out.") + digits == length;
 }
 
+/* Does a part between slashes have more bytes than a filesystem takes? */
+static bool has_long_part(const char *name)
+{
+        for (size_t length; *name; name += length + (name[length] == '/'))
+                if ((length = strcspn(name, "/")) > NAME_MAX)
+                        return true;
+        return false;
+}
+
 int xpm_check_inside(const char *name, size_t length, const char *what, const char *script, xpm_pos pos, xpm_error *err)
 {
         size_t first = strcspn(name, "/");
@@ -150,6 +160,9 @@ int xpm_check_inside(const char *name, size_t length, const char *what, const ch
                         err, pos,
                         "'%.*s' cannot be %s: expected a relative name inside the job's directory, without '.' or '..'",
                         SHOWN, name, what);
+        if (!xpm_is_template(name) && has_long_part(name))
+                return xpm_fail_at(err, pos, "'%.*s…' is too long for the name of %s: at most %d bytes between slashes",
+                                   SHOWN, name, what, NAME_MAX);
         if (is_own_file(name, first, script))
                 return xpm_fail_at(err, pos, "'%.*s' cannot be %s: the job keeps '%.*s' for itself", SHOWN, name, what,
                                    (int)first, name);

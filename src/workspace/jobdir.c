@@ -235,13 +235,29 @@ static int make_parents(const xpm_jobdir *job, const char *name, xpm_error *err)
         const char *slash = strrchr(name, '/');
         if (!slash)
                 return 0;
-        xpm_error inner = XPM_ERROR_NONE;
         char *parents = strndup(name, (size_t)(slash - name));
         if (!parents)
                 return xpm_fail_memory(err);
-        int rc = xpm_mkdir_p(job->dir, parents, job->directory_mode, &inner);
+        int rc = xpm_mkdir_p(job->dir, parents, job->directory_mode, err);
         free(parents);
-        return locate(job, rc, &inner, err);
+        return rc;
+}
+
+/* An attempt may have left a file where NAME needs a directory, or a directory in the place of NAME. */
+static bool clear_way(const xpm_jobdir *job, const char *name)
+{
+        struct stat st;
+        char *part = strdup(name);
+        bool cleared = false;
+        for (char *at = part; at && (at = strchr(at, '/')) && !cleared; *at++ = '/') {
+                *at = '\0';
+                bool directory = fstatat(job->dir, part, &st, 0) == 0 && S_ISDIR(st.st_mode);
+                cleared = !directory && unlinkat(job->dir, part, 0) == 0;
+        }
+        free(part);
+        if (!cleared && fstatat(job->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+                cleared = xpm_remove_tree(job->dir, name, NULL) == 0;
+        return cleared;
 }
 
 static bool is_the_same(const xpm_jobdir *job, const char *name, const void *data, size_t length)
@@ -257,17 +273,23 @@ static bool is_the_same(const xpm_jobdir *job, const char *name, const void *dat
         return same;
 }
 
+static int write_content(const xpm_jobdir *job, const char *name, const void *data, size_t length, xpm_error *err)
+{
+        int rc = make_parents(job, name, err);
+        if (rc == 0 && job->fresh)
+                return xpm_file_write(job->dir, name, data, length, job->file_mode, err);
+        if (rc == 0 && !is_the_same(job, name, data, length))
+                rc = xpm_file_replace(job->dir, name, data, length, job->file_mode, err);
+        return rc;
+}
+
 int xpm_jobdir_content(const xpm_jobdir *job, const char *name, const void *data, size_t length, xpm_error *err)
 {
-        xpm_error inner = XPM_ERROR_NONE;
-        int rc = make_parents(job, name, err);
-        if (rc != 0)
-                return rc;
-        if (job->fresh)
-                rc = xpm_file_write(job->dir, name, data, length, job->file_mode, &inner);
-        else if (!is_the_same(job, name, data, length))
-                rc = xpm_file_replace(job->dir, name, data, length, job->file_mode, &inner);
-        return locate(job, rc, &inner, err);
+        xpm_error inner = XPM_ERROR_NONE, again = XPM_ERROR_NONE;
+        int rc = write_content(job, name, data, length, &inner);
+        if (rc == 0 || job->fresh || !clear_way(job, name))
+                return locate(job, rc, &inner, err);
+        return locate(job, write_content(job, name, data, length, &again), &again, err);
 }
 
 static int exists(const xpm_jobdir *job, const char *suffix, xpm_error *err)
@@ -322,9 +344,15 @@ static int make_failed(const xpm_jobdir *job, enum xpm_failure failure, int code
 static int put_status(const xpm_jobdir *job, const xpm_job_status *status, xpm_error *err)
 {
         xpm_text text = XPM_TEXT_INIT;
+        xpm_error inner = XPM_ERROR_NONE;
         xpm_text_reserve(&text, 2048);
         xpm_job_status_json(status, &text);
-        int rc = replace(job, status_name, &text, err);
+        int rc = replace(job, status_name, &text, &inner);
+        /* The command may have removed all that it found. */
+        if (rc != 0 && mkdirat(job->dir, ".experimaestro", job->directory_mode) == 0)
+                rc = replace(job, status_name, &text, err);
+        else if (rc != 0)
+                rc = xpm_fail(err, rc, "%s", inner.message);
         xpm_text_release(&text);
         return rc;
 }

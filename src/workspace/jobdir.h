@@ -51,7 +51,8 @@ int xpm_jobdir_lock(xpm_jobdir *job, xpm_error *err);
 int xpm_jobdir_doubt(const xpm_jobdir *job, xpm_error *err);
 int xpm_jobdir_trust(const xpm_jobdir *job, xpm_error *err);
 
-/* params.json, the run file, an input file: NAME may have directories, which are made. */
+/* params.json, the run file, an input file: NAME may have directories, which are made; what an attempt left in the way
+ * is removed. */
 int xpm_jobdir_content(const xpm_jobdir *job, const char *name, const void *data, size_t length, xpm_error *err);
 
 /* How the attempts before ended, under the lock: a marker that is missing beside a committed status is made, and the

@@ -252,6 +252,15 @@ class Templates(Language):
         (job,) = self.plan("", head=head)
         self.assertEqual(shlex.split(job["command"]), ["x", "p q", "r", "", "ap q r"])
 
+    def test_a_job_around_a_tag_comes_before_a_parameter_of_that_name(self):
+        jobs = self.plan(
+            "",
+            head="id: p\ntasks:\n  make: {params: {n: int}, command: 'true'}\n"
+            "  use: {params: {m: make, job: str}, command: [x, '{{job}}', '{{#m}}{{job.path}}{{/m}}', '{{xpm.job.id}}']}\n"
+            "plan:\n  make: {task: make, params: {n: 1}}\n  use: {task: use, params: {m: {each: make}, job: mine}}\n",
+        )
+        self.assertEqual(shlex.split(jobs[1]["command"]), ["x", "mine", jobs[0]["path"], jobs[1]["job_id"]])
+
     def test_other_jobs(self):
         jobs = self.plan(
             "",

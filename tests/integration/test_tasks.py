@@ -104,6 +104,12 @@ class Tasks(xpmtest.Case):
         place = f"{self.workspace}/partials/t/checkpoints/{names[0]}"
         self.assertEqual(jobs[0]["command"], f"echo {place} {place}/state.bin")
 
+    def test_the_list_of_jobs_is_in_the_way_of_no_file_of_the_job(self):
+        plan = "  a: {params: {n: int}, command: 'true'}\nplan: {a: {task: a, params: {n: 1}}, s: {task: t, params: {runs: {all: a}}}}\n"
+        job = self.job("params: {runs: 'list[a]'}\nfiles: {runs.paths: {content: mine}}\ncommand: cat runs.paths {{runs.paths_file}}", plan)
+        (other,) = self.job_directories("a")
+        self.assertEqual((job / "t.out").read_text(), f"mine{other}\n")
+
     def test_secrets_reach_jobs_and_no_file(self):
         self.env["TOKEN"] = "surely-secret"
         job = self.job("command: test ${#TOKEN} = 13", top="secrets: [TOKEN]\n")

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -121,18 +122,61 @@ static void names_of_ours_in_the_tree_are_no_obstacle(void **state)
         assert_int_equal(place_count(place, "."), 0);
 }
 
+/* What xpm_remove_tree("t") says to somebody who is not root; the place is his. */
+static int remove_as_nobody(const struct place *place, xpm_error *err)
+{
+        enum { NOBODY = 12345 };
+        int said[2], status;
+        if (geteuid() != 0)
+                return xpm_remove_tree(place->dir, "t", err);
+        assert_return_code(pipe(said), errno);
+        assert_return_code(fchownat(place->dir, ".", NOBODY, NOBODY, 0), errno);
+        pid_t child = fork();
+        if (child == 0) {
+                int rc = setresuid(NOBODY, NOBODY, NOBODY) == 0 ? xpm_remove_tree(place->dir, "t", err) : 1;
+                _exit(write(said[1], err, sizeof *err) == sizeof *err ? -rc : 1);
+        }
+        assert_int_equal(read(said[0], err, sizeof *err), sizeof *err);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        close(said[0]);
+        close(said[1]);
+        return -WEXITSTATUS(status);
+}
+
+static void belongs_to_nobody(const struct place *place, const char *name, mode_t mode)
+{
+        if (geteuid() == 0)
+                assert_return_code(fchownat(place->dir, name, 12345, 12345, 0), errno);
+        assert_return_code(fchmodat(place->dir, name, mode, 0), errno);
+}
+
+static void mode_of_a_directory_of_ours_is_no_obstacle(void **state)
+{
+        static const mode_t modes[] = {0500, 0000, 0300, 0400};
+        struct place *place = *state;
+        for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+                xpm_error err = XPM_ERROR_NONE;
+                assert_int_equal(xpm_mkdir_p(place->dir, "t/locked/inner", 0700, NULL), 0);
+                place_put(place, "t/locked/file", "");
+                belongs_to_nobody(place, "t/locked/inner", modes[i]);
+                belongs_to_nobody(place, "t/locked", modes[i]);
+                belongs_to_nobody(place, "t", modes[i]);
+                assert_int_equal(remove_as_nobody(place, &err), 0);
+                assert_int_equal(place_count(place, "."), 0);
+        }
+}
+
 static void what_stays_is_named(void **state)
 {
         struct place *place = *state;
-        if (geteuid() == 0)
-                skip(); /* who is root is refused nothing */
-        assert_int_equal(xpm_mkdir_p(place->dir, "t/locked", 0700, NULL), 0);
+        if (geteuid() != 0)
+                skip(); /* nobody else's directory could be made */
+        assert_int_equal(xpm_mkdir_p(place->dir, "t/locked", 0755, NULL), 0);
         place_put(place, "t/locked/file", "");
-        fchmodat(place->dir, "t/locked", 0500, 0);
+        belongs_to_nobody(place, "t", 0700);
         xpm_error err = XPM_ERROR_NONE;
-        assert_int_equal(xpm_remove_tree(place->dir, "t", &err), XPM_EIO);
+        assert_int_equal(remove_as_nobody(place, &err), XPM_EIO);
         assert_string_equal(err.message, "cannot remove 'file' below 't': permission denied");
-        fchmodat(place->dir, "t/locked", 0700, 0);
 }
 
 static void every_allocation_may_fail(void **state)
@@ -163,6 +207,7 @@ int main(void)
                 T(what_is_no_name_is_refused),
                 T(deep_tree_needs_few_descriptors),
                 T(names_of_ours_in_the_tree_are_no_obstacle),
+                T(mode_of_a_directory_of_ours_is_no_obstacle),
                 T(what_stays_is_named),
                 T(every_allocation_may_fail),
 #undef T

@@ -18,13 +18,14 @@ static struct {
 
 static int parse(int argc, char **argv)
 {
-        const xpm_option options[] = {{"--workdir", "-w", XPM_OPTION_STRING, &got.workdir, "PATH", "the workspace"},
-                                      {"--json", NULL, XPM_OPTION_FLAG, &got.json, NULL, "as JSON"},
-                                      {"--conf", "-c", XPM_OPTION_LIST, &got.settings, "KEY=VALUE", "a setting"},
-                                      {"--env", NULL, XPM_OPTION_PAIRS, &got.env, "NAME VALUE", "a variable"},
-                                      {"--jobs", "-j", XPM_OPTION_COUNT, &got.count, "N", "how many"},
-                                      {"--port", NULL, XPM_OPTION_PORT, &got.port, "PORT", "where"},
-                                      {0}};
+        const xpm_option options[] = {
+                {"--workdir", "-w", XPM_OPTION_STRING, &got.workdir, "PATH", "the workspace"},
+                {"--json", NULL, XPM_OPTION_FLAG, &got.json, NULL, "as JSON"},
+                {"--conf", "-c", XPM_OPTION_LIST, &got.settings, "KEY=VALUE", "a setting"},
+                {"--env", NULL, XPM_OPTION_PAIRS, &got.env, "NAME VALUE", "a variable"},
+                {"--jobs", "-j", XPM_OPTION_COUNT, &got.count, "N", "how many"},
+                {"--port", NULL, XPM_OPTION_PORT, &got.port, "PORT", "own: where; one-two: there"},
+                {0}};
         const xpm_usage usage = {"try", "[OPTIONS] FILE", "Tries.", options, 1, 2, false};
         return xpm_options_parse(&usage, argc, argv, &got.words);
 }
@@ -69,6 +70,7 @@ static void mistakes_are_told_with_what_was_meant(void **state)
                 const char *words[4], *said;
         } table[] = {
                 {{"try", "--jsn", "a"}, "did you mean '--json'?"},
+                {{"try", "--one-two", "a"}, "did you mean '--port one-two'?"},
                 {{"try", "--workdir"}, "--workdir"},
                 {{"try", "-j", "0", "a"}, "'0': --jobs takes a whole number from 1 to 2147483647; leave it out"},
                 {{"try", "-j", "many", "a"}, "many"},

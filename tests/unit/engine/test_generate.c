@@ -116,9 +116,9 @@ static void file_that_cannot_be_written_ends_the_run_as_failed(void **state)
         size_t written = 99;
         scene_open(scene, text);
         assert_int_equal(xpm_experiment_prepare(scene->experiment, NULL), 0);
-        assert_int_equal(xpm_mkdir_p(scene->place->dir, scene_job_path(scene, 2, "over.sh/full"), 0700, NULL), 0);
+        assert_int_equal(xpm_mkdir_p(scene->place->dir, scene_job_path(scene, 2, "over.lock/full"), 0700, NULL), 0);
         assert_int_equal(xpm_experiment_generate(scene->experiment, &written, &err), XPM_EIO);
-        assert_non_null(strstr(err.message, "over.sh"));
+        assert_non_null(strstr(err.message, "over.lock"));
         assert_int_equal(written, 99);
         assert_true(scene_job_has(scene, 1, "leaf.sh"));
         snprintf(path, sizeof path, "work/experiments/made/%s/status.json",

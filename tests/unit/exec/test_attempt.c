@@ -354,6 +354,7 @@ static void workspace_that_cannot_be_written_is_never_a_success(void **state)
         assert_int_equal(xpm_attempt_start(&site, &attempt, false), XPM_ATTEMPT_RUNS);
         snprintf(path, sizeof path, "%s/.experimaestro", job.path);
         assert_int_equal(rmdir(path), 0);
+        job_write(&job, ".experimaestro", "in the way");
         wait_for(&site, &attempt);
         assert_true(attempt.outcome.broken && !attempt.outcome.done);
         assert_non_null(strstr(attempt.outcome.message, "status.json"));

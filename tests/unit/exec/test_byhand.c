@@ -238,9 +238,10 @@ static void run_served(const struct job *job)
 static void run_by_hand_leaves_what_an_engine_would_have_left(void **state)
 {
         static const xpm_input_file files[] = {{"in/deck.txt", "deck", 4}};
-        static const char *const outputs[] = {"result"};
+        static const char *const outputs[] = {"in", "result", "in/deck.txt"};
         static const xpm_binding env[] = {{"A", "$XPM_CORES"}, {"A", "$A $A"}};
-        static const char *const commands[] = {"echo out $A; echo err >&2; touch result", "exit 4", "true", NULL};
+        static const char *const commands[] = {"echo out $A; cat in/deck.txt >&2; touch result", "exit 4", "true",
+                                               NULL};
         const struct place *place = *state;
         char said[2048];
         for (size_t i = 0; i < 8; i++) {
@@ -256,7 +257,7 @@ static void run_by_hand_leaves_what_an_engine_would_have_left(void **state)
                 job.spec.files = files;
                 job.spec.file_count = 1;
                 job.spec.outputs = outputs;
-                job.spec.output_count = 1;
+                job.spec.output_count = 3;
                 job.spec.env = env;
                 job.spec.env_count = 2;
                 generate(&job);

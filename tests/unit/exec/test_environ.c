@@ -67,6 +67,25 @@ static void what_leaks_from_outside_is_scrubbed(void **state)
         xpm_arena_destroy(arena);
 }
 
+static void run_file_finds_what_the_plan_gives_secrets(void **state)
+{
+        static const xpm_binding bindings[] = {{"A", "1"}, {"KEY", "$A-$EMPTY-x"}, {"B", "2"}};
+        static const char *const secrets[] = {"KEY", "EMPTY", "NOT_SET"};
+        struct job job;
+        xpm_arena *arena = xpm_arena_create();
+        job_init(&job, *state, NULL);
+        job.spec.env = bindings;
+        job.spec.env_count = 3;
+        job.spec.secrets = secrets;
+        job.spec.secret_count = 3;
+        const char *const *env = make(&job, arena, true);
+        assert_string_equal(look(env, "KEY"), "1--x");
+        assert_string_equal(look(env, "EMPTY"), "");
+        assert_string_equal(look(env, "NOT_SET"), "(unset)");
+        assert_string_equal(look(env, "A"), "(unset)"); /* the run file sets it */
+        xpm_arena_destroy(arena);
+}
+
 static void ranks_beside_other_jobs_know_of_no_allocation(void **state)
 {
         static const xpm_environ_attempt guest = {.nonce = "0123456789abcdef", .guest = true};
@@ -239,6 +258,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(what_leaks_from_outside_is_scrubbed),
+                T(run_file_finds_what_the_plan_gives_secrets),
                 T(ranks_beside_other_jobs_know_of_no_allocation),
                 T(job_is_told_about_itself),
                 T(values_name_variables),

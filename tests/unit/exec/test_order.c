@@ -13,6 +13,7 @@ static const char *const outputs[] = {"x", "y/z"};
 static const char *const partials[] = {"/p/1"};
 static const char *const modules[] = {"gcc/12", "mpi"};
 static const xpm_binding env[] = {{"A", "1"}, {"B", "$A"}};
+static const char *const secrets[] = {"B"};
 static const xpm_input_file files[] = {{"in.txt", "a\0b", 3}};
 static const struct xpm_paths_file paths_files[] = {{"paths.txt", "/j\n", 3}};
 static const xpm_gpu_need gpus[] = {{XPM_GPU_CUDA, 1, 2}, {XPM_GPU_ANY, 0, 3}};
@@ -27,6 +28,8 @@ static void fill(struct job *job, const struct place *place)
         job->spec.module_count = 2;
         job->spec.env = env;
         job->spec.env_count = 2;
+        job->spec.secrets = secrets;
+        job->spec.secret_count = 1;
         job->spec.outputs = outputs;
         job->spec.output_count = 2;
         job->spec.partials = partials;
@@ -60,6 +63,8 @@ static void everything_a_worker_needs_arrives(void **state)
         assert_string_equal(spec->modules[1], "mpi");
         assert_string_equal(spec->cwd, "/tmp");
         assert_string_equal(spec->env[1].value, "$A");
+        assert_int_equal(spec->secret_count, 1);
+        assert_string_equal(spec->secrets[0], "B");
         assert_string_equal(spec->outputs[1], "y/z");
         assert_string_equal(spec->partials[0], "/p/1");
         assert_int_equal(spec->file_count, 2);

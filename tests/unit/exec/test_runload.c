@@ -83,6 +83,29 @@ static void what_was_written_is_loaded(void **state)
         xpm_arena_destroy(arena);
 }
 
+static void outputs_that_hold_input_files_come_last(void **state)
+{
+        static const xpm_input_file files[] = {{"in/deck", "", 0}, {"x", "", 0}, {"result.in", "", 0}};
+        static const char *const declared[] = {"in", "x", "result", "in/log"};
+        struct job job;
+        xpm_jobspec spec;
+        xpm_arena *arena = xpm_arena_create();
+        fill(&job, *state);
+        job.spec.files = files;
+        job.spec.file_count = 3;
+        job.spec.outputs = declared;
+        job.spec.output_count = 4;
+        write_params(&job);
+        assert_int_equal(xpm_runfile_load(arena, job.path, &spec, NULL), 0);
+        assert_int_equal(spec.output_count, 4);
+        assert_int_equal(spec.input_output_count, 2);
+        assert_string_equal(spec.outputs[0], "result");
+        assert_string_equal(spec.outputs[1], "in/log");
+        assert_string_equal(spec.outputs[2], "in");
+        assert_string_equal(spec.outputs[3], "x");
+        xpm_arena_destroy(arena);
+}
+
 static void workspace_that_was_moved_is_the_one_it_was_moved_to(void **state)
 {
         const struct place *place = *state;
@@ -189,6 +212,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, place_enter, place_leave)
                 T(what_was_written_is_loaded),
+                T(outputs_that_hold_input_files_come_last),
                 T(workspace_that_was_moved_is_the_one_it_was_moved_to),
                 T(params_of_another_user_are_not_run),
                 T(string_command_stays_a_string),

@@ -194,6 +194,63 @@ static void job_that_runs_is_followed_to_its_end(void **state)
         assert_string_equal(shown.text, "o:1\no:2\no:3\ne:4\no:5\n");
 }
 
+static void put_status(const struct place *place, const char *state)
+{
+        char text[64];
+        snprintf(text, sizeof text, "{\"status\": \"running\", \"job_states\": {\"a\": \"%s\"}}", state);
+        views_put_run(place, "e", "20260101_000000", text, line);
+}
+
+static void try_again(struct later *later)
+{
+        put_status(later->place, "waiting");
+        assert_int_equal(renameat(later->place->dir, out, later->place->dir, "jobs/demo.task/a/task.out.1"), 0);
+        append(later->place, out, "2\n");
+        put_status(later->place, "error:FAILED");
+        xpm_lock_release(later->lock);
+}
+
+static void attempt_that_failed_is_not_the_end_while_its_run_tries_again(void **state)
+{
+        struct shown shown = {.place = *state};
+        struct later later = {.then = try_again};
+        xpm_error err = XPM_ERROR_NONE;
+        views_put_run(*state, "e", "20260101_000000", "{\"status\": \"running\", \"job_states\": {}}", line);
+        runs_job_file(*state, "a", "task.failed", "{\"reason\": \"failed\"}");
+        append(*state, out, "1\n");
+        assert_int_equal(xpm_lock_take(shown.place->dir, "experiments/e/lock", 0600, false, &later.lock, NULL), 0);
+        assert_int_equal(follow_until(&shown, &later, &err), 0);
+        assert_string_equal(shown.text, "o:1\no:2\n");
+}
+
+static void failure_that_its_run_or_nobody_repeats_is_the_end(void **state)
+{
+        struct shown given_up = {.place = *state}, left = {.place = *state};
+        int lock;
+        put_status(*state, "error:FAILED");
+        runs_job_file(*state, "a", "task.failed", "{\"reason\": \"failed\"}");
+        append(*state, out, "1\n");
+        assert_int_equal(xpm_lock_take(given_up.place->dir, "experiments/e/lock", 0600, false, &lock, NULL), 0);
+        assert_int_equal(read_logs(&given_up, false, true, NULL), 0);
+        assert_string_equal(given_up.text, "o:1\n");
+        xpm_lock_release(lock);
+        put_status(*state, "running");
+        assert_int_equal(read_logs(&left, false, true, NULL), 0);
+        assert_string_equal(left.text, "o:1\n");
+}
+
+static void job_in_the_queue_of_a_scheduler_is_waited_for(void **state)
+{
+        struct shown shown = {.place = *state};
+        struct later later = {.then = run_by_hand};
+        xpm_error err = XPM_ERROR_NONE;
+        place_put(*state, ".__experimaestro__", "");
+        runs_job_file(*state, "a", ".experimaestro/status.json",
+                      "{\"state\": \"scheduled\", \"launcher\": \"slurm\", \"handle\": \"b1:0\"}");
+        assert_int_equal(follow_until(&shown, &later, &err), 0);
+        assert_string_equal(shown.text, "o:1\n");
+}
+
 static int refuse(void *data, int log, const char *bytes, size_t length)
 {
         (void)log;
@@ -228,6 +285,9 @@ int main(void)
                 T(run_that_ends_without_the_job_ends_the_waiting),
                 T(job_that_never_began_is_said_to_have_failed),
                 T(job_that_runs_is_followed_to_its_end),
+                T(attempt_that_failed_is_not_the_end_while_its_run_tries_again),
+                T(failure_that_its_run_or_nobody_repeats_is_the_end),
+                T(job_in_the_queue_of_a_scheduler_is_waited_for),
                 T(reader_may_have_enough),
 #undef T
         };

@@ -72,7 +72,10 @@ static void end_of_a_tags_name_means_the_tag(void **state)
         xpm_view *view = views_open(*state);
         assert_int_equal(xpm_view_list_jobs(view, NULL, &jobs, NULL), 0);
         assert_int_equal(xpm_view_select(view, "y = 1", &jobs, &err), XPM_EUSAGE);
-        assert_string_equal(err.message, "'y' may be the tag 'x.y' or 'z.y' of the job 'demo.eval/b'");
+        assert_string_equal(
+                err.message,
+                "'y' may be the tag 'x.y' or 'z.y' of the job 'demo.eval/b': write one of them, or leave such jobs "
+                "out before, as in @task = \"…\" and y = …");
         xpm_view_close(view);
 }
 

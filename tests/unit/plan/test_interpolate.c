@@ -161,6 +161,9 @@ static void what_cannot_be_is_said_with_the_path_of_keys(void **state)
                 {"a: ${oc.env:NONE}",
                  "x.yaml:1:4: '${oc.env:NONE}' at 'a': the environment variable 'NONE' is not set: set it, "
                  "or give a default: '${oc.env:NONE,\xe2\x80\xa6}'"},
+                {"secrets: [KEY, NAME]\na: 'x${oc.env:NAME,1}'",
+                 "x.yaml:2:4: '${oc.env:NAME,1}' at 'a': 'NAME' is one of the secrets, which are written to no file: "
+                 "jobs have $NAME in their environment"},
                 {"a: ${oc.env:}", "x.yaml:1:4: '${oc.env:}' at 'a': the name of an environment variable is expected"},
                 {"a: ${oc.env:LATIN}",
                  "x.yaml:1:4: '${oc.env:LATIN}' at 'a': the value of the environment variable 'LATIN' is not UTF-8"},

@@ -277,11 +277,11 @@ static void dependencies_and_paths_files_name_jobs(void **state)
         snprintf(expected, sizeof expected, "a/%s", id[0]);
         assert_string_equal(r.spec.dependencies[0], expected);
         assert_int_equal(r.spec.paths_file_count, 1);
-        assert_string_equal(r.spec.paths_files[0].name, "runs.paths");
+        assert_string_equal(r.spec.paths_files[0].name, ".experimaestro/runs.paths");
         snprintf(expected, sizeof expected, "/ws/jobs/a/%s\n/ws/jobs/a/%s\n", id[0], id[1]);
         assert_string_equal(r.spec.paths_files[0].content, expected);
         assert_int_equal(r.spec.paths_files[0].length, strlen(expected));
-        snprintf(expected, sizeof expected, "%s/runs.paths", r.spec.path);
+        snprintf(expected, sizeof expected, "%s/.experimaestro/runs.paths", r.spec.path);
         assert_string_equal(r.spec.env[0].value, expected);
         done(&r);
 }

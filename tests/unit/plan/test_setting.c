@@ -1,3 +1,5 @@
+#include <limits.h>
+
 #include "declared.h"
 #include "failing_malloc.h"
 #include "plan/setting.h"
@@ -134,6 +136,24 @@ static void input_file_has_a_template_or_a_content(void **state)
         };
         (void)state;
         CHECK(cases);
+}
+
+static void parts_of_a_name_are_as_long_as_a_filesystem_takes(void **state)
+{
+        char name[2 * NAME_MAX + 2], expected[256];
+        xpm_error err = XPM_ERROR_NONE;
+        const xpm_pos nowhere = {0};
+        (void)state;
+        memset(name, 'n', sizeof name);
+        name[NAME_MAX] = '/';
+        name[2 * NAME_MAX + 1] = '\0';
+        assert_int_equal(xpm_check_inside(name, strlen(name), "an output", NULL, nowhere, &err), 0);
+        name[NAME_MAX] = 'n';
+        name[NAME_MAX + 1] = '/';
+        assert_int_equal(xpm_check_inside(name, strlen(name), "an output", NULL, nowhere, &err), XPM_EPLAN);
+        snprintf(expected, sizeof expected,
+                 "'%.60s…' is too long for the name of an output: at most 255 bytes between slashes", name);
+        assert_non_null(strstr(err.message, expected));
 }
 
 static void counts_are_ints_or_templates(void **state)
@@ -330,6 +350,7 @@ int main(void)
                 cmocka_unit_test(texts_and_lists_of_texts_are_checked),
                 cmocka_unit_test(env_is_variables_and_their_texts),
                 cmocka_unit_test(input_file_has_a_template_or_a_content),
+                cmocka_unit_test(parts_of_a_name_are_as_long_as_a_filesystem_takes),
                 cmocka_unit_test(counts_are_ints_or_templates),
                 cmocka_unit_test(outputs_are_names_in_the_directory),
                 cmocka_unit_test(what_happens_after_a_failure_is_checked),

@@ -99,6 +99,10 @@ static void what_is_wrong_is_said_with_its_position(void **state)
                 {"a: &b [1, {c: *b}]\n", "x.yaml:1:15: the alias '*b' stands inside its own anchor"},
                 {"a: 1\n---\nb: 2\n", "x.yaml:2:1: a second document begins here: an experiment file has one"},
                 {"a:\n\tb: 1\n", "x.yaml:2:1: a tab cannot indent: use spaces"},
+                {"a: |\n\tb\n", "x.yaml:2:1: a tab cannot indent: use spaces"},
+                {"a: |\n  \tb\n", "x.yaml:2:3: a text whose first line begins with a tab says how far it is indented: "
+                                  "write '|2' for two "
+                                  "spaces, or use spaces instead of the tab"},
                 {"\ta: 1\n", "x.yaml:1:1: a tab cannot indent: use spaces"},
                 {"\xef\xbb\xbf"
                  "a: [1\n",

@@ -209,6 +209,16 @@ static void success_is_status_then_marker(void **state)
         xpm_jobdir_release(job);
 }
 
+static void command_may_have_removed_all_that_it_found(void **state)
+{
+        ENTER();
+        assert_int_equal(unlinkat(job->dir, ".experimaestro", AT_REMOVEDIR), 0);
+        assert_int_equal(xpm_jobdir_commit(job, &done, false, NULL), 0);
+        assert_holds(job, "w.done", "");
+        assert_true(has(job, ".experimaestro/status.json"));
+        xpm_jobdir_release(job);
+}
+
 static void failure_says_code_reason_and_message(void **state)
 {
         ENTER();
@@ -412,6 +422,23 @@ static void a_failure_is_not_doubted(void **state)
         xpm_jobdir_release(job);
 }
 
+static void what_is_in_the_way_of_content_is_removed(void **state)
+{
+        ENTER();
+        assert_int_equal(mkdirat(job->dir, "x", 0700), 0);
+        put(job, "x/left", "");
+        put(job, "deep", "");
+        assert_int_equal(symlinkat("nowhere", job->dir, "link"), 0);
+        reopen(&fixture);
+        assert_int_equal(xpm_jobdir_content(job, "x", "1", 1, NULL), 0);
+        assert_int_equal(xpm_jobdir_content(job, "deep/er/x", "2", 1, NULL), 0);
+        assert_int_equal(xpm_jobdir_content(job, "link/x", "3", 1, NULL), 0);
+        assert_holds(job, "x", "1");
+        assert_holds(job, "deep/er/x", "2");
+        assert_holds(job, "link/x", "3");
+        xpm_jobdir_release(job);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -423,7 +450,9 @@ int main(void)
                 T(lock_of_a_silent_worker_is_put_aside_once),
                 T(lock_that_is_held_on_this_host_is_never_put_aside),
                 T(content_that_is_the_same_is_left_alone),
+                T(what_is_in_the_way_of_content_is_removed),
                 T(success_is_status_then_marker),
+                T(command_may_have_removed_all_that_it_found),
                 T(failure_says_code_reason_and_message),
                 T(no_marker_without_a_committed_status),
                 T(pid_file_is_there_only_while_it_runs),
