@@ -1,11 +1,15 @@
 /* Both ends of the channel: this program is the engine, and the worker that it starts is this program again. */
+#include <dirent.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -232,6 +236,26 @@ static void lock_held_by_another_is_noted(void **state)
         leave(fixture);
 }
 
+/* How many descriptors the process PID waits for. */
+static size_t count_awaited(pid_t pid)
+{
+        char path[512], line[256];
+        size_t count = 0;
+        snprintf(path, sizeof path, "/proc/%d/fdinfo", (int)pid);
+        DIR *dir = opendir(path);
+        assert_non_null(dir);
+        for (const struct dirent *entry; (entry = readdir(dir));) {
+                snprintf(path, sizeof path, "/proc/%d/fdinfo/%s", (int)pid, entry->d_name);
+                FILE *stream = fopen(path, "re");
+                while (stream && fgets(line, sizeof line, stream))
+                        count += strncmp(line, "tfd:", 4) == 0;
+                if (stream)
+                        fclose(stream);
+        }
+        closedir(dir);
+        return count;
+}
+
 static void worker_that_finds_no_engine_finishes_what_runs(void **state)
 {
         /* The job is told through a fifo that the engine has gone. */
@@ -252,13 +276,16 @@ static void worker_that_finds_no_engine_finishes_what_runs(void **state)
         }
         kept.spec.path = kept.path;
         dropped.spec.path = dropped.path;
+        pid_t worker = atoi(job_read(&kept, "work.out"));
+        size_t awaited = count_awaited(worker);
         leave(fixture);
+        while (count_awaited(worker) == awaited)
+                sched_yield();
         int fifo = open(path, O_WRONLY | O_CLOEXEC);
         assert_int_equal(write(fifo, "x\n", 2), 2);
         close(fifo);
         /* It was our child: it has left when it can be waited for. */
         int status = -1;
-        pid_t worker = atoi(job_read(&kept, "work.out"));
         assert_int_equal(waitpid(worker, &status, 0), worker);
         assert_int_equal(status, 0);
         assert_true(job_has(&kept, "work.done"));
