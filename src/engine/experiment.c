@@ -149,6 +149,8 @@ static int open_parts(xpm_experiment *experiment, xpm_error *err)
                 rc = read_plan(experiment, err);
         if (rc == 0)
                 rc = find_workspace(experiment, err);
+        if (rc == 0)
+                rc = xpm_experiment_pass_secrets(experiment, err);
         if (rc != 0)
                 return rc;
         set_context(experiment);

@@ -73,6 +73,9 @@ int xpm_experiment_explain_unfit(xpm_experiment *experiment, const xpm_job *job,
 /* ports.c: what launchers are lent. What they say of jobs goes to the runner, if there is one. */
 void xpm_experiment_lend(xpm_experiment *experiment);
 
+/* secrets.c: what the settings and the experiment file give the secrets is in our environment from now on, for those
+ * who start jobs elsewhere. XPM_ENOMEM. */
+int xpm_experiment_pass_secrets(const xpm_experiment *experiment, xpm_error *err);
 /* The merged experiment file as JSON, with `<from environment>` for what came from there; appended to JSON. */
 int xpm_experiment_configuration(const xpm_experiment *experiment, xpm_text *json, xpm_error *err);
 

@@ -164,6 +164,14 @@ static void expand(const variables *vars, const char *value, xpm_text *out)
         }
 }
 
+void xpm_environ_expand(char *const *environment, const char *value, xpm_text *out)
+{
+        variables vars = {.items = (const char **)environment};
+        while (environment[vars.count])
+                vars.count++;
+        expand(&vars, value, out);
+}
+
 void xpm_environ_quote(xpm_text *out, const char *value)
 {
         if (!strchr(value, '$')) {

@@ -40,6 +40,9 @@ typedef struct xpm_environ_attempt {
 int xpm_environ_make(const xpm_environ *environ_, xpm_arena *arena, const xpm_jobspec *spec, bool by_run_file,
                      const xpm_environ_attempt *attempt, const char *const **out, xpm_error *err);
 
+/* Append what VALUE of an `env` is in ENVIRONMENT, which ends with NULL. */
+void xpm_environ_expand(char *const *environment, const char *value, xpm_text *out);
+
 /* VALUE of the plan's `env` as a word for a POSIX shell, which makes the same of it as xpm_environ_make. */
 void xpm_environ_quote(xpm_text *out, const char *value);
 

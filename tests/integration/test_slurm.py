@@ -114,6 +114,15 @@ class Slurm(slurmtest.Case):
         self.assertIn("16 done", result.out)
         self.assertEqual(sorted(self.diary()), sorted(f"run{n}" for n in range(16)))
 
+    def test_secrets_of_the_experiment_reach_jobs_and_no_file(self):
+        self.plan('test "$KEY" = surely"-secret"', 1)
+        self.write("e.yaml", "secrets: [KEY]\n" + self.read("e.yaml"))
+        (self.home / ".config" / "experimaestro").mkdir(parents=True, exist_ok=True)
+        (self.home / ".config" / "experimaestro" / "settings.yaml").write_text("env: {KEY: surely-secret}\n")
+        self.assertIn("1 done", self.run_plan().out)
+        holders = [path for path in self.workspace.rglob("*") if path.is_file() and b"surely-secret" in path.read_bytes()]
+        self.assertEqual(holders, [])
+
     def test_one_interrupt_leaves_the_queue_and_two_cancel_it(self):
         self.plan("echo run >> '%s/diary'; exec sleep $(cat '%s/seconds')" % (self.here, self.here), 10)
         self.write("seconds", "1000")
