@@ -33,7 +33,7 @@
 enum { PASSES = 100, ENVIRONMENT_LIMIT = 8 << 20, PATIENCE = 1000 };
 
 typedef struct process {
-        pid_t session;
+        pid_t group, session;
         uint64_t start;
         char state;
 } process;
@@ -42,18 +42,18 @@ typedef struct process {
 static bool read_process(int proc, const char *pid, process *out)
 {
         char name[300], text[1024] = "", state;
-        int session;
+        int group, session;
         snprintf(name, sizeof name, "%s/stat", pid);
         int fd = openat(proc, name, O_RDONLY | O_CLOEXEC);
         ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
         if (fd >= 0)
                 close(fd);
         const char *at = length > 0 ? strrchr(text, ')') : NULL;
-        if (!at || sscanf(at + 1, " %c %*d %*d %d", &state, &session) != 2)
+        if (!at || sscanf(at + 1, " %c %*d %d %d", &state, &group, &session) != 3)
                 return false;
         for (int field = 2; at && field < 22; field++)
                 at = strchr(at + 1, ' ');
-        *out = (process){session, at ? strtoull(at, NULL, 10) : 0, state};
+        *out = (process){group, session, at ? strtoull(at, NULL, 10) : 0, state};
         return true;
 }
 
@@ -76,6 +76,21 @@ uint64_t xpm_process_clock(void)
         if (ticks <= 0 || clock_gettime(CLOCK_BOOTTIME, &now) != 0)
                 return 0;
         return (uint64_t)now.tv_sec * (uint64_t)ticks + (uint64_t)now.tv_nsec / (1000000000u / (uint64_t)ticks);
+}
+
+bool xpm_group_is_alive(pid_t group)
+{
+        bool alive = false;
+        DIR *entries = opendir("/proc");
+        for (struct dirent *entry; entries && !alive && (entry = readdir(entries));) {
+                process found;
+                alive = isdigit((unsigned char)entry->d_name[0]) &&
+                        read_process(dirfd(entries), entry->d_name, &found) && found.group == group &&
+                        found.state != 'Z' && found.state != 'X';
+        }
+        if (entries)
+                closedir(entries);
+        return alive;
 }
 
 /* Whether PID's environment has the variable XPM_JOB_DIR=PATH. */

@@ -36,4 +36,7 @@ uint64_t xpm_process_start_time(pid_t pid);
 /* What that field would be of a process that is started now; 0 when it cannot be told. */
 uint64_t xpm_process_clock(void);
 
+/* Whether the process group GROUP has a member that has not ended; one that is not waited for has. */
+bool xpm_group_is_alive(pid_t group);
+
 #endif

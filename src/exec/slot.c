@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "exec/leftover.h"
 #include "exec/memory.h"
 #include "exec/poolstate.h"
 
@@ -132,6 +133,21 @@ static void await_reason(xpm_pool *pool, const task *task_, pid_t pid)
         }
 }
 
+/* A shell that is told to end does so at once, while the program that it waited for, which was told as well, may be
+ * saving what it has: the grace is for all of the group. */
+static void await_rest(xpm_pool *pool, const task *task_, pid_t pid)
+{
+        enum { PAUSE = 20 };
+        for (;;) {
+                pthread_mutex_lock(&pool->mutex);
+                bool over = !task_->reason || xpm_now_ms(CLOCK_MONOTONIC) >= task_->kill_at;
+                pthread_mutex_unlock(&pool->mutex);
+                if (over || !xpm_group_is_alive(pid))
+                        return;
+                poll(NULL, 0, PAUSE);
+        }
+}
+
 static void run_to_the_end(xpm_pool *pool, task *task_)
 {
         struct rusage usage;
@@ -147,6 +163,7 @@ static void run_to_the_end(xpm_pool *pool, task *task_)
                 watch(pool, task_);
         }
         await_reason(pool, task_, pid);
+        await_rest(pool, task_, pid);
         pthread_mutex_lock(&pool->mutex);
         task_->pid = 0;
         task_->attempt.asked = task_->reason;

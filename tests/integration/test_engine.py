@@ -68,6 +68,24 @@ class Limits(Engine):
         self.run_experiment(file, status=1)
         self.assertEqual(self.failure()["reason"], "timeout")
 
+    def test_what_a_shell_waits_for_has_the_grace_when_the_shell_is_gone(self):
+        self.write("save.py", """\
+import os, signal, sys, time
+shell = os.getppid()
+def save(*_):
+    while os.getppid() == shell:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    open("saved", "w").close()
+    sys.exit(75)
+if os.path.exists("saved"):
+    sys.exit(0)
+signal.signal(signal.SIGTERM, save)
+time.sleep(1000)
+""")
+        self.run_experiment(self.plan("python3 save.py", "resumable: true\n    requirements: duration=1s"))
+        self.assertEqual([attempt["reason"] for attempt in self.status()["attempts"]], ["timeout"])
+
     def test_a_job_knows_when_its_time_is_over(self):
         file = self.plan("echo $((XPM_DEADLINE - $(date +%s))) > left", "requirements: duration=1h")
         self.run_experiment(file)
