@@ -198,7 +198,8 @@ static int sweep(const xpm_site *site, xpm_attempt *attempt, const xpm_job_past 
         const xpm_jobspec *spec = &attempt->order->spec;
         const char *lock = xpm_arena_printf(attempt->order->arena, "%s/%s.lock", spec->path, spec->script);
         bool here = past && strcmp(past->host, site->host) == 0 && strcmp(past->boot, xpm_boot_id()) == 0;
-        const xpm_leftover leftover = {spec->path, lock, here ? past->command : 0, here ? past->command_start : 0};
+        const xpm_leftover leftover = {spec->path, lock, here ? past->command : 0, here ? past->command_start : 0,
+                                       NULL};
         return lock ? xpm_sweep(&leftover) : 0;
 }
 
@@ -552,13 +553,16 @@ int xpm_attempt_bar(const xpm_site *site, xpm_attempt *attempt, const char *mess
 }
 
 /* Who was killed could not end what he had started, and who failed may be run again: not beside the rest of himself. */
-static void end_rest(const xpm_site *site, xpm_attempt *attempt)
+static void end_rest(xpm_attempt *attempt)
 {
-        xpm_job_past here = {.command = attempt->child.pid, .command_start = attempt->command_start};
-        snprintf(here.host, sizeof here.host, "%s", site->host);
-        snprintf(here.boot, sizeof here.boot, "%s", xpm_boot_id());
+        const xpm_jobspec *spec = &attempt->order->spec;
+        /* In the place of a directory that is gone there may be another attempt's, with its lock. */
+        bool gone = xpm_jobdir_is_gone(&attempt->dir);
+        const char *lock =
+                gone ? NULL : xpm_arena_printf(attempt->order->arena, "%s/%s.lock", spec->path, spec->script);
+        const xpm_leftover leftover = {spec->path, lock, attempt->child.pid, attempt->command_start, attempt->nonce};
         xpm_cgroup_kill(&attempt->group);
-        sweep(site, attempt, &here);
+        xpm_sweep(&leftover);
 }
 
 void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, const struct rusage *usage)
@@ -569,7 +573,7 @@ void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, 
                               (int64_t)usage->ru_maxrss * 1024};
         xpm_judge(attempt, status, used.max_rss);
         if (!attempt->outcome.done)
-                end_rest(site, attempt);
+                end_rest(attempt);
         attempt->child.pid = -1;
         xpm_cgroup_end(site->cgroup, &attempt->group);
         xpm_attempt_doubt(site, attempt, 0);

@@ -93,18 +93,26 @@ bool xpm_group_is_alive(pid_t group)
         return alive;
 }
 
-/* Whether PID's environment has the variable XPM_JOB_DIR=PATH. */
-static bool names_the_job(int proc, const char *pid, const char *path)
+/* Whether TEXT, an environment, has NAME (with its `=`) with VALUE. */
+static bool has_variable(const xpm_text *text, const char *name, const char *value)
+{
+        const char *end = xpm_text_string(text) + text->length;
+        size_t length = strlen(name);
+        for (const char *at = xpm_text_string(text); at < end; at += strlen(at) + 1)
+                if (strncmp(at, name, length) == 0 && strcmp(at + length, value) == 0)
+                        return true;
+        return false;
+}
+
+/* Whether PID's environment names the job's directory, and the attempt that is meant. */
+static bool names_the_job(int proc, const char *pid, const xpm_leftover *leftover)
 {
         char name[300];
         xpm_text text = XPM_TEXT_INIT;
-        bool found = false;
         snprintf(name, sizeof name, "%s/environ", pid);
-        if (xpm_file_read(proc, name, ENVIRONMENT_LIMIT, &text, NULL) == 0) {
-                const char *end = xpm_text_string(&text) + text.length;
-                for (const char *at = xpm_text_string(&text); at < end && !found; at += strlen(at) + 1)
-                        found = strncmp(at, "XPM_JOB_DIR=", 12) == 0 && strcmp(at + 12, path) == 0;
-        }
+        bool found = xpm_file_read(proc, name, ENVIRONMENT_LIMIT, &text, NULL) == 0 &&
+                     has_variable(&text, "XPM_JOB_DIR=", leftover->path) &&
+                     (!leftover->nonce || has_variable(&text, "XPM_JOB_NONCE=", leftover->nonce));
         xpm_text_release(&text);
         return found;
 }
@@ -114,7 +122,7 @@ static bool has_the_lock(int proc, const char *pid, const char *lock)
         char name[300];
         struct stat ours, theirs;
         snprintf(name, sizeof name, "%s/fd/%d", pid, XPM_LOCK_FD);
-        return stat(lock, &ours) == 0 && fstatat(proc, name, &theirs, 0) == 0 && ours.st_dev == theirs.st_dev &&
+        return lock && stat(lock, &ours) == 0 && fstatat(proc, name, &theirs, 0) == 0 && ours.st_dev == theirs.st_dev &&
                ours.st_ino == theirs.st_ino;
 }
 
@@ -137,7 +145,7 @@ static bool belongs(int proc, const char *pid, const xpm_leftover *leftover, boo
                 return false;
         if (session_is_known && found.session == leftover->session)
                 return true;
-        return (can_be_of(leftover, &found) && names_the_job(proc, pid, leftover->path)) ||
+        return (can_be_of(leftover, &found) && names_the_job(proc, pid, leftover)) ||
                has_the_lock(proc, pid, leftover->lock);
 }
 
@@ -238,7 +246,7 @@ bool xpm_sweep_job(const char *path, const char *script)
                 return false;
         int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         bool known = dir >= 0 && xpm_job_past_read(dir, &past, NULL) == 0 && xpm_is_this_host(past.host, past.boot);
-        const xpm_leftover leftover = {path, lock, known ? past.command : 0, known ? past.command_start : 0};
+        const xpm_leftover leftover = {path, lock, known ? past.command : 0, known ? past.command_start : 0, NULL};
         xpm_sweep(&leftover);
         xpm_job_past_release(&past);
         if (dir >= 0)

@@ -12,10 +12,11 @@
 #include <sys/types.h>
 
 typedef struct xpm_leftover {
-        const char *path; /* the job's directory, absolute: XPM_JOB_DIR of its processes */
-        const char *lock; /* path of SCRIPT.lock, which they may hold as XPM_LOCK_FD */
-        pid_t session;    /* pid of the command, 0: unknown */
-        uint64_t start;   /* when that was started, clock ticks since boot, or a little before; 0: unknown */
+        const char *path;  /* the job's directory, absolute: XPM_JOB_DIR of its processes */
+        const char *lock;  /* path of SCRIPT.lock, which they may hold as XPM_LOCK_FD; NULL: it is gone */
+        pid_t session;     /* pid of the command, 0: unknown */
+        uint64_t start;    /* when that was started, clock ticks since boot, or a little before; 0: unknown */
+        const char *nonce; /* XPM_JOB_NONCE of the attempt that is meant; NULL: any */
 } xpm_leftover;
 
 /* Whether the lock file LOCK is held on this host on behalf of a process that is dead: by what it left. False when its

@@ -27,7 +27,8 @@ static void signal_task(const task *task_, int number)
 void xpm_slot_end(const xpm_pool *pool, task *task_, enum xpm_failure reason)
 {
         /* There is no asking for memory that is not there, nor for the time of somebody else. */
-        bool at_once = task_->reason || reason == XPM_FAILURE_MEMORY || reason == XPM_FAILURE_LOST;
+        bool at_once = task_->reason || reason == XPM_FAILURE_MEMORY || reason == XPM_FAILURE_LOST ||
+                       reason == XPM_FAILURE_OUTPUT;
         signal_task(task_, at_once ? SIGKILL : SIGTERM);
         if (task_->reason)
                 return;
@@ -64,6 +65,11 @@ static enum xpm_failure find_fault(task *task_, int64_t running, char why[static
         uint64_t used;
         if (attempt->doubtful && !xpm_attempt_is_ours(attempt))
                 return XPM_FAILURE_LOST;
+        /* Nothing keeps another one from starting it in a new directory. */
+        if (xpm_jobdir_is_gone(&attempt->dir)) {
+                snprintf(why, 256, "its directory was deleted while it ran");
+                return XPM_FAILURE_OUTPUT;
+        }
         if (limit >= 0 && running >= limit) {
                 snprintf(why, 256, "it ran for longer than the %lld s that it asked for", (long long)need->duration);
                 return XPM_FAILURE_TIMEOUT;

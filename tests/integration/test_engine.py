@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import time
@@ -362,6 +363,22 @@ class Others(Engine):
         done = self.run_experiment(file, status=1)
         self.assertIn("2 done, 1 failed", done.out)
         self.assertIn("deleted while it ran", done.err)
+
+    def test_a_job_whose_directory_is_deleted_is_ended_and_its_next_attempt_is_not(self):
+        os.mkfifo(self.here / "begun")
+        file = self.plan("echo $$ > begun; test -e again || { touch again; sleep 1000; }; while kill -0 $(cat first); do :; done 2> /dev/null")
+        self.write("f.yaml", self.read(file).replace("id: e", "id: f"))
+        first = self.start("run-experiment", "--workdir", self.workspace, file)
+        with open(self.here / "begun") as begun:
+            self.write("first", begun.read())
+        shutil.rmtree(self.job_directories("t")[0])
+        second = self.start("run-experiment", "--workdir", self.workspace, "f.yaml")
+        with open(self.here / "begun") as begun:
+            begun.read()
+        for engine, status in ((first, 1), (second, 0)):
+            out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+            self.assertEqual(engine.returncode, status, out + err)
+            self.assertEqual(status == 1, "its directory was deleted while it ran" in err, err)
 
     def test_what_a_killed_job_had_started_is_gone(self):
         file = self.plan("setsid sleep 600 & echo $$ $! > begun; sleep 1000")
