@@ -239,7 +239,7 @@ void xpm_runner_look(xpm_runner *runner, size_t job)
         } else if (found.state == XPM_JOB_ERROR && !again) {
                 xpm_job_end end = {.failure = xpm_runner_judge(runner, job, found.failure),
                                    .code = found.code,
-                                   .message = found.message};
+                                   .message = found.message[0] ? found.message : NULL};
                 xpm_runner_advance(runner, job, XPM_EVENT_FAILED, &end);
         } else if (found.state == XPM_JOB_UNSCHEDULED && runner->jobs[job].verdict != XPM_FAILURE_NONE) {
                 xpm_job_end end = {.failure = (enum xpm_failure)runner->jobs[job].verdict, .code = -1};
