@@ -4,6 +4,11 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/lock.h"
 #include "failing_malloc.h"
 #include "runs.h"
@@ -143,6 +148,31 @@ static void process_of_the_reference_counts_where_its_script_stands(void **state
         }
 }
 
+/* Its number is another's, who began after that was written; or it has ended, and nobody has waited for it. */
+static void process_of_the_reference_that_is_gone_does_not_count(void **state)
+{
+        const struct place *place = *state;
+        char text[64];
+        siginfo_t end;
+        pid_t child = fork();
+        if (child == 0)
+                _exit(0);
+        assert_int_equal(waitid(P_PID, (id_t)child, &end, WEXITED | WNOWAIT), 0);
+        for (int i = 0; i < 3; i++) {
+                char id[16], path[512];
+                snprintf(id, sizeof id, "job%d", i);
+                snprintf(text, sizeof text, "{\"type\": \"local\", \"pid\": %d}", i == 2 ? child : getpid());
+                runs_job_file(place, id, "task.py", "");
+                runs_job_file(place, id, "task.pid", text);
+                snprintf(path, sizeof path, "%s/jobs/demo.task/%s/task.pid", place->path, id);
+                if (i == 1)
+                        assert_int_equal(
+                                utimensat(AT_FDCWD, path, (struct timespec[2]){{.tv_sec = 1}, {.tv_sec = 1}}, 0), 0);
+                assert_int_equal(probe(place, id).state, i == 0 ? XPM_JOB_RUNNING : XPM_JOB_UNSCHEDULED);
+        }
+        waitpid(child, NULL, 0);
+}
+
 static void recipe_comes_from_the_status(void **state)
 {
         char text[256];
@@ -196,6 +226,7 @@ int main(void)
                 T(files_decide),
                 T(lock_that_is_held_beats_what_others_wrote),
                 T(process_of_the_reference_counts_where_its_script_stands),
+                T(process_of_the_reference_that_is_gone_does_not_count),
                 T(recipe_comes_from_the_status),
                 T(linked_directory_is_followed),
                 T(lack_of_memory_is_an_error_or_no_harm),
