@@ -78,19 +78,46 @@ uint64_t xpm_process_clock(void)
         return (uint64_t)now.tv_sec * (uint64_t)ticks + (uint64_t)now.tv_nsec / (1000000000u / (uint64_t)ticks);
 }
 
-bool xpm_group_is_alive(pid_t group)
+static bool is_member(int proc, const char *name, pid_t session, process *out)
+{
+        return isdigit((unsigned char)name[0]) && read_process(proc, name, out) && out->session == session &&
+               out->state != 'Z' && out->state != 'X';
+}
+
+bool xpm_session_is_alive(pid_t session)
 {
         bool alive = false;
+        process found;
         DIR *entries = opendir("/proc");
-        for (struct dirent *entry; entries && !alive && (entry = readdir(entries));) {
-                process found;
-                alive = isdigit((unsigned char)entry->d_name[0]) &&
-                        read_process(dirfd(entries), entry->d_name, &found) && found.group == group &&
-                        found.state != 'Z' && found.state != 'X';
-        }
+        for (struct dirent *entry; entries && !alive && (entry = readdir(entries));)
+                alive = is_member(dirfd(entries), entry->d_name, session, &found);
         if (entries)
                 closedir(entries);
         return alive;
+}
+
+/* A descriptor of the process first, so that what is looked at is what is signalled. */
+static void signal_leader(int proc, const char *name, pid_t session, int number)
+{
+        process found;
+        pid_t pid = (pid_t)strtol(name, NULL, 10);
+        int fd = pid > 1 && pid != session ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+        if (fd < 0)
+                return;
+        if (is_member(proc, name, session, &found) && found.group == pid)
+                syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
+        close(fd);
+}
+
+void xpm_session_signal(pid_t session, int number)
+{
+        DIR *entries = opendir("/proc");
+        kill(-session, number);
+        for (struct dirent *entry; entries && (entry = readdir(entries));)
+                if (isdigit((unsigned char)entry->d_name[0]))
+                        signal_leader(dirfd(entries), entry->d_name, session, number);
+        if (entries)
+                closedir(entries);
 }
 
 /* Whether TEXT, an environment, has NAME (with its `=`) with VALUE. */

@@ -37,7 +37,11 @@ uint64_t xpm_process_start_time(pid_t pid);
 /* What that field would be of a process that is started now; 0 when it cannot be told. */
 uint64_t xpm_process_clock(void);
 
-/* Whether the process group GROUP has a member that has not ended; one that is not waited for has. */
-bool xpm_group_is_alive(pid_t group);
+/* Whether SESSION has a member that has not ended; one that is not waited for has. */
+bool xpm_session_is_alive(pid_t session);
+
+/* Signal the process group of SESSION's leader, and the leaders of its other groups, as timeout(1) makes one: they pass
+ * it on. The leader of the session must not have been waited for. */
+void xpm_session_signal(pid_t session, int number);
 
 #endif

@@ -21,7 +21,7 @@ enum { LASTS = 50, LOOK = 500, MANY = 64, FAR = 256 };
 static void signal_task(const task *task_, int number)
 {
         if (task_->pid > 0)
-                kill(-task_->pid, number);
+                xpm_session_signal(task_->pid, number);
 }
 
 void xpm_slot_end(const xpm_pool *pool, task *task_, enum xpm_failure reason)
@@ -140,7 +140,7 @@ static void await_reason(xpm_pool *pool, const task *task_, pid_t pid)
 }
 
 /* A shell that is told to end does so at once, while the program that it waited for, which was told as well, may be
- * saving what it has: the grace is for all of the group. */
+ * saving what it has: the grace is for all of the session. */
 static void await_rest(xpm_pool *pool, const task *task_, pid_t pid)
 {
         enum { PAUSE = 20 };
@@ -148,7 +148,7 @@ static void await_rest(xpm_pool *pool, const task *task_, pid_t pid)
                 pthread_mutex_lock(&pool->mutex);
                 bool over = !task_->reason || xpm_now_ms(CLOCK_MONOTONIC) >= task_->kill_at;
                 pthread_mutex_unlock(&pool->mutex);
-                if (over || !xpm_group_is_alive(pid))
+                if (over || !xpm_session_is_alive(pid))
                         return;
                 poll(NULL, 0, PAUSE);
         }
