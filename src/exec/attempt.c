@@ -177,14 +177,15 @@ static void commit(const xpm_site *site, xpm_attempt *attempt, const xpm_job_usa
 /* Whether an outcome that is there already settles the matter. */
 static bool settled(xpm_attempt *attempt, const xpm_job_past *past, bool waited)
 {
-        if (past->state == XPM_JOB_DONE && (!attempt->order->again || waited)) {
+        /* The end of an attempt before the one that was waited for is none of today's. */
+        bool stale = attempt->holder.ended && past->attempt == attempt->holder.attempt;
+        bool theirs = waited && attempt->holder.before && !stale;
+        if (past->state == XPM_JOB_DONE && (!attempt->order->again || theirs)) {
                 attempt->outcome.code = 0;
                 over(attempt, XPM_FAILURE_NONE, NULL);
                 return true;
         }
-        /* The failure of an attempt before the one that was waited for is none of today's. */
-        bool stale = attempt->holder.failed && past->attempt == attempt->holder.attempt;
-        if (past->state == XPM_JOB_ERROR && waited && !stale) {
+        if (past->state == XPM_JOB_ERROR && theirs) {
                 attempt->outcome.code = past->code;
                 over(attempt, past->failure, past->message);
                 return true;
@@ -210,7 +211,7 @@ static int see_holder(xpm_attempt *attempt, xpm_error *err)
         xpm_job_past past = XPM_JOB_PAST_INIT;
         if (xpm_job_past_read(attempt->dir.dir, &past, NULL) == 0 && !attempt->holder.looked) {
                 attempt->holder.looked = true;
-                attempt->holder.failed = past.state == XPM_JOB_ERROR;
+                attempt->holder.ended = past.state == XPM_JOB_ERROR || past.state == XPM_JOB_DONE;
                 attempt->holder.attempt = past.attempt;
         }
         xpm_job_past_release(&past);
@@ -221,6 +222,8 @@ static int see_holder(xpm_attempt *attempt, xpm_error *err)
                 if (rc == 0 && err)
                         *err = XPM_ERROR_NONE;
         }
+        attempt->holder.now = rc == XPM_ELOCKED;
+        attempt->holder.before |= attempt->holder.now;
         return rc;
 }
 
@@ -457,6 +460,7 @@ enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attem
         xpm_error err = XPM_ERROR_NONE;
         attempt->gaps = xpm_heartbeat_gaps(site->heartbeat);
         attempt->outcome.message[0] = '\0'; /* who held the lock when it was tried before */
+        attempt->holder.now = false;
         int rc = enter(site, attempt, waited, &err);
         if (rc == XPM_ELOCKED) {
                 snprintf(attempt->outcome.message, sizeof attempt->outcome.message, "%s", err.message);

@@ -127,8 +127,10 @@ static void note_holder(const xpm_pool *pool, const task *task_)
 {
         const xpm_jobspec *spec = &task_->attempt.order->spec;
         char line[2048];
-        snprintf(line, sizeof line, "another process runs job '%s/%.8s' already, its outcome is waited for: %s",
-                 spec->task_id, spec->job_id, task_->attempt.outcome.message);
+        const char *format = task_->attempt.holder.now
+                                     ? "another process runs job '%s/%.8s' already, its outcome is waited for: %s"
+                                     : "job '%s/%.8s' waits for what another one uses: %s";
+        snprintf(line, sizeof line, format, spec->task_id, spec->job_id, task_->attempt.outcome.message);
         pool->sink.note(pool->sink.data, line);
 }
 

@@ -174,6 +174,26 @@ class Claims(Engine):
             out, err = engine.communicate(timeout=xpmtest.PATIENCE)
             self.assertEqual(engine.returncode, 0, out + err)
 
+    def test_what_failed_before_runs_when_its_partial_is_free_again(self):
+        command = "test -e good; echo {{n}} >> diary; test {{n}} -gt 0 || { echo x > begun; read line < go; }"
+        for name in "ab":
+            file = self.plan(command, "partials: {p: {exclude_groups: [g]}}", "", 2, name)
+            self.write(file, self.read(file).replace("{n: int}", "{n: {type: int, groups: [g]}}"))
+        self.write("b.yaml", self.read("b.yaml").replace("[0, 2]", "[1, 2]"))
+        self.run_experiment("a.yaml", status=1)
+        self.write("good", "")
+        for name in ("begun", "go"):
+            os.mkfifo(self.here / name)
+        (first,) = [job for job in self.job_directories("t") if self.params(job)["n"] == 0]
+        by_hand = subprocess.Popen(["sh", first / "t.sh"], cwd=self.here, env=self.env, stderr=subprocess.DEVNULL)
+        self.read("begun")
+        engine = self.start("run-experiment", "--workdir", self.workspace, "b.yaml")
+        self.assertIn("waits for what another one uses", engine.stderr.readline())
+        self.write("go", "go\n")
+        out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual((engine.returncode, by_hand.wait()), (0, 0), out + err)
+        self.assertEqual(self.read("diary"), "0\n1\n")
+
     def leave_orphans(self, file):
         """Engine, guardian and worker are killed at once, and what the job started lives on, with its lock."""
         engine = subprocess.Popen([xpmtest.XPM, "run-experiment", "--workdir", self.workspace, file], cwd=self.here,
