@@ -131,6 +131,17 @@ static bool has_variable(const xpm_text *text, const char *name, const char *val
         return false;
 }
 
+bool xpm_process_is_of_attempt(pid_t pid, const char *nonce)
+{
+        char path[32];
+        xpm_text text = XPM_TEXT_INIT;
+        snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+        bool found = xpm_file_read(AT_FDCWD, path, ENVIRONMENT_LIMIT, &text, NULL) == 0 &&
+                     has_variable(&text, "XPM_JOB_NONCE=", nonce);
+        xpm_text_release(&text);
+        return found;
+}
+
 /* Whether PID's environment names the job's directory, and the attempt that is meant. */
 static bool names_the_job(int proc, const char *pid, const xpm_leftover *leftover)
 {

@@ -37,6 +37,9 @@ uint64_t xpm_process_start_time(pid_t pid);
 /* What that field would be of a process that is started now; 0 when it cannot be told. */
 uint64_t xpm_process_clock(void);
 
+/* Whether PID's environment names the attempt with NONCE. */
+bool xpm_process_is_of_attempt(pid_t pid, const char *nonce);
+
 /* Whether SESSION has a member that has not ended; one that is not waited for has. */
 bool xpm_session_is_alive(pid_t session);
 

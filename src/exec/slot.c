@@ -76,7 +76,7 @@ static enum xpm_failure find_fault(task *task_, int64_t running, char why[static
         }
         bool held = attempt->group.dir >= 0; /* the kernel sees to it */
         uint64_t memory = xpm_attempt_memory(attempt);
-        if (memory > 0 && !held && xpm_memory_over(attempt->child.pid, memory, &used)) {
+        if (memory > 0 && !held && xpm_memory_over(attempt->child.pid, attempt->nonce, memory, &used)) {
                 snprintf(why, 256, "it used %llu MiB of memory, and asked for %llu", (unsigned long long)(used >> 20),
                          (unsigned long long)(memory >> 20));
                 return XPM_FAILURE_MEMORY;

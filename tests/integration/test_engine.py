@@ -97,6 +97,12 @@ time.sleep(1000)
         self.run_experiment(file, status=1)
         self.assertEqual(self.failure()["reason"], "memory")
 
+    def test_the_memory_of_a_daemon_is_that_of_its_job(self):
+        daemon = "(setsid python3 -c 'import time; x = bytearray(100 << 20); time.sleep(1000)' &)"
+        file = self.plan(f"{daemon}; sleep 1000", "requirements: cpu(mem=40M)")
+        self.run_experiment(file, status=1)
+        self.assertEqual(self.failure()["reason"], "memory")
+
     def test_a_job_that_took_too_much_memory_is_no_success(self):
         file = self.plan("python3 -c 'x = bytearray(100 << 20)'", "requirements: cpu(mem=40M)")
         self.run_experiment(file, status=1)
