@@ -1,6 +1,6 @@
-/* A job that fails for want of a dependency, or of a launcher, never reaches a worker, so the engine writes its end, in
- * the same way and under the same lock. A directory that somebody else holds, or that is done after all, is left to
- * them. */
+/* A job that fails for want of a dependency, or of a launcher, never reaches a worker, and one that was lost for good
+ * has none any more, so the engine writes its end, in the same way and under the same lock. A directory that somebody
+ * else holds, or that is done after all, is left to them. */
 #include "engine/runner.h"
 #include "workspace/jobdir.h"
 
@@ -14,7 +14,8 @@ static int write_end(xpm_jobdir *dir, const xpm_job *job, const char *id, enum x
         if (rc != 0)
                 return xpm_jobdir_lock(dir, err);
         rc = xpm_jobdir_past(dir, &past, err);
-        if (rc == 0 && past.state != XPM_JOB_DONE) {
+        bool ended = past.state == XPM_JOB_DONE || (failure == XPM_FAILURE_LOST && past.state == XPM_JOB_ERROR);
+        if (rc == 0 && !ended) {
                 int64_t now = xpm_time_now();
                 const xpm_job_status status = {
                         .job_id = id,

@@ -132,7 +132,7 @@ int xpm_runner_survey(xpm_runner *runner);
 void xpm_runner_lost(xpm_runner *runner, size_t job, const xpm_job_end *end);
 /* Look at a job that somebody else ran or runs. */
 void xpm_runner_look(xpm_runner *runner, size_t job);
-/* The file of a job that failed before it could reach a launcher: barred.c. */
+/* The files of a job that failed before it could reach a launcher, or was lost for good: barred.c. */
 int xpm_runner_record_barred(xpm_runner *runner, size_t index, enum xpm_failure failure, const char *message,
                              xpm_error *err);
 /* A job that failed, as was recorded, failed for the reason FAILURE. Left to whoever holds it now. */
