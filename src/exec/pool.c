@@ -134,6 +134,23 @@ static void note_holder(const xpm_pool *pool, const task *task_)
         pool->sink.note(pool->sink.data, line);
 }
 
+/* What was sent for while a slot tried its lock. */
+static void return_unwanted(xpm_pool *pool)
+{
+        ring returned;
+        ring_init(&returned);
+        pthread_mutex_lock(&pool->mutex);
+        for (task *next, *task_ = pool->held.head.next; task_ != &pool->held.head; task_ = next) {
+                next = task_->next;
+                if (task_->unwanted) {
+                        ring_remove(&pool->held, task_);
+                        ring_append(&returned, task_);
+                }
+        }
+        pthread_mutex_unlock(&pool->mutex);
+        report_all(pool, &returned, XPM_LAUNCH_RETURNED);
+}
+
 static void on_patience(uv_timer_t *timer);
 
 /* What is held is tried again after a while. Said once for all that are held together: a second engine on one
@@ -153,6 +170,7 @@ static void see_to_the_held(xpm_pool *pool)
 static void on_patience(uv_timer_t *timer)
 {
         xpm_pool *pool = timer->data;
+        return_unwanted(pool);
         pthread_mutex_lock(&pool->mutex);
         for (task *task_ = pool->held.head.next; task_ != &pool->held.head; task_ = task_->next)
                 task_->waited = true;
@@ -211,6 +229,7 @@ static void collect(xpm_pool *pool)
         ring_init(&ended);
         for (task *task_; (task_ = next_lasting(pool));)
                 report(pool, task_, XPM_LAUNCH_STARTED);
+        return_unwanted(pool);
         see_to_the_held(pool);
         pthread_mutex_lock(&pool->mutex);
         ring_move_all(&pool->ended, &ended);
@@ -409,6 +428,8 @@ static void send_back(xpm_pool *pool, const uint64_t *tags, size_t count)
         pthread_mutex_lock(&pool->mutex);
         take_named(&pool->queued, tags, count, &returned);
         take_named(&pool->held, tags, count, &returned);
+        for (task *task_ = pool->running.head.next; task_ != &pool->running.head; task_ = task_->next)
+                task_->unwanted |= named(task_, tags, count);
         pthread_mutex_unlock(&pool->mutex);
         report_all(pool, &returned, XPM_LAUNCH_RETURNED);
         pool->sink.flush(pool->sink.data);
