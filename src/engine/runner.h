@@ -45,7 +45,8 @@ typedef struct xpm_tracked { /* one job of this run */
         uint8_t over_memory, over_time; /* how often it had too little of it */
         uint8_t verdict; /* enum xpm_failure: why a scheduler ended the attempt whose end is awaited; NONE */
         uint32_t attempt;
-        uint32_t lost_attempt; /* number in its directory of the last one that was lost */
+        uint32_t ended_attempt; /* that had ended when somebody else was seen to run it: no outcome of his; 0: none */
+        uint32_t lost_attempt;  /* number in its directory of the last one that was lost */
 } xpm_tracked;
 
 typedef struct xpm_runner {

@@ -135,6 +135,12 @@ static void read_handle(const place *at, const json_t *status)
         snprintf(at->out->launcher, sizeof at->out->launcher, "%s", launcher);
 }
 
+static void read_ended(const place *at, const json_t *status)
+{
+        int attempt = integer_of(status, "attempt");
+        at->out->ended = attempt > 0 ? (uint32_t)attempt : 0;
+}
+
 /* What status.json says, when it is committed; else whether an attempt was begun goes to *BEGUN. */
 static bool read_committed(const place *at, bool *begun)
 {
@@ -147,6 +153,8 @@ static bool read_committed(const place *at, bool *begun)
         else if (state == XPM_JOB_ERROR)
                 set_error(at, failure_of(status, "failure_reason"), integer_of(status, "exit_code"),
                           member(status, "message"));
+        if (state == XPM_JOB_ERROR)
+                read_ended(at, status);
         *begun = state == XPM_JOB_RUNNING;
         if (state == XPM_JOB_SCHEDULED || state == XPM_JOB_RUNNING)
                 read_handle(at, status);
@@ -217,10 +225,14 @@ static bool has_process(const place *at)
         return alive;
 }
 
-/* A scheduler may have it. */
+/* A scheduler may have it; and its holder may not have begun. */
 static void read_running(const place *at)
 {
         json_t *status = load(at, ".experimaestro/status.json", STATUS_LIMIT);
+        const char *word = member(status, "state");
+        int state = word ? xpm_job_state_parse(word) : -1;
+        if (state == XPM_JOB_DONE || state == XPM_JOB_ERROR)
+                read_ended(at, status);
         read_handle(at, status);
         json_decref(status);
 }

@@ -324,6 +324,19 @@ class Others(Engine):
         most, lines = self.diary()
         self.assertEqual((most, len(lines)), (1, 6))
 
+    def test_who_lets_go_of_a_lock_without_a_run_has_not_failed(self):
+        command = "echo {{n}} >> diary; test -e good; test {{n}} -eq 0 || echo x > begun"
+        self.run_experiment(self.plan(command), status=1)
+        self.write("good", "")
+        os.mkfifo(self.here / "begun")
+        with open(self.job_directories("t")[0] / "t.lock", "a", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            engine = self.start("run-experiment", "--workdir", self.workspace, self.plan(command, jobs=2))
+            self.read("begun")  # who starts jobs has looked at all
+        out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(engine.returncode, 0, out + err)
+        self.assertEqual(sorted(self.read("diary").split()), ["0", "0", "1"])
+
     def test_who_does_not_want_to_wait_is_told_who_runs_the_experiment(self):
         file = self.plan("echo x > begun; read line < go")
         for name in ("begun", "go"):

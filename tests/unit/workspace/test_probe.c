@@ -121,8 +121,13 @@ static void lock_that_is_held_beats_what_others_wrote(void **state)
                 runs_job_file(*state, id, files[i], "{\"reason\": \"lost\"}");
                 assert_int_equal(xpm_lock_take(((struct place *)*state)->dir, path, 0600, false, &lock, NULL), 0);
                 assert_int_equal(probe(*state, id).state, XPM_JOB_RUNNING);
+                assert_int_equal(probe(*state, id).ended, 0);
+                runs_job_file(*state, id, ".experimaestro/status.json", "{\"state\": \"error\", \"attempt\": 3}");
+                assert_int_equal(probe(*state, id).ended, 3);
+                assert_int_equal(probe(*state, id).state, XPM_JOB_RUNNING);
                 xpm_lock_release(lock);
-                assert_int_not_equal(probe(*state, id).state, XPM_JOB_RUNNING);
+                assert_int_equal(probe(*state, id).state, XPM_JOB_ERROR);
+                assert_int_equal(probe(*state, id).ended, 3);
         }
 }
 
