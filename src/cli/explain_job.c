@@ -241,6 +241,12 @@ static const char *verdict(struct answer *answer)
                 return why->chain[why->chain_count - 1].state == XPM_JOB_ERROR
                                ? "it will run when what it needs is done, which has failed"
                                : "it will run when what it needs is done";
+        if (why->underway) {
+                snprintf(answer->verdict, sizeof answer->verdict,
+                         "it will run when its turn comes: it waits in a run of '%.200s', which goes on",
+                         why->underway);
+                return answer->verdict;
+        }
         if (why->job.state == XPM_JOB_ERROR)
                 return "it will run again with the next run of its experiment ('--keep-failed' leaves it): it has "
                        "failed";
@@ -264,6 +270,20 @@ static void print_attempts(const xpm_why *why)
         }
 }
 
+static void print_token(const xpm_why *why)
+{
+        enum { HOLDERS = 3 };
+        if (!why->token)
+                return;
+        printf("it needs more of the token '%s' than are free", why->token);
+        for (size_t i = 0; i < why->token_holder_count && i < HOLDERS; i++) {
+                const char *slash = strchr(why->token_holders[i], '/');
+                printf("%s%.*s%.*s", i ? ", " : ": held by ", (int)(slash - why->token_holders[i]),
+                       why->token_holders[i], SHORT_ID + 1, slash);
+        }
+        printf("%s\n", why->token_holder_count > HOLDERS ? " …" : "");
+}
+
 static void print_why(struct answer *answer)
 {
         const xpm_why *why = &answer->why;
@@ -274,6 +294,7 @@ static void print_why(struct answer *answer)
         printf("\n%s\n", verdict(answer));
         if (why->holder)
                 printf("its lock is held by %s\n", why->holder);
+        print_token(why);
         if (why->message)
                 printf("the message was: %s\n", why->message);
         for (size_t i = 0; i < why->chain_count; i++)

@@ -123,6 +123,9 @@ static void ended(xpm_runner *runner, size_t job, enum xpm_job_event event, cons
         if (asprintf(&path, "%s/jobs/%s/%s", runner->experiment->workspace->path, xpm_job_task(one), id) < 0)
                 path = NULL;
         told.path = path;
+        /* A courtesy: without it the directory tells of an attempt without an end. */
+        if (event == XPM_EVENT_FAILED && end->failure == XPM_FAILURE_LOST)
+                xpm_runner_record_barred(runner, job, end->failure, end->message, NULL);
         tell(runner, job, &told);
         free(path);
         if (event == XPM_EVENT_DONE)

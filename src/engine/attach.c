@@ -192,7 +192,7 @@ void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, boo
         } else if (rc == 0 && found.state == XPM_JOB_ERROR) {
                 const xpm_job_end own = {.failure = xpm_runner_judge(runner, job, found.failure),
                                          .code = found.code,
-                                         .message = found.message};
+                                         .message = found.message[0] ? found.message : NULL};
                 xpm_runner_advance(runner, job, XPM_EVENT_FAILED, &own);
         } else if ((began && end->failure != XPM_FAILURE_DEPENDENCY) || found.failure == XPM_FAILURE_LOST) {
                 xpm_runner_advance(runner, job, XPM_EVENT_FAILED, end);

@@ -1,6 +1,6 @@
 /* A job that fails for want of a dependency, or of a launcher, or that its scheduler ended before it began, never
- * reaches a worker, so the engine writes its end, in the same way and under the same lock. A directory that somebody
- * else holds, or that is done after all, is left to them. */
+ * reaches a worker, and one that was lost for good has none any more, so the engine writes its end, in the same way and
+ * under the same lock. A directory that somebody else holds, or that is done after all, is left to them. */
 #include <string.h>
 
 #include "engine/runner.h"
@@ -20,7 +20,8 @@ static int write_end(xpm_jobdir *dir, const xpm_job *job, const char *handle, en
         rc = xpm_jobdir_past(dir, &past, err);
         xpm_job_identifier(job, id);
         bool meant = !handle || (past.state == XPM_JOB_SCHEDULED && strcmp(past.handle, handle) == 0);
-        if (rc == 0 && past.state != XPM_JOB_DONE && meant) {
+        bool ended = past.state == XPM_JOB_DONE || (failure == XPM_FAILURE_LOST && past.state == XPM_JOB_ERROR);
+        if (rc == 0 && meant && !ended) {
                 int64_t now = xpm_time_now();
                 const xpm_job_status status = {
                         .job_id = id,

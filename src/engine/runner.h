@@ -39,8 +39,9 @@ typedef struct xpm_tracked { /* one job of this run */
         uint8_t over_memory, over_time; /* how often it had too little of it */
         uint8_t verdict; /* enum xpm_failure: why a scheduler ended the attempt whose end is awaited; NONE */
         uint32_t attempt;
-        uint32_t lost_attempt; /* number in its directory of the last one that was lost */
-        char *handle;          /* under which a scheduler had it from another engine, when it was found so; or NULL */
+        uint32_t ended_attempt; /* that had ended when somebody else was seen to run it: no outcome of his; 0: none */
+        uint32_t lost_attempt;  /* number in its directory of the last one that was lost */
+        char *handle;           /* under which a scheduler had it from another engine, when it was found so; or NULL */
 } xpm_tracked;
 
 typedef struct xpm_runner {
@@ -131,7 +132,7 @@ int xpm_runner_survey(xpm_runner *runner);
 void xpm_runner_lost(xpm_runner *runner, size_t job, const xpm_job_end *end);
 /* Look at a job that somebody else ran or runs. */
 void xpm_runner_look(xpm_runner *runner, size_t job);
-/* The file of a job that failed before it could reach a launcher: barred.c. */
+/* The files of a job that failed before it could reach a launcher, or was lost for good: barred.c. */
 int xpm_runner_record_barred(xpm_runner *runner, size_t index, enum xpm_failure failure, const char *message,
                              xpm_error *err);
 /* The same for one that a scheduler had under the name HANDLE, if its directory still says so: it ended before it

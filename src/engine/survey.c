@@ -87,6 +87,7 @@ static int place(xpm_runner *runner, size_t job)
         if (with_scheduler && found.handle[0] && xpm_runner_attach(runner, job, &found))
                 return 0;
         tracked->seen = begun;
+        tracked->ended_attempt = begun ? found.ended : 0;
         if (found.state == XPM_JOB_DONE) {
                 if (found.unmarked)
                         mark(runner, job);
@@ -227,19 +228,22 @@ void xpm_runner_look(xpm_runner *runner, size_t job)
         if (found.state == XPM_JOB_RUNNING && is_silent(runner, job))
                 found.state = XPM_JOB_UNSCHEDULED;
         bool ready = runner->jobs[job].state == XPM_JOB_READY, again = runner->jobs[job].again;
+        /* Who held its lock may have waited for something, and have let go of it without a run. */
+        bool stale = found.ended > 0 && found.ended == runner->jobs[job].ended_attempt;
         if (found.state == XPM_JOB_RUNNING) {
-                if (ready)
+                if (ready) {
+                        runner->jobs[job].ended_attempt = found.ended;
                         xpm_runner_advance(runner, job, XPM_EVENT_ELSEWHERE, NULL);
-                else
+                } else
                         xpm_queue_push(&runner->elsewhere, job);
         } else if (ready) {
                 queue_again(runner, job);
         } else if (found.state == XPM_JOB_DONE && !again) {
                 xpm_runner_advance(runner, job, XPM_EVENT_DONE, &(xpm_job_end){0});
-        } else if (found.state == XPM_JOB_ERROR && !again) {
+        } else if (found.state == XPM_JOB_ERROR && !again && !stale) {
                 xpm_job_end end = {.failure = xpm_runner_judge(runner, job, found.failure),
                                    .code = found.code,
-                                   .message = found.message};
+                                   .message = found.message[0] ? found.message : NULL};
                 xpm_runner_advance(runner, job, XPM_EVENT_FAILED, &end);
         } else if (found.state == XPM_JOB_UNSCHEDULED && runner->jobs[job].verdict != XPM_FAILURE_NONE) {
                 xpm_job_end end = {.failure = (enum xpm_failure)runner->jobs[job].verdict, .code = -1};

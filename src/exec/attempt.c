@@ -177,14 +177,15 @@ static void commit(const xpm_site *site, xpm_attempt *attempt, const xpm_job_usa
 /* Whether an outcome that is there already settles the matter. */
 static bool settled(xpm_attempt *attempt, const xpm_job_past *past, bool waited)
 {
-        if (past->state == XPM_JOB_DONE && (!attempt->order->again || waited)) {
+        /* The end of an attempt before the one that was waited for is none of today's. */
+        bool stale = attempt->holder.ended && past->attempt == attempt->holder.attempt;
+        bool theirs = waited && attempt->holder.before && !stale;
+        if (past->state == XPM_JOB_DONE && (!attempt->order->again || theirs)) {
                 attempt->outcome.code = 0;
                 over(attempt, XPM_FAILURE_NONE, NULL);
                 return true;
         }
-        /* The failure of an attempt before the one that was waited for is none of today's. */
-        bool stale = attempt->holder.failed && past->attempt == attempt->holder.attempt;
-        if (past->state == XPM_JOB_ERROR && waited && !stale) {
+        if (past->state == XPM_JOB_ERROR && theirs) {
                 attempt->outcome.code = past->code;
                 over(attempt, past->failure, past->message);
                 return true;
@@ -198,7 +199,8 @@ static int sweep(const xpm_site *site, xpm_attempt *attempt, const xpm_job_past 
         const xpm_jobspec *spec = &attempt->order->spec;
         const char *lock = xpm_arena_printf(attempt->order->arena, "%s/%s.lock", spec->path, spec->script);
         bool here = past && strcmp(past->host, site->host) == 0 && strcmp(past->boot, xpm_boot_id()) == 0;
-        const xpm_leftover leftover = {spec->path, lock, here ? past->command : 0, here ? past->command_start : 0};
+        const xpm_leftover leftover = {spec->path, lock, here ? past->command : 0, here ? past->command_start : 0,
+                                       NULL};
         return lock ? xpm_sweep(&leftover) : 0;
 }
 
@@ -209,7 +211,7 @@ static int see_holder(xpm_attempt *attempt, xpm_error *err)
         xpm_job_past past = XPM_JOB_PAST_INIT;
         if (xpm_job_past_read(attempt->dir.dir, &past, NULL) == 0 && !attempt->holder.looked) {
                 attempt->holder.looked = true;
-                attempt->holder.failed = past.state == XPM_JOB_ERROR;
+                attempt->holder.ended = past.state == XPM_JOB_ERROR || past.state == XPM_JOB_DONE;
                 attempt->holder.attempt = past.attempt;
         }
         xpm_job_past_release(&past);
@@ -220,6 +222,8 @@ static int see_holder(xpm_attempt *attempt, xpm_error *err)
                 if (rc == 0 && err)
                         *err = XPM_ERROR_NONE;
         }
+        attempt->holder.now = rc == XPM_ELOCKED;
+        attempt->holder.before |= attempt->holder.now;
         return rc;
 }
 
@@ -466,6 +470,7 @@ enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attem
         xpm_error err = XPM_ERROR_NONE;
         attempt->gaps = xpm_heartbeat_gaps(site->heartbeat);
         attempt->outcome.message[0] = '\0'; /* who held the lock when it was tried before */
+        attempt->holder.now = false;
         int rc = enter(site, attempt, waited, &err);
         if (rc == XPM_ELOCKED) {
                 snprintf(attempt->outcome.message, sizeof attempt->outcome.message, "%s", err.message);
@@ -562,13 +567,16 @@ int xpm_attempt_bar(const xpm_site *site, xpm_attempt *attempt, const char *mess
 }
 
 /* Who was killed could not end what he had started, and who failed may be run again: not beside the rest of himself. */
-static void end_rest(const xpm_site *site, xpm_attempt *attempt)
+static void end_rest(xpm_attempt *attempt)
 {
-        xpm_job_past here = {.command = attempt->child.pid, .command_start = attempt->command_start};
-        snprintf(here.host, sizeof here.host, "%s", site->host);
-        snprintf(here.boot, sizeof here.boot, "%s", xpm_boot_id());
+        const xpm_jobspec *spec = &attempt->order->spec;
+        /* In the place of a directory that is gone there may be another attempt's, with its lock. */
+        bool gone = xpm_jobdir_is_gone(&attempt->dir);
+        const char *lock =
+                gone ? NULL : xpm_arena_printf(attempt->order->arena, "%s/%s.lock", spec->path, spec->script);
+        const xpm_leftover leftover = {spec->path, lock, attempt->child.pid, attempt->command_start, attempt->nonce};
         xpm_cgroup_kill(&attempt->group);
-        sweep(site, attempt, &here);
+        xpm_sweep(&leftover);
 }
 
 void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, const struct rusage *usage)
@@ -579,7 +587,7 @@ void xpm_attempt_finish(const xpm_site *site, xpm_attempt *attempt, int status, 
                               (int64_t)usage->ru_maxrss * 1024};
         xpm_judge(attempt, status, used.max_rss);
         if (!attempt->outcome.done)
-                end_rest(site, attempt);
+                end_rest(attempt);
         attempt->child.pid = -1;
         xpm_cgroup_end(site->cgroup, &attempt->group);
         xpm_attempt_doubt(site, attempt, 0);

@@ -75,7 +75,9 @@ typedef struct xpm_attempt {
         int64_t begun;          /* CLOCK_MONOTONIC, nanoseconds */
         uint64_t command_start; /* clock ticks since boot; until it is announced, just before */
         struct {
-                bool looked, failed; /* at the status of whoever held the lock; which said that it had failed */
+                bool now, before; /* somebody holds the job's own lock; did when it was tried before, too */
+                bool looked;      /* at the status of the first of them */
+                bool ended;       /* that told an end, which is of an attempt before his */
                 uint32_t attempt;
         } holder;
         bool announced;
@@ -105,7 +107,8 @@ int xpm_attempt_schedule(const xpm_site *site, xpm_attempt *attempt, const char 
 int xpm_attempt_bar(const xpm_site *site, xpm_attempt *attempt, const char *message, xpm_error *err);
 
 /* Make the job's directory, take the lock, start the command. WAITED: it was HELD before, and the outcome of the other
- * holder is taken for ours. On HELD the outcome's message says by whom. */
+ * holder of the job's lock, if it was that which was held, is taken for ours. On HELD the outcome's message says by
+ * whom. */
 enum xpm_attempt_step xpm_attempt_start(const xpm_site *site, xpm_attempt *attempt, bool waited);
 
 /* The duration that the job may take, in milliseconds; -1: no limit. */

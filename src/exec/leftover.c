@@ -33,7 +33,7 @@
 enum { PASSES = 100, ENVIRONMENT_LIMIT = 8 << 20, PATIENCE = 1000 };
 
 typedef struct process {
-        pid_t session;
+        pid_t group, session;
         uint64_t start;
         char state;
 } process;
@@ -42,18 +42,18 @@ typedef struct process {
 static bool read_process(int proc, const char *pid, process *out)
 {
         char name[300], text[1024] = "", state;
-        int session;
+        int group, session;
         snprintf(name, sizeof name, "%s/stat", pid);
         int fd = openat(proc, name, O_RDONLY | O_CLOEXEC);
         ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
         if (fd >= 0)
                 close(fd);
         const char *at = length > 0 ? strrchr(text, ')') : NULL;
-        if (!at || sscanf(at + 1, " %c %*d %*d %d", &state, &session) != 2)
+        if (!at || sscanf(at + 1, " %c %*d %d %d", &state, &group, &session) != 3)
                 return false;
         for (int field = 2; at && field < 22; field++)
                 at = strchr(at + 1, ' ');
-        *out = (process){session, at ? strtoull(at, NULL, 10) : 0, state};
+        *out = (process){group, session, at ? strtoull(at, NULL, 10) : 0, state};
         return true;
 }
 
@@ -78,18 +78,79 @@ uint64_t xpm_process_clock(void)
         return (uint64_t)now.tv_sec * (uint64_t)ticks + (uint64_t)now.tv_nsec / (1000000000u / (uint64_t)ticks);
 }
 
-/* Whether PID's environment has the variable XPM_JOB_DIR=PATH. */
-static bool names_the_job(int proc, const char *pid, const char *path)
+static bool is_member(int proc, const char *name, pid_t session, process *out)
+{
+        return isdigit((unsigned char)name[0]) && read_process(proc, name, out) && out->session == session &&
+               out->state != 'Z' && out->state != 'X';
+}
+
+bool xpm_session_is_alive(pid_t session)
+{
+        bool alive = false;
+        process found;
+        DIR *entries = opendir("/proc");
+        for (struct dirent *entry; entries && !alive && (entry = readdir(entries));)
+                alive = is_member(dirfd(entries), entry->d_name, session, &found);
+        if (entries)
+                closedir(entries);
+        return alive;
+}
+
+/* A descriptor of the process first, so that what is looked at is what is signalled. */
+static void signal_leader(int proc, const char *name, pid_t session, int number)
+{
+        process found;
+        pid_t pid = (pid_t)strtol(name, NULL, 10);
+        int fd = pid > 1 && pid != session ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+        if (fd < 0)
+                return;
+        if (is_member(proc, name, session, &found) && found.group == pid)
+                syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
+        close(fd);
+}
+
+void xpm_session_signal(pid_t session, int number)
+{
+        DIR *entries = opendir("/proc");
+        kill(-session, number);
+        for (struct dirent *entry; entries && (entry = readdir(entries));)
+                if (isdigit((unsigned char)entry->d_name[0]))
+                        signal_leader(dirfd(entries), entry->d_name, session, number);
+        if (entries)
+                closedir(entries);
+}
+
+/* Whether TEXT, an environment, has NAME (with its `=`) with VALUE. */
+static bool has_variable(const xpm_text *text, const char *name, const char *value)
+{
+        const char *end = xpm_text_string(text) + text->length;
+        size_t length = strlen(name);
+        for (const char *at = xpm_text_string(text); at < end; at += strlen(at) + 1)
+                if (strncmp(at, name, length) == 0 && strcmp(at + length, value) == 0)
+                        return true;
+        return false;
+}
+
+bool xpm_process_is_of_attempt(pid_t pid, const char *nonce)
+{
+        char path[32];
+        xpm_text text = XPM_TEXT_INIT;
+        snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+        bool found = xpm_file_read(AT_FDCWD, path, ENVIRONMENT_LIMIT, &text, NULL) == 0 &&
+                     has_variable(&text, "XPM_JOB_NONCE=", nonce);
+        xpm_text_release(&text);
+        return found;
+}
+
+/* Whether PID's environment names the job's directory, and the attempt that is meant. */
+static bool names_the_job(int proc, const char *pid, const xpm_leftover *leftover)
 {
         char name[300];
         xpm_text text = XPM_TEXT_INIT;
-        bool found = false;
         snprintf(name, sizeof name, "%s/environ", pid);
-        if (xpm_file_read(proc, name, ENVIRONMENT_LIMIT, &text, NULL) == 0) {
-                const char *end = xpm_text_string(&text) + text.length;
-                for (const char *at = xpm_text_string(&text); at < end && !found; at += strlen(at) + 1)
-                        found = strncmp(at, "XPM_JOB_DIR=", 12) == 0 && strcmp(at + 12, path) == 0;
-        }
+        bool found = xpm_file_read(proc, name, ENVIRONMENT_LIMIT, &text, NULL) == 0 &&
+                     has_variable(&text, "XPM_JOB_DIR=", leftover->path) &&
+                     (!leftover->nonce || has_variable(&text, "XPM_JOB_NONCE=", leftover->nonce));
         xpm_text_release(&text);
         return found;
 }
@@ -99,7 +160,7 @@ static bool has_the_lock(int proc, const char *pid, const char *lock)
         char name[300];
         struct stat ours, theirs;
         snprintf(name, sizeof name, "%s/fd/%d", pid, XPM_LOCK_FD);
-        return stat(lock, &ours) == 0 && fstatat(proc, name, &theirs, 0) == 0 && ours.st_dev == theirs.st_dev &&
+        return lock && stat(lock, &ours) == 0 && fstatat(proc, name, &theirs, 0) == 0 && ours.st_dev == theirs.st_dev &&
                ours.st_ino == theirs.st_ino;
 }
 
@@ -122,7 +183,7 @@ static bool belongs(int proc, const char *pid, const xpm_leftover *leftover, boo
                 return false;
         if (session_is_known && found.session == leftover->session)
                 return true;
-        return (can_be_of(leftover, &found) && names_the_job(proc, pid, leftover->path)) ||
+        return (can_be_of(leftover, &found) && names_the_job(proc, pid, leftover)) ||
                has_the_lock(proc, pid, leftover->lock);
 }
 
@@ -223,7 +284,7 @@ bool xpm_sweep_job(const char *path, const char *script)
                 return false;
         int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         bool known = dir >= 0 && xpm_job_past_read(dir, &past, NULL) == 0 && xpm_is_this_host(past.host, past.boot);
-        const xpm_leftover leftover = {path, lock, known ? past.command : 0, known ? past.command_start : 0};
+        const xpm_leftover leftover = {path, lock, known ? past.command : 0, known ? past.command_start : 0, NULL};
         xpm_sweep(&leftover);
         xpm_job_past_release(&past);
         if (dir >= 0)

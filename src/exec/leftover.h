@@ -12,10 +12,11 @@
 #include <sys/types.h>
 
 typedef struct xpm_leftover {
-        const char *path; /* the job's directory, absolute: XPM_JOB_DIR of its processes */
-        const char *lock; /* path of SCRIPT.lock, which they may hold as XPM_LOCK_FD */
-        pid_t session;    /* pid of the command, 0: unknown */
-        uint64_t start;   /* when that was started, clock ticks since boot, or a little before; 0: unknown */
+        const char *path;  /* the job's directory, absolute: XPM_JOB_DIR of its processes */
+        const char *lock;  /* path of SCRIPT.lock, which they may hold as XPM_LOCK_FD; NULL: it is gone */
+        pid_t session;     /* pid of the command, 0: unknown */
+        uint64_t start;    /* when that was started, clock ticks since boot, or a little before; 0: unknown */
+        const char *nonce; /* XPM_JOB_NONCE of the attempt that is meant; NULL: any */
 } xpm_leftover;
 
 /* Whether the lock file LOCK is held on this host on behalf of a process that is dead: by what it left. False when its
@@ -35,5 +36,15 @@ uint64_t xpm_process_start_time(pid_t pid);
 
 /* What that field would be of a process that is started now; 0 when it cannot be told. */
 uint64_t xpm_process_clock(void);
+
+/* Whether PID's environment names the attempt with NONCE. */
+bool xpm_process_is_of_attempt(pid_t pid, const char *nonce);
+
+/* Whether SESSION has a member that has not ended; one that is not waited for has. */
+bool xpm_session_is_alive(pid_t session);
+
+/* Signal the process group of SESSION's leader, and the leaders of its other groups, as timeout(1) makes one: they pass
+ * it on. The leader of the session must not have been waited for. */
+void xpm_session_signal(pid_t session, int number);
 
 #endif

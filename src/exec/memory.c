@@ -1,7 +1,7 @@
 /* A table of all processes, made anew when it is older than a moment. What belongs to a command is found by marking:
- * the members of its session, then, until nothing changes, whoever has a marked parent. The sum of resident sizes is
- * cheap and too high where pages are shared; the proportional sum reads a file per process that the kernel takes long
- * to make, so it is read only when the first one is over the limit. */
+ * the members of its session and its daemons, then, until nothing changes, whoever has a marked parent. The sum of
+ * resident sizes is cheap and too high where pages are shared; the proportional sum reads a file per process that the
+ * kernel takes long to make, so it is read only when the first one is over the limit. */
 #include "exec/memory.h"
 
 #include <ctype.h>
@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "exec/leftover.h"
 
 enum { FRESH_MS = 200 };
 
@@ -91,12 +93,20 @@ static void refresh(void)
         table.made = now;
 }
 
+/* A daemon of a job is its guardian's child, as are daemons of others. */
+static bool is_adopted(const process *one, const char *nonce)
+{
+        return nonce && one->parent == getppid() && one->pid != getpid() && xpm_process_is_of_attempt(one->pid, nonce);
+}
+
 /* Under the mutex: what belongs to COMMAND. */
-static void mark(pid_t command)
+static void mark(pid_t command, const char *nonce)
 {
         bool changed = true;
-        for (size_t i = 0; i < table.count; i++)
-                table.processes[i].marked = table.processes[i].session == command || table.processes[i].pid == command;
+        for (size_t i = 0; i < table.count; i++) {
+                process *one = &table.processes[i];
+                one->marked = one->session == command || one->pid == command || is_adopted(one, nonce);
+        }
         while (changed) {
                 changed = false;
                 for (size_t i = 0; i < table.count; i++)
@@ -129,21 +139,21 @@ static uint64_t read_proportional(const process *one)
         return found ? kilobytes << 10 : one->resident;
 }
 
-uint64_t xpm_memory_resident(pid_t command)
+uint64_t xpm_memory_resident(pid_t command, const char *nonce)
 {
         pthread_mutex_lock(&table.mutex);
         refresh();
-        mark(command);
+        mark(command, nonce);
         uint64_t sum = sum_resident();
         pthread_mutex_unlock(&table.mutex);
         return sum;
 }
 
-bool xpm_memory_over(pid_t command, uint64_t limit, uint64_t *used)
+bool xpm_memory_over(pid_t command, const char *nonce, uint64_t limit, uint64_t *used)
 {
         pthread_mutex_lock(&table.mutex);
         refresh();
-        mark(command);
+        mark(command, nonce);
         *used = sum_resident();
         if (*used > limit) {
                 *used = 0;

@@ -127,9 +127,28 @@ static void note_holder(const xpm_pool *pool, const task *task_)
 {
         const xpm_jobspec *spec = &task_->attempt.order->spec;
         char line[2048];
-        snprintf(line, sizeof line, "another process runs job '%s/%.8s' already, its outcome is waited for: %s",
-                 spec->task_id, spec->job_id, task_->attempt.outcome.message);
+        const char *format = task_->attempt.holder.now
+                                     ? "another process runs job '%s/%.8s' already, its outcome is waited for: %s"
+                                     : "job '%s/%.8s' waits for what another one uses: %s";
+        snprintf(line, sizeof line, format, spec->task_id, spec->job_id, task_->attempt.outcome.message);
         pool->sink.note(pool->sink.data, line);
+}
+
+/* What was sent for while a slot tried its lock. */
+static void return_unwanted(xpm_pool *pool)
+{
+        ring returned;
+        ring_init(&returned);
+        pthread_mutex_lock(&pool->mutex);
+        for (task *next, *task_ = pool->held.head.next; task_ != &pool->held.head; task_ = next) {
+                next = task_->next;
+                if (task_->unwanted) {
+                        ring_remove(&pool->held, task_);
+                        ring_append(&returned, task_);
+                }
+        }
+        pthread_mutex_unlock(&pool->mutex);
+        report_all(pool, &returned, XPM_LAUNCH_RETURNED);
 }
 
 static void on_patience(uv_timer_t *timer);
@@ -151,6 +170,7 @@ static void see_to_the_held(xpm_pool *pool)
 static void on_patience(uv_timer_t *timer)
 {
         xpm_pool *pool = timer->data;
+        return_unwanted(pool);
         pthread_mutex_lock(&pool->mutex);
         for (task *task_ = pool->held.head.next; task_ != &pool->held.head; task_ = task_->next)
                 task_->waited = true;
@@ -209,6 +229,7 @@ static void collect(xpm_pool *pool)
         ring_init(&ended);
         for (task *task_; (task_ = next_lasting(pool));)
                 report(pool, task_, XPM_LAUNCH_STARTED);
+        return_unwanted(pool);
         see_to_the_held(pool);
         pthread_mutex_lock(&pool->mutex);
         ring_move_all(&pool->ended, &ended);
@@ -407,6 +428,8 @@ static void send_back(xpm_pool *pool, const uint64_t *tags, size_t count)
         pthread_mutex_lock(&pool->mutex);
         take_named(&pool->queued, tags, count, &returned);
         take_named(&pool->held, tags, count, &returned);
+        for (task *task_ = pool->running.head.next; task_ != &pool->running.head; task_ = task_->next)
+                task_->unwanted |= named(task_, tags, count);
         pthread_mutex_unlock(&pool->mutex);
         report_all(pool, &returned, XPM_LAUNCH_RETURNED);
         pool->sink.flush(pool->sink.data);

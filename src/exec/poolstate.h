@@ -25,6 +25,7 @@ typedef struct task {
         enum xpm_failure reason; /* why it was signalled; NONE: it was not */
         int64_t kill_at;         /* when SIGKILL follows, CLOCK_MONOTONIC milliseconds */
         bool waited;             /* it was held */
+        bool unwanted;           /* it is to be sent back, if it turns out to be held */
         bool lasting, told;      /* STARTED is due; was reported */
         bool warned;             /* that it has not got what it asked for */
 } task;

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "exec/leftover.h"
 #include "exec/memory.h"
 #include "exec/poolstate.h"
 
@@ -20,13 +21,14 @@ enum { LASTS = 50, LOOK = 500, MANY = 64, FAR = 256 };
 static void signal_task(const task *task_, int number)
 {
         if (task_->pid > 0)
-                kill(-task_->pid, number);
+                xpm_session_signal(task_->pid, number);
 }
 
 void xpm_slot_end(const xpm_pool *pool, task *task_, enum xpm_failure reason)
 {
         /* There is no asking for memory that is not there, nor for the time of somebody else. */
-        bool at_once = task_->reason || reason == XPM_FAILURE_MEMORY || reason == XPM_FAILURE_LOST;
+        bool at_once = task_->reason || reason == XPM_FAILURE_MEMORY || reason == XPM_FAILURE_LOST ||
+                       reason == XPM_FAILURE_OUTPUT;
         signal_task(task_, at_once ? SIGKILL : SIGTERM);
         if (task_->reason)
                 return;
@@ -63,13 +65,18 @@ static enum xpm_failure find_fault(task *task_, int64_t running, char why[static
         uint64_t used;
         if (attempt->doubtful && !xpm_attempt_is_ours(attempt))
                 return XPM_FAILURE_LOST;
+        /* Nothing keeps another one from starting it in a new directory. */
+        if (xpm_jobdir_is_gone(&attempt->dir)) {
+                snprintf(why, 256, "its directory was deleted while it ran");
+                return XPM_FAILURE_OUTPUT;
+        }
         if (limit >= 0 && running >= limit) {
                 snprintf(why, 256, "it ran for longer than the %lld s that it asked for", (long long)need->duration);
                 return XPM_FAILURE_TIMEOUT;
         }
         bool held = attempt->group.dir >= 0; /* the kernel sees to it */
         uint64_t memory = xpm_attempt_memory(attempt);
-        if (memory > 0 && !held && xpm_memory_over(attempt->child.pid, memory, &used)) {
+        if (memory > 0 && !held && xpm_memory_over(attempt->child.pid, attempt->nonce, memory, &used)) {
                 snprintf(why, 256, "it used %llu MiB of memory, and asked for %llu", (unsigned long long)(used >> 20),
                          (unsigned long long)(memory >> 20));
                 return XPM_FAILURE_MEMORY;
@@ -132,6 +139,21 @@ static void await_reason(xpm_pool *pool, const task *task_, pid_t pid)
         }
 }
 
+/* A shell that is told to end does so at once, while the program that it waited for, which was told as well, may be
+ * saving what it has: the grace is for all of the session. */
+static void await_rest(xpm_pool *pool, const task *task_, pid_t pid)
+{
+        enum { PAUSE = 20 };
+        for (;;) {
+                pthread_mutex_lock(&pool->mutex);
+                bool over = !task_->reason || xpm_now_ms(CLOCK_MONOTONIC) >= task_->kill_at;
+                pthread_mutex_unlock(&pool->mutex);
+                if (over || !xpm_session_is_alive(pid))
+                        return;
+                poll(NULL, 0, PAUSE);
+        }
+}
+
 static void run_to_the_end(xpm_pool *pool, task *task_)
 {
         struct rusage usage;
@@ -147,6 +169,7 @@ static void run_to_the_end(xpm_pool *pool, task *task_)
                 watch(pool, task_);
         }
         await_reason(pool, task_, pid);
+        await_rest(pool, task_, pid);
         pthread_mutex_lock(&pool->mutex);
         task_->pid = 0;
         task_->attempt.asked = task_->reason;

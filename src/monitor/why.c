@@ -3,14 +3,19 @@
  * itself alone. */
 #include "monitor/why.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/map.h"
 #include "monitor/viewstate.h"
 #include "workspace/probe.h"
+#include "workspace/tokenfile.h"
 
 enum { LOCK_LIMIT = 4096 };
 
@@ -185,6 +190,82 @@ static int find_chain(xpm_view *view, xpm_why *why, xpm_error *err)
         return rc;
 }
 
+/* NAME, TASK@JOB.json, as `task/job`; NULL in *OUT when it is another file. */
+static int read_holder(xpm_view *view, const char *name, const char **out, xpm_error *err)
+{
+        const char *at = strrchr(name, '@'), *end = at ? strstr(at, ".json") : NULL;
+        *out = NULL;
+        if (*name == '.' || !end || end[5])
+                return 0;
+        *out = xpm_arena_printf(view->arena, "%.*s/%.*s", (int)(at - name), name, (int)(end - at) - 1, at + 1);
+        return *out ? 0 : xpm_fail_memory(err);
+}
+
+static int find_token_holders(xpm_view *view, const char *token, xpm_why *why, xpm_error *err)
+{
+        size_t capacity = 0;
+        const char *path = xpm_arena_printf(view->arena, "tokens/%s/jobs", token);
+        int rc = path ? 0 : xpm_fail_memory(err);
+        int fd = path ? openat(view->workspace->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+        DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
+        if (fd >= 0 && !entries)
+                close(fd);
+        for (struct dirent *entry; rc == 0 && entries && (entry = readdir(entries));) {
+                const char *holder;
+                rc = read_holder(view, entry->d_name, &holder, err);
+                if (rc == 0 && holder &&
+                    xpm_arena_reserve(view->arena, &why->token_holders, &capacity, why->token_holder_count + 1,
+                                      sizeof *why->token_holders) != 0)
+                        rc = xpm_fail_memory(err);
+                else if (rc == 0 && holder)
+                        why->token_holders[why->token_holder_count++] = holder;
+        }
+        if (entries)
+                closedir(entries);
+        return rc;
+}
+
+/* The first token in which it has a ticket. A job behind the oldest ones may have none yet. */
+static int find_token(xpm_view *view, xpm_why *why, xpm_error *err)
+{
+        static const char suffix[] = ".counter";
+        const char **names;
+        size_t count;
+        xpm_token_file ticket;
+        xpm_token_file_name(why->job.task_id, why->job.job_id, ticket);
+        int rc = xpm_view_directories(view, "tokens", false, &names, &count, err);
+        for (size_t i = 0; rc == 0 && i < count && !why->token; i++) {
+                struct stat st;
+                size_t length = strlen(names[i]);
+                const char *path = xpm_arena_printf(view->arena, "tokens/%s/tickets/%s", names[i], ticket);
+                if (!path)
+                        return xpm_fail_memory(err);
+                if (length < sizeof suffix || strcmp(names[i] + length - sizeof suffix + 1, suffix) != 0 ||
+                    fstatat(view->workspace->dir, path, &st, 0) != 0)
+                        continue;
+                if (!(why->token = xpm_arena_strndup(view->arena, names[i], length - sizeof suffix + 1)))
+                        return xpm_fail_memory(err);
+                rc = find_token_holders(view, names[i], why, err);
+        }
+        return rc;
+}
+
+/* What has no end and needs nothing that is not done waits for its turn, if its run goes on. */
+static int find_turn(xpm_view *view, xpm_why *why, xpm_error *err)
+{
+        const xpm_view_job *job = &why->job;
+        bool waits = job->state == XPM_JOB_UNSCHEDULED || job->state == XPM_JOB_WAITING || job->state == XPM_JOB_READY;
+        if (!waits || !job->experiment || why->chain_count > 0)
+                return 0;
+        const char *path = xpm_arena_printf(view->arena, "experiments/%s/lock", job->experiment);
+        if (!path)
+                return xpm_fail_memory(err);
+        if (xpm_lock_is_held(view->workspace->dir, path, NULL) != 1)
+                return 0;
+        why->underway = job->experiment;
+        return find_token(view, why, err);
+}
+
 int xpm_view_why(xpm_view *view, const xpm_view_job *job, xpm_why *out, xpm_error *err)
 {
         struct stat st;
@@ -200,5 +281,7 @@ int xpm_view_why(xpm_view *view, const xpm_view_job *job, xpm_why *out, xpm_erro
                 rc = read_status(view, out, err);
         if (rc == 0)
                 rc = read_message(view, out, err);
-        return rc == 0 ? find_chain(view, out, err) : rc;
+        if (rc == 0)
+                rc = find_chain(view, out, err);
+        return rc == 0 ? find_turn(view, out, err) : rc;
 }

@@ -18,6 +18,12 @@ typedef struct xpm_why {
         const char *marker;  /* name of the file that says that it is done or failed, or NULL */
         const char *holder;  /* who has its lock, when it runs: the lock's own text, or NULL */
         const char *message; /* of its failure, or NULL */
+        /* When it waits for its turn in a run that goes on: that of which experiment. */
+        const char *underway;
+        /* The token that it waits for, as far as its ticket tells, and who holds of it, as `task/job`. */
+        const char *token;
+        const char **token_holders;
+        size_t token_holder_count;
         /* What it waits for: one of its dependencies, one of that one's, …; the last is the cause. Failed ones come
          * before others. */
         const xpm_view_job *chain;

@@ -586,5 +586,8 @@ int xpm_jobdir_commit(const xpm_jobdir *job, const xpm_job_status *status, bool 
                 rc = make_failed(job, status->failure, status->code, status->message, err);
         if (rc == 0 && announced)
                 rc = unlink_file(job, "pid", err);
+        /* One that lasts may have been taken for dead by a list of the reference. */
+        if (rc == 0 && announced && status->state == XPM_JOB_DONE)
+                rc = unlink_file(job, "failed", err);
         return rc;
 }

@@ -18,6 +18,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -133,6 +135,12 @@ static void read_handle(const place *at, const json_t *status)
         snprintf(at->out->launcher, sizeof at->out->launcher, "%s", launcher);
 }
 
+static void read_ended(const place *at, const json_t *status)
+{
+        int attempt = integer_of(status, "attempt");
+        at->out->ended = attempt > 0 ? (uint32_t)attempt : 0;
+}
+
 /* What status.json says, when it is committed; else whether an attempt was begun goes to *BEGUN. */
 static bool read_committed(const place *at, bool *begun)
 {
@@ -145,6 +153,8 @@ static bool read_committed(const place *at, bool *begun)
         else if (state == XPM_JOB_ERROR)
                 set_error(at, failure_of(status, "failure_reason"), integer_of(status, "exit_code"),
                           member(status, "message"));
+        if (state == XPM_JOB_ERROR)
+                read_ended(at, status);
         *begun = state == XPM_JOB_RUNNING;
         if (state == XPM_JOB_SCHEDULED || state == XPM_JOB_RUNNING)
                 read_handle(at, status);
@@ -172,6 +182,32 @@ static void read_recipe(const xpm_workspace *workspace, const char *directory, x
         xpm_text_release(&text);
 }
 
+/* Whether PID runs, and may be the process that a file written at WRITTEN names: after a crash of the host the number
+ * is soon another's, who began later. */
+static bool is_process(json_int_t pid, time_t written)
+{
+        enum { DOUBT = 60 /* seconds between the clocks of two hosts */ };
+        char name[32], text[1024] = "", state;
+        unsigned long long start;
+        struct timespec boot;
+        if (pid <= 0 || pid > INT_MAX || (kill((pid_t)pid, 0) != 0 && errno != EPERM))
+                return false;
+        snprintf(name, sizeof name, "/proc/%d/stat", (int)pid);
+        int fd = open(name, O_RDONLY | O_CLOEXEC);
+        ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+        if (fd >= 0)
+                close(fd);
+        const char *at = length > 0 ? strrchr(text, ')') : NULL;
+        long ticks = sysconf(_SC_CLK_TCK);
+        if (!at ||
+            sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state,
+                   &start) != 2 ||
+            ticks <= 0 || clock_gettime(CLOCK_BOOTTIME, &boot) != 0)
+                return true;
+        time_t age = boot.tv_sec - (time_t)(start / (unsigned long long)ticks);
+        return state != 'Z' && state != 'X' && time(NULL) - age <= written + DOUBT;
+}
+
 /* The process of SCRIPT.pid is there: on this host, that is; one of a scheduler, or on a host that is named and not
  * this one, is taken at its word. */
 static bool has_process(const place *at)
@@ -181,17 +217,22 @@ static bool has_process(const place *at)
         const char *type = member(json, "type"), *where = member(json, "host");
         json_int_t pid = json_integer_value(json_object_get(json, "pid"));
         gethostname(host, sizeof host - 1);
-        bool alive = json_is_object(json);
+        struct stat st;
+        bool alive = json_is_object(json) && fstatat(at->dir, name, &st, 0) == 0;
         if (alive && (!type || strcmp(type, "local") == 0) && (!where || strcmp(where, host) == 0))
-                alive = pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+                alive = is_process(pid, st.st_mtime);
         json_decref(json);
         return alive;
 }
 
-/* A scheduler may have it. */
+/* A scheduler may have it; and its holder may not have begun. */
 static void read_running(const place *at)
 {
         json_t *status = load(at, ".experimaestro/status.json", STATUS_LIMIT);
+        const char *word = member(status, "state");
+        int state = word ? xpm_job_state_parse(word) : -1;
+        if (state == XPM_JOB_DONE || state == XPM_JOB_ERROR)
+                read_ended(at, status);
         read_handle(at, status);
         json_decref(status);
 }

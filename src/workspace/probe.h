@@ -19,6 +19,7 @@ typedef struct xpm_probe {
         char launcher[64],
                 handle[256]; /* of SCHEDULED, RUNNING, LOST: which scheduler has it, under what name; "": none */
         uint32_t attempt;    /* of SCHEDULED */
+        uint32_t ended;      /* of RUNNING, ERROR: the attempt whose end stands in its status; 0: of none */
 } xpm_probe;
 
 /* Look at jobs/TASK/JOB. A directory that does not exist is UNSCHEDULED, or DONE when the job is done in one of the

@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import unittest
@@ -67,6 +68,24 @@ class Limits(Engine):
         self.run_experiment(file, status=1)
         self.assertEqual(self.failure()["reason"], "timeout")
 
+    def test_what_a_shell_waits_for_has_the_grace_when_the_shell_is_gone(self):
+        self.write("save.py", """\
+import os, signal, sys, time
+def save(*_):
+    time.sleep(0.5)
+    open("saved", "w").close()
+    sys.exit(75)
+if os.path.exists("saved"):
+    sys.exit(0)
+signal.signal(signal.SIGTERM, save)
+time.sleep(1000)
+""")
+        for number, command in enumerate(("python3 save.py", "timeout 1000 python3 save.py")):  # which has a group of its own
+            file = self.plan(command, "resumable: true\n    requirements: duration=1s", "", number + 1)
+            self.run_experiment(file)
+            self.assertTrue((self.here / "saved").exists())
+            (self.here / "saved").unlink()
+
     def test_a_job_knows_when_its_time_is_over(self):
         file = self.plan("echo $((XPM_DEADLINE - $(date +%s))) > left", "requirements: duration=1h")
         self.run_experiment(file)
@@ -74,6 +93,12 @@ class Limits(Engine):
 
     def test_a_job_that_takes_too_much_memory_is_killed(self):
         file = self.plan("python3 -c 'import time; x = bytearray(100 << 20); time.sleep(1000)'", "requirements: cpu(mem=40M)")
+        self.run_experiment(file, status=1)
+        self.assertEqual(self.failure()["reason"], "memory")
+
+    def test_the_memory_of_a_daemon_is_that_of_its_job(self):
+        daemon = "(setsid python3 -c 'import time; x = bytearray(100 << 20); time.sleep(1000)' &)"
+        file = self.plan(f"{daemon}; sleep 1000", "requirements: cpu(mem=40M)")
         self.run_experiment(file, status=1)
         self.assertEqual(self.failure()["reason"], "memory")
 
@@ -153,6 +178,26 @@ class Claims(Engine):
         for engine in engines:
             out, err = engine.communicate(timeout=xpmtest.PATIENCE)
             self.assertEqual(engine.returncode, 0, out + err)
+
+    def test_what_failed_before_runs_when_its_partial_is_free_again(self):
+        command = "test -e good; echo {{n}} >> diary; test {{n}} -gt 0 || { echo x > begun; read line < go; }"
+        for name in "ab":
+            file = self.plan(command, "partials: {p: {exclude_groups: [g]}}", "", 2, name)
+            self.write(file, self.read(file).replace("{n: int}", "{n: {type: int, groups: [g]}}"))
+        self.write("b.yaml", self.read("b.yaml").replace("[0, 2]", "[1, 2]"))
+        self.run_experiment("a.yaml", status=1)
+        self.write("good", "")
+        for name in ("begun", "go"):
+            os.mkfifo(self.here / name)
+        (first,) = [job for job in self.job_directories("t") if self.params(job)["n"] == 0]
+        by_hand = subprocess.Popen(["sh", first / "t.sh"], cwd=self.here, env=self.env, stderr=subprocess.DEVNULL)
+        self.read("begun")
+        engine = self.start("run-experiment", "--workdir", self.workspace, "b.yaml")
+        self.assertIn("waits for what another one uses", engine.stderr.readline())
+        self.write("go", "go\n")
+        out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual((engine.returncode, by_hand.wait()), (0, 0), out + err)
+        self.assertEqual(self.read("diary"), "0\n1\n")
 
     def leave_orphans(self, file):
         """Engine, guardian and worker are killed at once, and what the job started lives on, with its lock."""
@@ -275,6 +320,19 @@ class Others(Engine):
         most, lines = self.diary()
         self.assertEqual((most, len(lines)), (1, 6))
 
+    def test_who_lets_go_of_a_lock_without_a_run_has_not_failed(self):
+        command = "echo {{n}} >> diary; test -e good; test {{n}} -eq 0 || echo x > begun"
+        self.run_experiment(self.plan(command), status=1)
+        self.write("good", "")
+        os.mkfifo(self.here / "begun")
+        with open(self.job_directories("t")[0] / "t.lock", "a", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            engine = self.start("run-experiment", "--workdir", self.workspace, self.plan(command, jobs=2))
+            self.read("begun")  # who starts jobs has looked at all
+        out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(engine.returncode, 0, out + err)
+        self.assertEqual(sorted(self.read("diary").split()), ["0", "0", "1"])
+
     def test_who_does_not_want_to_wait_is_told_who_runs_the_experiment(self):
         file = self.plan("echo x > begun; read line < go")
         for name in ("begun", "go"):
@@ -340,6 +398,22 @@ class Others(Engine):
         done = self.run_experiment(file, status=1)
         self.assertIn("2 done, 1 failed", done.out)
         self.assertIn("deleted while it ran", done.err)
+
+    def test_a_job_whose_directory_is_deleted_is_ended_and_its_next_attempt_is_not(self):
+        os.mkfifo(self.here / "begun")
+        file = self.plan("echo $$ > begun; test -e again || { touch again; sleep 1000; }; while kill -0 $(cat first); do :; done 2> /dev/null")
+        self.write("f.yaml", self.read(file).replace("id: e", "id: f"))
+        first = self.start("run-experiment", "--workdir", self.workspace, file)
+        with open(self.here / "begun") as begun:
+            self.write("first", begun.read())
+        shutil.rmtree(self.job_directories("t")[0])
+        second = self.start("run-experiment", "--workdir", self.workspace, "f.yaml")
+        with open(self.here / "begun") as begun:
+            begun.read()
+        for engine, status in ((first, 1), (second, 0)):
+            out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+            self.assertEqual(engine.returncode, status, out + err)
+            self.assertEqual(status == 1, "its directory was deleted while it ran" in err, err)
 
     def test_what_a_killed_job_had_started_is_gone(self):
         file = self.plan("setsid sleep 600 & echo $$ $! > begun; sleep 1000")

@@ -1,6 +1,7 @@
 """xpm explain: why a job will run or not, what its identifier is made from, and what comes nearest to it."""
 import hashlib
 import json
+import os
 import unittest
 
 import xpmtest
@@ -64,6 +65,27 @@ class Explain(xpmtest.Case):
         self.assertIn("has failed", blocked["verdict"])
         self.assertEqual([(need["job_id"], need["failure"]) for need in blocked["needs"]], [(jobs["prep", 2], "failed")])
         self.assertEqual(set(blocked["nearest"]["differences"]), {"of.n"})
+
+    def test_a_job_that_waits_for_its_turn_says_so_and_who_holds_its_token(self):
+        self.write("w.yaml", """\
+id: w
+tokens: {seat: 1}
+tasks: {t: {params: {n: int}, cwd: "{{experiment.dir}}", command: "echo {{job.id}} > begun; read line < go", tokens: {seat: 1}}}
+plan: {s: {task: t, sweep: {n: [1, 2]}}}
+""")
+        for name in ("begun", "go"):
+            os.mkfifo(self.here / name)
+        engine = self.start("run-experiment", "--workdir", self.workspace, "w.yaml")
+        first = self.read("begun").strip()
+        (other,) = [job["job_id"] for job in self.dry("w.yaml") if job["job_id"] != first]
+        waiting = self.explain(other)
+        (self.here / "go").write_text("go\n")
+        self.read("begun")
+        (self.here / "go").write_text("go\n")
+        out, err = engine.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(engine.returncode, 0, out + err)
+        self.assertIn("it will run when its turn comes: it waits in a run of 'w', which goes on", waiting.out)
+        self.assertIn(f"it needs more of the token 'seat' than are free: held by t/{first[:12]}", waiting.out)
 
     def test_a_command_that_has_changed(self):
         self.run_experiment("e.yaml", status=1)

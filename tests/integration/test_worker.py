@@ -58,6 +58,12 @@ class Worker(xpmtest.Case):
         died = self.run_experiment("-j", 1, "e.yaml", status=1)
         self.assertIn("7 done, 1 failed", died.out)
         self.assertEqual(died.err.count("of at most 3 times"), 3)
+        (lost,) = self.workspace.glob("jobs/t/*/t.failed")
+        self.assertEqual(json.loads(lost.read_text())["reason"], "lost")
+        listed = self.xpm("jobs", "list", "--workdir", self.workspace, "--filter", '@failure = "lost"')
+        self.assertIn("error: lost", listed.out)
+        self.run_experiment("--keep-failed", "e.yaml", status=1)
+        self.assertIn("7 done (7 before), 1 failed", self.run_experiment("-j", 1, "e.yaml", status=1).out)
 
     def test_interrupting_a_run_file_cancels_its_job(self):
         self.write("e.yaml", plan("echo started; echo > {{job.path}}/fifo; sleep 1000"))

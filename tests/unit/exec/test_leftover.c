@@ -87,7 +87,7 @@ static void whoever_has_the_lock_is_killed(void **state)
         start(place, (char *const[]){NULL}, pids);
         kill(pids[0], SIGKILL);
         waitpid(pids[0], NULL, 0);
-        const xpm_leftover leftover = {"/nowhere", path, 0, 0};
+        const xpm_leftover leftover = {"/nowhere", path, 0, 0, NULL};
         int killed = 0;
         for (int i = 0; i < 1000 && killed == 0; i++) /* until it has the lock where commands do */
                 killed = xpm_sweep(&leftover);
@@ -108,17 +108,20 @@ static void session_and_environment_tell(void **state)
                 if (pid == 0) {
                         setsid();
                         execve("/bin/sleep", (char *const[]){"sleep", "1000", NULL},
-                               (char *const[]){by_environment ? "XPM_JOB_DIR=/some where" : "A=1", NULL});
+                               (char *const[]){by_environment ? "XPM_JOB_DIR=/some where" : "A=1", "XPM_JOB_NONCE=1",
+                                               NULL});
                         _exit(1);
                 }
                 while (getsid(pid) != pid)
                         ;
                 uint64_t begun = xpm_process_start_time(pid);
                 assert_int_not_equal(begun, 0);
-                const xpm_leftover other = {"/some", path, pid, begun + 1};
+                const xpm_leftover other = {"/some", path, pid, begun + 1, NULL};
                 assert_int_equal(xpm_sweep(&other), 0);
+                const xpm_leftover later = {"/some where", NULL, 0, begun, "11"};
+                assert_int_equal(xpm_sweep(&later), 0);
                 const xpm_leftover leftover = {by_environment ? "/some where" : "/some", path, by_environment ? 0 : pid,
-                                               begun};
+                                               begun, "1"};
                 int killed = 0;
                 for (int i = 0; i < 1000 && killed == 0; i++) /* until it has become the program */
                         killed = xpm_sweep(&leftover);
@@ -143,7 +146,8 @@ static void what_is_older_is_none_of_the_job(void **state)
         }
         uint64_t begun = xpm_process_start_time(pid);
         assert_in_range(xpm_process_clock(), begun, begun + 1000);
-        const xpm_leftover younger = {"/some where", path, 0, begun + 1}, unknown = {"/some where", path, 0, 0};
+        const xpm_leftover younger = {"/some where", path, 0, begun + 1, NULL},
+                           unknown = {"/some where", path, 0, 0, NULL};
         setenv("XPM_JOB_DIR", "/some where", 1);
         for (int i = 0; i < 100; i++)
                 assert_int_equal(xpm_sweep(&younger) + xpm_sweep(&unknown), 0);

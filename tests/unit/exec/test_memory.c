@@ -46,10 +46,10 @@ static void descendants_in_other_sessions_count(void **state)
         pid_t pid = start(MANY, ends[1]);
         for (int i = 0; i < 2; i++)
                 assert_int_equal(read(ends[0], &below[i], sizeof *below), sizeof *below);
-        assert_in_range(xpm_memory_resident(pid), 2 * (uint64_t)MANY, 3 * (uint64_t)MANY);
-        assert_true(xpm_memory_over(pid, MANY, &used));
+        assert_in_range(xpm_memory_resident(pid, NULL), 2 * (uint64_t)MANY, 3 * (uint64_t)MANY);
+        assert_true(xpm_memory_over(pid, NULL, MANY, &used));
         assert_in_range(used, 2 * (uint64_t)MANY, 3 * (uint64_t)MANY);
-        assert_false(xpm_memory_over(pid, 4 * (uint64_t)MANY, &used));
+        assert_false(xpm_memory_over(pid, NULL, 4 * (uint64_t)MANY, &used));
         for (int i = 0; i < 2; i++)
                 kill(below[i], SIGKILL);
         kill(pid, SIGKILL);
@@ -62,7 +62,7 @@ static void command_that_is_gone_uses_nothing(void **state)
 {
         (void)state;
         uint64_t used = 1;
-        assert_false(xpm_memory_over(1 << 30, 1, &used));
+        assert_false(xpm_memory_over(1 << 30, NULL, 1, &used));
         assert_int_equal(used, 0);
 }
 

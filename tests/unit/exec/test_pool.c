@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <sched.h>
+
 #include "failing_malloc.h"
 #include "pools.h"
 
@@ -124,13 +126,12 @@ static void let_go(struct fixture *fixture, const struct event *event)
         xpm_jobdir_release(&other);
 }
 
-static void job_that_another_process_has_waits_aside(void **state)
+/* As another process would. */
+static void hold_the_first(const struct place *place, const char *const *argv)
 {
-        static const char *const argv[] = {"/bin/true", NULL};
-        struct fixture *fixture = enter(1);
+        static char path[sizeof((struct job *)0)->path];
         struct job job;
-        char path[sizeof job.path];
-        job_init(&job, *state, argv);
+        job_init(&job, place, argv);
         strrchr(job.path, '/')[1] = '0';
         snprintf(path, sizeof path, "%s", job.path);
         other = XPM_JOBDIR_INIT;
@@ -140,11 +141,36 @@ static void job_that_another_process_has_waits_aside(void **state)
         other.file_mode = 0600;
         assert_int_equal(xpm_jobdir_open(&other, true, NULL), 0);
         assert_int_equal(xpm_jobdir_lock(&other, NULL), 0);
+}
+
+/* Also when a slot tries just then whether it may begin. */
+static void job_that_another_process_has_is_sent_back(void **state)
+{
+        static const char *const argv[] = {"/bin/true", NULL};
+        hold_the_first(*state, argv);
+        for (int i = 0; i < 200; i++) {
+                struct fixture *fixture = enter(1);
+                add(fixture, *state, 0, argv);
+                for (int j = 0; j < i; j++) /* a little later each time */
+                        sched_yield();
+                xpm_pool_withdraw(fixture->pool);
+                uv_run(&fixture->loop, UV_RUN_DEFAULT);
+                assert_int_equal(count(fixture, XPM_LAUNCH_RETURNED), 1);
+                leave(fixture);
+        }
+        xpm_jobdir_release(&other);
+}
+
+static void job_that_another_process_has_waits_aside(void **state)
+{
+        static const char *const argv[] = {"/bin/true", NULL};
+        struct fixture *fixture = enter(1);
+        hold_the_first(*state, argv);
         fixture->react = let_go;
         add(fixture, *state, 0, argv);
         add(fixture, *state, 1, argv);
         uv_run(&fixture->loop, UV_RUN_DEFAULT);
-        assert_non_null(strstr(fixture->note, path));
+        assert_non_null(strstr(fixture->note, other.path));
         assert_int_equal(count(fixture, XPM_LAUNCH_ENDED), 2);
         assert_int_equal(fixture->events[0].tag, 1);
         assert_int_equal(fixture->events[fixture->count - 1].tag, 0);
@@ -183,6 +209,7 @@ int main(void)
                 T(what_has_not_begun_is_sent_back),
                 T(job_that_lasts_is_said_to_run_and_can_be_killed),
                 T(second_kill_cannot_be_ignored),
+                T(job_that_another_process_has_is_sent_back),
                 T(job_that_another_process_has_waits_aside),
                 T(pool_without_memory_leaves_no_stock_open),
 #undef T

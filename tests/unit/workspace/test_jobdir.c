@@ -257,8 +257,10 @@ static void pid_file_is_there_only_while_it_runs(void **state)
         assert_int_equal(xpm_file_read(job->dir, "w.lock", 0, &text, NULL), 0);
         assert_non_null(strstr(xpm_text_string(&text), "attempt 2"));
         xpm_text_release(&text);
+        put(job, "w.failed", "{}"); /* by somebody who took it for dead */
         assert_int_equal(xpm_jobdir_commit(job, &done, true, NULL), 0);
         assert_false(has(job, "w.pid"));
+        assert_false(has(job, "w.failed"));
         xpm_jobdir_release(job);
 }
 

@@ -4,6 +4,11 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/lock.h"
 #include "failing_malloc.h"
 #include "runs.h"
@@ -116,8 +121,13 @@ static void lock_that_is_held_beats_what_others_wrote(void **state)
                 runs_job_file(*state, id, files[i], "{\"reason\": \"lost\"}");
                 assert_int_equal(xpm_lock_take(((struct place *)*state)->dir, path, 0600, false, &lock, NULL), 0);
                 assert_int_equal(probe(*state, id).state, XPM_JOB_RUNNING);
+                assert_int_equal(probe(*state, id).ended, 0);
+                runs_job_file(*state, id, ".experimaestro/status.json", "{\"state\": \"error\", \"attempt\": 3}");
+                assert_int_equal(probe(*state, id).ended, 3);
+                assert_int_equal(probe(*state, id).state, XPM_JOB_RUNNING);
                 xpm_lock_release(lock);
-                assert_int_not_equal(probe(*state, id).state, XPM_JOB_RUNNING);
+                assert_int_equal(probe(*state, id).state, XPM_JOB_ERROR);
+                assert_int_equal(probe(*state, id).ended, 3);
         }
 }
 
@@ -141,6 +151,31 @@ static void process_of_the_reference_counts_where_its_script_stands(void **state
                 runs_job_file(*state, id, "task.pid", cases[i].pid);
                 assert_int_equal(probe(*state, id).state, cases[i].state);
         }
+}
+
+/* Its number is another's, who began after that was written; or it has ended, and nobody has waited for it. */
+static void process_of_the_reference_that_is_gone_does_not_count(void **state)
+{
+        const struct place *place = *state;
+        char text[64];
+        siginfo_t end;
+        pid_t child = fork();
+        if (child == 0)
+                _exit(0);
+        assert_int_equal(waitid(P_PID, (id_t)child, &end, WEXITED | WNOWAIT), 0);
+        for (int i = 0; i < 3; i++) {
+                char id[16], path[512];
+                snprintf(id, sizeof id, "job%d", i);
+                snprintf(text, sizeof text, "{\"type\": \"local\", \"pid\": %d}", i == 2 ? child : getpid());
+                runs_job_file(place, id, "task.py", "");
+                runs_job_file(place, id, "task.pid", text);
+                snprintf(path, sizeof path, "%s/jobs/demo.task/%s/task.pid", place->path, id);
+                if (i == 1)
+                        assert_int_equal(
+                                utimensat(AT_FDCWD, path, (struct timespec[2]){{.tv_sec = 1}, {.tv_sec = 1}}, 0), 0);
+                assert_int_equal(probe(place, id).state, i == 0 ? XPM_JOB_RUNNING : XPM_JOB_UNSCHEDULED);
+        }
+        waitpid(child, NULL, 0);
 }
 
 static void recipe_comes_from_the_status(void **state)
@@ -196,6 +231,7 @@ int main(void)
                 T(files_decide),
                 T(lock_that_is_held_beats_what_others_wrote),
                 T(process_of_the_reference_counts_where_its_script_stands),
+                T(process_of_the_reference_that_is_gone_does_not_count),
                 T(recipe_comes_from_the_status),
                 T(linked_directory_is_followed),
                 T(lack_of_memory_is_an_error_or_no_harm),
