@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/map.h"
+#include "experimaestro/experiment.h"
 #include "monitor/act.h"
 #include "monitor/viewstate.h"
 
@@ -165,8 +166,16 @@ static int read_users(search *of)
         return rc;
 }
 
+/* What has another name than an identifier is no job: somebody has put it there. */
+static bool is_identifier(const char *name)
+{
+        return strspn(name, "0123456789abcdef") == XPM_JOB_ID_SIZE - 1 && !name[XPM_JOB_ID_SIZE - 1];
+}
+
 static int add(search *of, const char *task, const char *job)
 {
+        if (!is_identifier(job))
+                return 0;
         if (xpm_arena_reserve(of->view->arena, &of->jobs, &of->capacity, of->count + 1, sizeof *of->jobs) != 0)
                 return xpm_fail_memory(of->err);
         of->jobs[of->count++] = (xpm_view_job){.task_id = task, .job_id = job, .tags_json = "{}"};

@@ -9,12 +9,15 @@
 #include "commanded.h"
 #include "runs.h"
 
+/* A job's identifier. */
+#define SIXTEEN "aaaaaaaaaaaaaaaa"
+#define ID SIXTEEN SIXTEEN SIXTEEN SIXTEEN
+
 static void what_no_experiment_names_is_an_orphan(void **state)
 {
-        char id[65], path[256];
+        static const char id[] = ID;
+        char path[256];
         struct commanded made = commanded(*state);
-        memset(id, 97, 64);
-        id[64] = 0;
         snprintf(path, sizeof path, "%s/jobs/good/%s", made.workdir, id);
         assert_int_equal(mkdir(path, 0700), 0);
         struct said *said = SAY(xpm_command_orphans, "orphans", "--workdir", made.workdir);
@@ -33,15 +36,15 @@ static void an_orphan_that_runs_is_kept(void **state)
         int lock;
         const struct place *place = *state;
         struct commanded made = commanded(place);
-        runs_mkdir(place, "ws/jobs/good/aaa");
-        place_put(place, "ws/jobs/good/aaa/data", "1234567890");
-        assert_int_equal(xpm_lock_take(place->dir, "ws/jobs/good/aaa/good.lock", 0600, false, &lock, NULL), 0);
+        runs_mkdir(place, "ws/jobs/good/" ID);
+        place_put(place, "ws/jobs/good/" ID "/data", "1234567890");
+        assert_int_equal(xpm_lock_take(place->dir, "ws/jobs/good/" ID "/good.lock", 0600, false, &lock, NULL), 0);
         struct said *said = SAY(xpm_command_orphans, "orphans", "--clean", "--workdir", made.workdir);
         assert_int_equal(said->status, 0);
-        assert_string_equal(said->out, "kept  good/aaa  running\n");
+        assert_string_equal(said->out, "kept  good/" ID "  running\n");
         xpm_lock_release(lock);
         said = SAY(xpm_command_orphans, "orphans", "--size", "--clean", "--workdir", made.workdir);
-        assert_non_null(strstr(said->out, "  removed  good/aaa  unscheduled\n"));
+        assert_non_null(strstr(said->out, "  removed  good/" ID "  unscheduled\n"));
         assert_non_null(strstr(said->out, "  in all\n"));
         said = SAY(xpm_command_orphans, "orphans", "--workdir", made.workdir);
         assert_string_equal(said->err, "no orphans\n");

@@ -66,10 +66,13 @@ static void a_link_of_a_run_names_its_job(void **state)
         assert_string_equal(found, "cde");
 }
 
-static void copies_under_way_are_passed_over(void **state)
+static void what_is_no_job_is_passed_over(void **state)
 {
         char found[16];
         runs_mkdir(*state, "jobs/demo.task/.tmp.%s", ids[0]);
+        runs_mkdir(*state, "jobs/demo.task/%.63s", ids[0]);
+        runs_mkdir(*state, "jobs/demo.task/%sf", ids[0]);
+        runs_mkdir(*state, "jobs/demo.task/figures");
         assert_int_equal(orphans(*state, found), 0);
         assert_string_equal(found, "abcde");
 }
@@ -145,7 +148,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, enter, place_leave)
                 T(what_a_run_names_is_no_orphan_whatever_run_it_is),
                 T(a_link_of_a_run_names_its_job),
-                T(copies_under_way_are_passed_over),
+                T(what_is_no_job_is_passed_over),
                 T(a_run_that_cannot_be_read_is_an_error),
                 T(a_link_that_leads_nowhere_is_an_error_unless_it_is_the_current_run),
                 T(a_damaged_list_is_an_error),
