@@ -86,8 +86,7 @@ static void job_that_ended_before_it_began_says_so(void **state)
         struct scene *scene = *state;
         const xpm_job_end end = {.failure = XPM_FAILURE_CANCELLED, .code = -1, .message = "Slurm says CANCELLED"};
         open_it(scene);
-        put(scene, STATUS,
-            "{\"state\": \"scheduled\", \"attempt\": 1, \"launcher\": \"s\", \"handle\": \"b#1\"}\n");
+        put(scene, STATUS, "{\"state\": \"scheduled\", \"attempt\": 1, \"launcher\": \"s\", \"handle\": \"b#1\"}\n");
         assert_int_equal(xpm_runner_record_unbegun(&scene->runner, 0, "a#1", &end, NULL), 0);
         assert_false(scene_job_has(scene, 0, "task.failed"));
         assert_int_equal(xpm_runner_record_unbegun(&scene->runner, 0, "b#1", &end, NULL), 0);
@@ -154,9 +153,9 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, faked_enter, faked_leave)
                 T(end_says_why_and_that_nothing_ran),      T(attempts_before_are_kept),
-                T(job_that_ended_before_it_began_says_so),
-                T(job_that_somebody_runs_is_left_to_him),  T(job_that_is_done_after_all_stays_done),
-                T(directory_that_cannot_be_made_is_named), T(lock_that_cannot_be_had_is_named),
+                T(job_that_ended_before_it_began_says_so), T(job_that_somebody_runs_is_left_to_him),
+                T(job_that_is_done_after_all_stays_done),  T(directory_that_cannot_be_made_is_named),
+                T(lock_that_cannot_be_had_is_named),
 #undef T
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
