@@ -86,6 +86,12 @@ int batch_add(batch *batch_, const xpm_launch *launch)
         return 0;
 }
 
+void batch_drop_last(batch *batch_)
+{
+        free(batch_->jobs[--batch_->count].path);
+        batch_->left--;
+}
+
 void batch_void(const batch *batch_)
 {
         unlink(batch_->manifest);

@@ -192,6 +192,15 @@ static batch *owner_of(slurm *self, const directory *directory_, long id, const 
         return owner->state == BATCH_QUEUED ? owner : NULL;
 }
 
+/* Of an array that waits, Slurm keeps nothing of an element that was cancelled; the others are there. */
+static bool is_cancelled(const batch *batch_, const slurm_job *job)
+{
+        bool others = false;
+        for (size_t i = 0; i < batch_->count && !others; i++)
+                others = batch_->jobs[i].seen;
+        return others && job->met && job->state == JOB_QUEUED;
+}
+
 /* Those that Slurm does not know: they have ended and were forgotten, or never arrived. A listing is believed when the
  * next one says the same. */
 static bool see_missing(slurm *self, batch *batch_, int64_t asked)
@@ -205,7 +214,10 @@ static bool see_missing(slurm *self, batch *batch_, int64_t asked)
                 if (job->state == JOB_LEFT || job->seen)
                         continue;
                 news = true;
-                if (job->missed)
+                if (job->missed && is_cancelled(batch_, job))
+                        slurm_leave(self, batch_, job, XPM_LAUNCH_LEFT, "cancelled",
+                                    "Slurm has others of its array, and not this one any more");
+                else if (job->missed)
                         slurm_leave(self, batch_, job, XPM_LAUNCH_LEFT, NULL, "Slurm has forgotten it");
                 else
                         batch_->accepted = slurm_now(); /* the next listing has to be whole */

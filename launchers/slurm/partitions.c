@@ -160,6 +160,9 @@ static int check_nodes(slurm *self, const json_t *partition, const xpm_shape *sh
         long long nodes = number(partition, "nodes");
         if (nodes > 0 && share.nodes > nodes)
                 return refuse(err, partition, share.nodes, "nodes", nodes);
+        /* Ranks may be dealt out as it goes, and yet there have to be cores for all of them. */
+        if (number(partition, "cpus") > 0 && shape->cores > number(partition, "cpus"))
+                return refuse(err, partition, shape->cores, "cores", number(partition, "cpus"));
         if (is_below_average(partition, &share) || has_node(self, partition, &share, &most))
                 return 0;
         if (share.cores > most.cores)

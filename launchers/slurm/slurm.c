@@ -68,7 +68,7 @@ static int slurm_open(const xpm_core *core, const char *name, const char *config
                 slurm_close(self);
                 return slurm_fail(err, XPM_ENOMEM, "out of memory");
         }
-        self->array = limit_of(self, "array", ARRAY);
+        self->array = self->fitting = limit_of(self, "array", ARRAY);
         self->submitted = limit_of(self, "submitted", SUBMITTED);
         if (pace_init(&self->pace, limit_of(self, "submissions_per_minute", 0)) != 0) {
                 slurm_close(self);
@@ -169,7 +169,7 @@ static size_t slurm_room(void *instance, const xpm_shape *shape)
 static batch *find_collecting(slurm *self, const char *const *directives, const chain *chain_)
 {
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
-                if (batch_->state == BATCH_COLLECTS && batch_->count < self->array &&
+                if (batch_->state == BATCH_COLLECTS && batch_->count < self->array && batch_->count < self->fitting &&
                     batch_is_alike(batch_, directives) && chain_takes(&batch_->chain, chain_, batch_->count))
                         return batch_;
         batch *made = batch_create(self->core, directives);

@@ -95,6 +95,8 @@ void batch_free(batch *batch_);
 bool batch_is_alike(const batch *batch_, const char *const *directives);
 /* One more job. 0 or XPM_ENOMEM. */
 int batch_add(batch *batch_, const xpm_launch *launch);
+/* One less, which has left. */
+void batch_drop_last(batch *batch_);
 /* Make the manifest: before the submission. REQUEUE: its jobs may be started again. */
 int batch_write(const batch *batch_, bool requeue, xpm_error *err);
 /* Keep Slurm's number beside the manifest, and read it again. */
@@ -160,6 +162,7 @@ typedef struct slurm {
         batch *batches;
         size_t active; /* jobs with Slurm or on their way there */
         size_t array, submitted;
+        size_t fitting; /* no larger batch is made, since Slurm had no room for one; grows with what it takes */
         pace pace;
         int64_t list_at, last_refill, listing; /* next listing; request number of the one that is under way, 0 */
         int64_t asked_at;                      /* when the oldest request was sent, 0: none is under way */

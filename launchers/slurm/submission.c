@@ -6,7 +6,7 @@
 #include "slurm.h"
 
 /* Milliseconds between tries at a controller that is busy. */
-enum { BACKOFF = 1000, BACKOFF_MOST = 60000 };
+enum { BACKOFF = 1000, PATIENT = 4 * BACKOFF, BACKOFF_MOST = 60000 };
 
 static void quote(FILE *stream, const char *word)
 {
@@ -121,6 +121,45 @@ void submission_put_off(batch *batch_, enum batch_state state)
         batch_->due = slurm_now() + batch_->backoff;
 }
 
+/* Refused for the number of its jobs: the queue, or the user's part of it, is full, or has never room for so many. */
+static bool is_too_large(const char *error)
+{
+        static const char *const words[] = {"Resource temporarily unavailable",
+                                            "temporarily unable to accept",
+                                            "job queue full",
+                                            "submit limit",
+                                            "SubmitJob",
+                                            NULL};
+        const char *const *one = words;
+        while (*one && !strcasestr(error, *one))
+                one++;
+        return *one != NULL;
+}
+
+static size_t count_queued(const slurm *self)
+{
+        size_t count = 0;
+        for (const batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                count += batch_->state == BATCH_QUEUED ? batch_->count - batch_->left : 0;
+        return count;
+}
+
+/* What was refused a few times for its size, and has more jobs than ours that end can make room for, goes in parts:
+ * half of it comes again by itself. */
+static void halve(slurm *self, batch *batch_)
+{
+        size_t kept = (batch_->count + 1) / 2;
+        if (batch_->count < 2 || batch_->backoff < PATIENT || batch_->count <= count_queued(self))
+                return;
+        self->fitting = kept;
+        batch_->backoff /= 2;
+        batch_->due = slurm_now() + batch_->backoff;
+        for (size_t i = batch_->count; i-- > kept;) {
+                slurm_leave(self, batch_, &batch_->jobs[i], XPM_LAUNCH_RETURNED, NULL, NULL);
+                batch_drop_last(batch_);
+        }
+}
+
 int submission_accepted(slurm *self, batch *batch_, long job, xpm_error *err)
 {
         if (batch_->found && batch_recount(batch_) != 0)
@@ -128,6 +167,8 @@ int submission_accepted(slurm *self, batch *batch_, long job, xpm_error *err)
         batch_->job_id = job;
         batch_->state = BATCH_QUEUED;
         batch_->accepted = slurm_now();
+        if (self->fitting < self->array)
+                self->fitting *= 2;
         for (size_t i = 0; i < batch_->count; i++)
                 if (batch_->jobs[i].state == JOB_COLLECTED)
                         batch_->jobs[i].state = JOB_QUEUED;
@@ -162,7 +203,7 @@ int submission_take(slurm *self, batch *batch_, const json_t *answer, xpm_error 
                 error = "no answer";
         if (refusal_passes(error, &ambiguous)) {
                 char words[600];
-                if (batch_->backoff == 0) {
+                if (batch_->backoff == 0 && self->fitting >= self->array) {
                         snprintf(words, sizeof words, "Slurm takes no jobs now, they are kept and tried again: %s",
                                  error);
                         slurm_note(self, words);
@@ -172,6 +213,8 @@ int submission_take(slurm *self, batch *batch_, const json_t *answer, xpm_error 
                         listing_find_out(self, batch_->backoff);
                 else if (self->withdrawn)
                         slurm_leave_all(self, batch_, XPM_LAUNCH_RETURNED, NULL, NULL);
+                else if (is_too_large(error))
+                        halve(self, batch_);
                 return 0;
         }
         if (is_strange(self, batch_, error)) {

@@ -82,12 +82,12 @@ static void tell_stop(xpm_progress *progress, const xpm_counts *counts)
                 fprintf(stderr,
                         "xpm: interrupted again: ending %zu running job%s (Ctrl-C again kills what is left at once)\n",
                         running, running == 1 ? "" : "s");
-        else if (running)
+        else if (running > counts->lasting)
                 fprintf(stderr,
                         "xpm: interrupted: nothing new is started; waiting for %zu running job%s (Ctrl-C again kills "
                         "%s)\n",
                         running, running == 1 ? "" : "s", running == 1 ? "it" : "them");
-        else if (counts->scheduled) /* some may have begun a moment ago */
+        else if (counts->scheduled + running > 0) /* some may have begun a moment ago */
                 fprintf(stderr, "xpm: interrupted%s\n",
                         second ? " again: ending what runs (Ctrl-C again kills what is left at once)"
                                : ": nothing new is started (Ctrl-C again kills what runs)");

@@ -228,6 +228,7 @@ xpm_counts xpm_runner_counts(const xpm_runner *runner)
                 .ready = by_state[XPM_JOB_READY],
                 .waiting = by_state[XPM_JOB_WAITING],
                 .submitted = runner->accepted,
+                .lasting = xpm_runner_lasting(runner),
                 .mismatched = runner->mismatched,
                 .requests = runner->experiment->requests,
         };

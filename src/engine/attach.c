@@ -49,6 +49,58 @@ bool xpm_runner_attach(xpm_runner *runner, size_t job, const xpm_probe *found)
         return true;
 }
 
+/* It is still with its scheduler, and will be submitted anew. */
+static int detach(xpm_runner *runner, size_t job)
+{
+        xpm_tracked *tracked = &runner->jobs[job];
+        runner->handed_over--;
+        runner->ports[tracked->port].handed_over--;
+        tracked->state = XPM_JOB_WAITING;
+        tracked->attempt = 0;
+        return xpm_runner_open_port(runner, runner->experiment->choices[job].candidate, &tracked->port);
+}
+
+static void forget_detached(xpm_runner *runner)
+{
+        size_t kept = 0;
+        for (size_t i = 0; i < runner->attached_count; i++)
+                if (runner->jobs[runner->attached[i]].state == XPM_JOB_SCHEDULED)
+                        runner->attached[kept++] = runner->attached[i];
+        runner->attached_count = kept;
+}
+
+static bool runs(const xpm_runner *runner, size_t job)
+{
+        char id[XPM_JOB_ID_SIZE];
+        xpm_probe found;
+        const xpm_job *one = runner->plan->jobs[job];
+        xpm_job_identifier(one, id);
+        return xpm_probe_job(runner->experiment->workspace, xpm_job_task(one), xpm_job_script(one), id, false, &found,
+                             NULL) == 0 &&
+               found.state == XPM_JOB_RUNNING;
+}
+
+int xpm_runner_detach_followers(xpm_runner *runner)
+{
+        xpm_queue work;
+        int rc = xpm_queue_init(&work, runner->plan->job_count, runner->err);
+        for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++)
+                if (runner->jobs[job].state == XPM_JOB_WAITING && !runner->jobs[job].seen)
+                        xpm_queue_push(&work, job);
+        while (rc == 0 && xpm_queue_length(&work) > 0) {
+                size_t count;
+                const uint32_t *list = xpm_graph_dependents(&runner->graph, xpm_queue_pop(&work), &count);
+                for (size_t i = 0; rc == 0 && i < count; i++)
+                        if (runner->jobs[list[i]].state == XPM_JOB_SCHEDULED && !runs(runner, list[i])) {
+                                rc = detach(runner, list[i]);
+                                xpm_queue_push(&work, list[i]);
+                        }
+        }
+        forget_detached(runner);
+        xpm_queue_release(&work);
+        return rc;
+}
+
 /* Handles begin with the run whose batch they are of. */
 static bool is_of_this_run(const xpm_runner *runner, const char *handle)
 {
@@ -58,6 +110,17 @@ static bool is_of_this_run(const xpm_runner *runner, const char *handle)
                 return false;
         run += workspace + (run[workspace] == '/');
         return strncmp(handle, run, strlen(run)) == 0 && handle[strlen(run)] == '/';
+}
+
+/* What another engine has submitted follows what that one knew of, and not what this one has submitted instead. */
+static bool follows_ours(const xpm_runner *runner, const xpm_job *job)
+{
+        bool follows = false;
+        for (size_t i = 0; runner->handles && i < job->dependency_count && !follows; i++) {
+                size_t needed = job->dependencies[i]->index;
+                follows = runner->jobs[needed].accepted && is_of_this_run(runner, runner->handles[needed]);
+        }
+        return follows;
 }
 
 /* Without the job's lock: who writes the directory at this moment is found the next time, as our attempt is given away
@@ -70,8 +133,9 @@ bool xpm_runner_adopt(xpm_runner *runner, size_t job)
         const xpm_job *one = runner->plan->jobs[job];
         xpm_tracked *tracked = &runner->jobs[job];
         xpm_job_identifier(one, id);
-        if (tracked->again || xpm_probe_job(runner->experiment->workspace, xpm_job_task(one), xpm_job_script(one), id,
-                                            false, &found, NULL) != 0)
+        if (tracked->again || follows_ours(runner, one) ||
+            xpm_probe_job(runner->experiment->workspace, xpm_job_task(one), xpm_job_script(one), id, false, &found,
+                          NULL) != 0)
                 return false;
         if (found.state != XPM_JOB_SCHEDULED || is_of_this_run(runner, found.handle) ||
             (tracked->handle && strcmp(tracked->handle, found.handle) == 0) || !find(runner, job, &found, &port))

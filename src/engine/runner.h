@@ -85,6 +85,9 @@ void xpm_runner_close_ports(xpm_runner *runner);
 int xpm_runner_open_port(xpm_runner *runner, size_t candidate, uint8_t *port);
 /* attach.c: a scheduler has JOB, as its status says. false when that scheduler is none of ours. */
 bool xpm_runner_attach(xpm_runner *runner, size_t job, const xpm_probe *found);
+/* `submit_all`: what a scheduler has of jobs that follow one which is to be submitted now is ended by it, since they
+ * follow an attempt that has failed: they are submitted anew. */
+int xpm_runner_detach_followers(xpm_runner *runner);
 /* JOB was to be submitted, and another engine has given it to a scheduler meanwhile: that is waited for, once. false:
  * it is to be submitted. */
 bool xpm_runner_adopt(xpm_runner *runner, size_t job);

@@ -131,6 +131,8 @@ int xpm_runner_survey(xpm_runner *runner)
         int rc = 0;
         for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++)
                 rc = place(runner, job);
+        if (rc == 0 && runner->handles)
+                rc = xpm_runner_detach_followers(runner);
         if (rc == 0)
                 rc = spare_transients(runner);
         for (size_t job = 0; rc == 0 && job < runner->plan->job_count; job++)

@@ -142,9 +142,10 @@ xpm_launcher_row xpm_launcher_view_row(const xpm_launcher_view *view, size_t ran
 
 /* What hosts offer. */
 
+/* Without an entry its name is its type. */
 static bool runs_here(const xpm_candidate *one)
 {
-        return !one->entry || strcmp(one->entry->type, "local") == 0;
+        return strcmp(one->entry ? one->entry->type : one->name, "local") == 0;
 }
 
 static bool suits(const xpm_host_gpu *gpu, const xpm_gpu_need *said)
@@ -205,6 +206,8 @@ int xpm_launcher_view_offer(xpm_launcher_view *view, size_t rank, xpm_launcher_o
         *out = (xpm_launcher_offer){.duration = entry ? entry->max_duration : 0};
         if (runs_here(one))
                 return offer_here(view, entry, out, err);
+        if (!entry)
+                return 0;
         out->cores = entry->host.cores;
         out->memory = entry->host.memory;
         out->gpus = entry->host.gpus;

@@ -123,6 +123,20 @@ class Slurm(slurmtest.Case):
         holders = [path for path in self.workspace.rglob("*") if path.is_file() and b"surely-secret" in path.read_bytes()]
         self.assertEqual(holders, [])
 
+    def test_an_element_that_is_cancelled_from_outside_before_it_begins_is_told(self):
+        self.plan("echo run >> '%s/diary'; until [ -e '%s/go' ]; do sleep 0.05; done" % (self.here, self.here), 11)
+        engine = self.begin()
+        self.wait_for(lambda: len(self.diary()) == 8, "the jobs for which there is room")
+        listed = CLUSTER.run("squeue", "--noheader", "--array", "--states=PENDING", "--format=%i").split()
+        # Who never sees it wait cannot know.
+        listing = lambda: self.command(xpmtest.XPM, "experiments", "list", "--workdir", self.workspace, "--json").objects()
+        self.wait_for(lambda: listing()[0]["jobs"].get("running") == 8, "the listing")
+        CLUSTER.run("scancel", listed[0])
+        self.wait_for(lambda: list(self.workspace.glob("jobs/t/*/t.failed")), "the failure")
+        (self.here / "go").touch()
+        self.expect_end(engine, status=1)
+        self.assertEqual(len(self.diary()), 10)
+
     def test_one_interrupt_leaves_the_queue_and_two_cancel_it(self):
         self.plan("echo run >> '%s/diary'; exec sleep $(cat '%s/seconds')" % (self.here, self.here), 10)
         self.write("seconds", "1000")

@@ -206,6 +206,12 @@ class Limits(slurmtest.Case):
         self.assertIn("12 done, 0 failed", self.expect_end(engine))
         self.assertEqual(sorted(self.diary()), sorted(f"run{n}" for n in range(12)))
 
+    def test_an_array_for_which_the_queue_never_has_room_goes_in_parts(self):
+        self.use(jobs=8, age=2)
+        self.plan("echo run{{n}} >> '%s/diary'" % self.here, 12)
+        self.run_plan()
+        self.assertEqual(sorted(self.diary()), sorted(f"run{n}" for n in range(12)))
+
     @unittest.skipUnless(slurmtest.HAS_CGROUPS, "needs control groups v1, and may not make some")
     def test_a_job_that_the_kernel_kills_for_its_memory_is_told(self):
         self.use(cgroups=True)

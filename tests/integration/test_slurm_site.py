@@ -62,6 +62,18 @@ class Site(slurmtest.Case):
                 document = json.loads(self.check("--json"))
                 self.assertEqual(len(document["launchers"][0]["notes"]), 5)
 
+    def test_the_controller_is_asked_without_a_file_too(self):
+        told = self.check()
+        self.assertIn("slurm: note: partition 'debug' (the default one): 2 nodes a job, no time limit", told)
+        # What this host has is nothing to those jobs.
+        listed, = self.command(xpmtest.XPM, "launchers", "list", "--json").objects()
+        self.assertEqual([listed[key] for key in ("type", "cores", "memory", "gpus")], ["slurm", None, None, None])
+        CLUSTER.end("slurmctld")
+        try:
+            self.assertIn("slurm: error: Slurm does not answer: ", self.check(status=3))
+        finally:
+            CLUSTER.start_controller()
+
     def test_a_partition_that_there_is_not_is_told(self):
         self.launchers("  cluster: {type: slurm, options: {partition: nowhere}}\n")
         told = self.check(status=3)

@@ -132,6 +132,25 @@ class SubmitAll(slurmtest.Case):
         self.assertIn("7 done (4 before)", result.out)
         self.assertEqual(self.diary(), sorted(["first0", "first1", "first1", "first2", "next0", "next1", "next2", "last"]))
 
+    def test_what_follows_a_failure_and_is_queued_still_is_submitted_anew_with_it(self):
+        """Slurm ends it, some time after the failure."""
+        self.plan(2)
+        (self.here / "go.not1").touch()
+        self.submit()
+        for job in {job.split("_")[0] for job, state in CLUSTER.live()}:
+            if job != self.batches()[0].read_text().strip():
+                CLUSTER.run("scontrol", "uhold", job)
+        (self.here / "go").touch()
+        CLUSTER.wait_for("the failure", lambda: list(self.workspace.glob("jobs/first/*/first.failed"))
+                         and list(self.workspace.glob("jobs/first/*/first.done")))
+        (self.here / "go.not1").unlink()
+        self.submit()
+        for job in {job.split("_")[0] for job, state in CLUSTER.live()}:
+            CLUSTER.run("scontrol", "release", job)
+        self.go()
+        self.assertEqual(self.diary(), ["first0", "first1", "first1", "last", "next0", "next1"])
+        self.assertEqual([job["state"] for job in self.states()], 5 * ["done"])
+
     def test_an_engine_waits_for_what_was_submitted(self):
         self.plan(2)
         self.submit()

@@ -150,6 +150,7 @@ typedef struct xpm_counts {
          * it never does. */
         size_t running, scheduled, ready, waiting;
         size_t submitted;  /* of those: left with schedulers (`submit_all`) */
+        size_t lasting;    /* of those that run or are scheduled: with schedulers, and go on when the run ends */
         size_t requests;   /* made to schedulers */
         size_t mismatched; /* jobs that have not got what they asked for; each was told in the log */
 } xpm_counts;

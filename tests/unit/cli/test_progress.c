@@ -97,6 +97,18 @@ static void interrupt_is_answered_though_nothing_is_known_to_run(void **state)
         xpm_experiment_close(experiment);
 }
 
+static void what_goes_on_without_us_is_not_said_to_be_waited_for(void **state)
+{
+        xpm_experiment *experiment = open_experiment(*state);
+        const xpm_counts counts = {.total = 3, .running = 2, .scheduled = 1, .lasting = 3};
+        xpm_progress progress = begun(experiment, 0);
+        interrupts = 1;
+        assert_non_null(strstr(said_of(&progress, &counts), "interrupted: nothing new is started (Ctrl-C again"));
+        interrupts = 2;
+        assert_non_null(strstr(said_of(&progress, &counts), "interrupted again: ending 2 running jobs"));
+        xpm_experiment_close(experiment);
+}
+
 /* Standard error is a terminal of COLUMNS; the other end of it. */
 static int open_terminal(unsigned short columns, int *saved)
 {
@@ -204,6 +216,7 @@ int main(void)
                                            TEST(rate_and_rest_are_told_when_some_have_ended),
                                            TEST(interrupt_is_answered_once),
                                            TEST(interrupt_is_answered_though_nothing_is_known_to_run),
+                                           TEST(what_goes_on_without_us_is_not_said_to_be_waited_for),
                                            TEST(line_of_a_terminal_is_cut_and_written_over),
                                            TEST(failure_is_told_with_the_end_of_its_log),
                                            TEST(the_end_says_what_was_done_and_what_to_type_next)};

@@ -91,6 +91,39 @@ static void what_was_attached_to_is_forgotten_when_the_run_cannot_begin(void **s
         scene_finish(scene);
 }
 
+/* Each of three is followed by one, and that by another. */
+static void what_follows_a_job_that_is_submitted_anew_is_submitted_anew(void **state)
+{
+        static const char chain[] = "id: x\nlauncher: fake\n"
+                                    "tasks:\n  t: {params: {n: int}, command: [\"true\"]}\n"
+                                    "  u: {params: {t: t}, command: [\"true\"]}\n"
+                                    "  v: {params: {u: u}, command: [\"true\"]}\n"
+                                    "plan:\n  a: {task: t, sweep: {n: [1, 2, 3]}}\n"
+                                    "  b: {task: u, params: {t: {each: a}}}\n"
+                                    "  c: {task: v, params: {u: {each: b}}}\n";
+        struct scene *scene = *state;
+        xpm_runner *runner = &scene->runner;
+        const xpm_probe found = {.state = XPM_JOB_SCHEDULED, .launcher = "fake", .handle = "b#0"};
+        scene_open(scene, chain);
+        scene_start(scene, NULL);
+        xpm_launcher ops = *runner->ports[0].ops;
+        ops.lasting = true;
+        runner->ports[0].ops = &ops;
+        /* The first has failed, the second is done, the third is with the scheduler as well. */
+        runner->jobs[0].state = XPM_JOB_WAITING;
+        runner->jobs[1].state = XPM_JOB_DONE;
+        for (size_t job = 2; job < 9; job++)
+                assert_true(xpm_runner_attach(runner, job, &found));
+        assert_int_equal(xpm_runner_detach_followers(runner), 0);
+        for (size_t job = 2; job < 9; job++)
+                assert_int_equal(runner->jobs[job].state, job % 3 == 0 ? XPM_JOB_WAITING : XPM_JOB_SCHEDULED);
+        assert_int_equal(runner->attached_count, 5);
+        assert_int_equal(xpm_runner_lasting(runner), 5);
+        assert_int_equal(runner->handed_over, 5);
+        xpm_runner_forget_attached(runner);
+        scene_finish(scene);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, faked_enter, faked_leave)
 
 int main(void)
@@ -100,6 +133,7 @@ int main(void)
                 TEST(what_never_began_is_ready_again),
                 TEST(what_is_not_a_launcher_of_ours_is_not_attached_to),
                 TEST(what_was_attached_to_is_forgotten_when_the_run_cannot_begin),
+                TEST(what_follows_a_job_that_is_submitted_anew_is_submitted_anew),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

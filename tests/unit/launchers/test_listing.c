@@ -56,6 +56,20 @@ static void what_one_listing_omits_has_not_ended(void **state)
         assert_string_equal(slurmed->event[1].reason, "failed");
 }
 
+/* Of an element that is cancelled while it waits, Slurm keeps nothing. */
+static void element_that_left_an_array_that_waits_was_cancelled(void **state)
+{
+        struct slurmed *slurmed = *state;
+        slurmed_answer(slurmed, LIMITS "{\"jobs\": [[\"5_[0-1]\", \"PENDING\", \"None\", \"\"]], \"requests\": 1}\n"
+                                       "{\"jobs\": [[\"5_[0]\", \"PENDING\", \"None\", \"\"]], \"requests\": 1}\n"
+                                       "{\"jobs\": [[\"5_[0]\", \"PENDING\", \"None\", \"\"]], \"requests\": 1}\n");
+        slurmed_submit(slurmed, 0, "--x=1");
+        slurmed_submit(slurmed, 1, "--x=1");
+        slurmed_serve(slurmed, 1);
+        assert_int_equal(slurmed->event[0].tag, 1);
+        assert_string_equal(slurmed->event[0].reason, "cancelled");
+}
+
 static void what_runs_in_one_line_has_not_ended_in_another(void **state)
 {
         struct slurmed *slurmed = *state;
@@ -77,6 +91,7 @@ int main(void)
                 TEST(each_element_has_its_own_fate),
                 TEST(what_one_listing_omits_has_not_ended),
                 TEST(what_runs_in_one_line_has_not_ended_in_another),
+                TEST(element_that_left_an_array_that_waits_was_cancelled),
                 TEST(nothing_is_concluded_when_there_is_no_answer),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,14 +43,15 @@ static void what_no_node_has_is_told(void **state)
               .memory = UINT64_C(600) << 20, .gpus = 1);
         /* Two nodes together have it. */
         CHECK("fits", .cores = 32, .ranks = 2, .nodes = 2);
-        CHECK("fits", .cores = 32, .ranks = 32);
+        CHECK("fits", .cores = 18, .ranks = 18);
 }
 
 static void what_is_not_known_of_nodes_forbids_nothing(void **state)
 {
         struct slurmed *slurmed = *state;
         slurmed_answer(slurmed, PARTITIONS "{\"error\": \"busy\", \"requests\": 1}\n");
-        CHECK("fits", .cores = 1000);
+        CHECK("fits", .cores = 40);
+        CHECK("it wants 41 cores, and partition 'p' has 40", .cores = 41, .ranks = 41);
 }
 
 static int add(void *data, const char *directive)

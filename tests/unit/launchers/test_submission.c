@@ -55,6 +55,29 @@ static void a_submission_without_an_answer_is_looked_for_before_it_is_sent_again
         assert_string_equal(place_get(slurmed->place, "answers.log", text), "partitions\nsubmit\nlist\n");
 }
 
+/* Not at once, since it may only be full for now. The half that is left comes first, the other one anew. */
+static void what_a_queue_never_has_room_for_goes_in_parts(void **state)
+{
+#define FULL "{\"error\": \"Batch job submission failed: Resource temporarily unavailable\", \"requests\": 1}\n"
+        struct slurmed *slurmed = *state;
+        char text[4096];
+        slurmed_answer(
+                slurmed,
+                "{\"partitions\": [], \"array\": 1000, \"requests\": 2}\n" FULL FULL FULL
+                "{\"job\": 7, \"requests\": 1}\n"
+                "{\"jobs\": [[\"7_0\", \"COMPLETED\", \"None\", \"\"], [\"7_1\", \"COMPLETED\", \"None\", \"\"]], "
+                "\"requests\": 1}\n");
+        for (uint64_t tag = 0; tag < 3; tag++)
+                slurmed_submit(slurmed, tag, "--x=1");
+        slurmed_serve(slurmed, 1);
+        assert_int_equal(slurmed->event[0].kind, XPM_LAUNCH_RETURNED);
+        assert_int_equal(slurmed->event[0].tag, 2);
+        assert_string_equal(place_get(slurmed->place, "answers.log", text), "partitions\nsubmit\nsubmit\nsubmit\n");
+        slurmed_serve(slurmed, 3);
+        assert_int_equal(slurmed->accepted, 2);
+        assert_int_equal(slurmed->event[2].kind, XPM_LAUNCH_LEFT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, slurmed_enter, slurmed_leave)
 
 int main(void)
@@ -62,6 +85,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(what_is_refused_for_good_is_told_in_the_words_of_slurm),
                 TEST(what_is_refused_for_now_is_tried_again),
+                TEST(what_a_queue_never_has_room_for_goes_in_parts),
                 TEST(a_submission_without_an_answer_is_looked_for_before_it_is_sent_again),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
