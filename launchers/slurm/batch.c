@@ -284,6 +284,7 @@ int batch_claim(batch *batch_, size_t index, uint64_t tag)
         job->tag = tag;
         job->attempt = 1;
         job->ours = true;
+        job->doomed = false;
         job->state = JOB_QUEUED;
         return 0;
 }

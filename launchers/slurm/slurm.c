@@ -388,25 +388,49 @@ static int slurm_withdraw(void *instance, xpm_error *err)
         return 0;
 }
 
-static bool is_named(const slurm_job *job, const uint64_t *tags, size_t count)
+static int compare_tags(const void *a, const void *b)
 {
-        for (size_t i = 0; i < count; i++)
-                if (tags[i] == job->tag)
-                        return true;
-        return count == 0;
+        uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+        return x < y ? -1 : x > y;
+}
+
+/* Of all (COUNT 0) those that earlier engines have submitted stay, unless they were named before. */
+static int doom(slurm *self, const uint64_t *tags, size_t count)
+{
+        uint64_t *sorted = calloc(count + 1, sizeof *sorted);
+        if (!sorted)
+                return XPM_ENOMEM;
+        if (count > 0)
+                memcpy(sorted, tags, count * sizeof *sorted);
+        qsort(sorted, count, sizeof *sorted, compare_tags);
+        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                for (size_t i = 0; i < batch_->count; i++) {
+                        slurm_job *job = &batch_->jobs[i];
+                        job->doomed |=
+                                count == 0 ? !batch_->found
+                                           : bsearch(&job->tag, sorted, count, sizeof *sorted, compare_tags) != NULL;
+                }
+        free(sorted);
+        return 0;
+}
+
+static bool is_doomed(const slurm_job *job)
+{
+        return job->doomed && job->ours && job->state != JOB_LEFT;
 }
 
 /* One request for each array; its elements are named where not all of them are meant. */
 static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *err)
 {
         slurm *self = instance;
+        if (doom(self, tags, count) != 0)
+                return slurm_fail(err, XPM_ENOMEM, "out of memory");
         json_t *ids = json_array();
         self->cancelled = self->withdrawn;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
                 size_t named = 0, there = batch_->count - batch_->left;
                 for (size_t i = 0; i < batch_->count; i++)
-                        named += batch_->jobs[i].state != JOB_LEFT && batch_->jobs[i].ours &&
-                                 is_named(&batch_->jobs[i], tags, count);
+                        named += is_doomed(&batch_->jobs[i]);
                 if (named == 0 || batch_->job_id == 0)
                         continue;
                 if (named == there && batch_is_whole(batch_)) {
@@ -414,8 +438,7 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
                         continue;
                 }
                 for (size_t i = 0; i < batch_->count; i++)
-                        if (batch_->jobs[i].state != JOB_LEFT && batch_->jobs[i].ours &&
-                            is_named(&batch_->jobs[i], tags, count))
+                        if (is_doomed(&batch_->jobs[i]))
                                 batch_ids(batch_, (long)i, ids);
         }
         json_t *request = json_array_size(ids) > 0 ? json_pack("{s:s, s:o}", "do", "cancel", "jobs", ids) : NULL;

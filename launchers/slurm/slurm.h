@@ -51,6 +51,7 @@ typedef struct slurm_job {
         bool met;    /* a listing of this run said that it waits or runs */
         bool missed; /* by the last listing; by two in a row: Slurm has forgotten it */
         bool told;   /* the engine, that it was accepted */
+        bool doomed; /* it is to be cancelled */
         char nonce[XPM_LAUNCH_NONCE];
         char *path;
 } slurm_job;
@@ -200,7 +201,7 @@ void submission_put_off(batch *batch_, enum batch_state state);
 int submission_accepted(slurm *self, batch *batch_, long job, xpm_error *err);
 /* Submissions have comments, by which they are found when their answers are lost: this, and the name of their batch. */
 void submission_prefix(const slurm *self, char prefix[COMMENT]);
-/* One request for all that is with Slurm. */
+/* One request for all that is to be cancelled. */
 int slurm_cancel_all(slurm *self, xpm_error *err);
 
 /* What a job wants of each node. */

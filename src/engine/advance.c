@@ -173,11 +173,15 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
         if (handed && event != XPM_EVENT_STARTED) {
                 count_handed_over(runner, tracked, -1);
                 runner->accepted -= tracked->accepted;
-                tracked->accepted = false;
+                runner->spared -= tracked->spared;
+                tracked->accepted = tracked->spared = false;
         }
 
         switch (event) {
-        case XPM_EVENT_SUBMITTED: count_handed_over(runner, tracked, 1); break;
+        case XPM_EVENT_SUBMITTED:
+                tracked->adopted = false;
+                count_handed_over(runner, tracked, 1);
+                break;
         case XPM_EVENT_RETURNED:
                 xpm_claims_release(&runner->claims, job, true);
                 xpm_runner_look(runner, job);

@@ -1,8 +1,10 @@
 /* Jobs that a scheduler has, which goes on without an engine: found again by what their status says, left alone when
  * the engine leaves, and judged by their directories when the scheduler has them no more. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "engine/runner.h"
 #include "workspace/probe.h"
 
@@ -21,6 +23,7 @@ static int remember(xpm_runner *runner, size_t job, const char *handle)
                 return -1;
         free(runner->jobs[job].handle);
         runner->jobs[job].handle = copy;
+        runner->jobs[job].adopted = true;
         runner->attached[runner->attached_count++] = job;
         return 0;
 }
@@ -110,6 +113,26 @@ static bool is_of_this_run(const xpm_runner *runner, const char *handle)
                 return false;
         run += workspace + (run[workspace] == '/');
         return strncmp(handle, run, strlen(run)) == 0 && handle[strlen(run)] == '/';
+}
+
+bool xpm_runner_is_anothers(const xpm_runner *runner, size_t job, char experiment[256], bool *goes_on)
+{
+        static const char top[] = "experiments/";
+        char lock[300];
+        const xpm_tracked *tracked = &runner->jobs[job];
+        if (!tracked->adopted || strncmp(tracked->handle, top, strlen(top)) != 0)
+                return false;
+        const char *id = tracked->handle + strlen(top);
+        size_t length = strcspn(id, "/");
+        if (length >= 256 || (strlen(runner->plan->id) == length && strncmp(runner->plan->id, id, length) == 0))
+                return false;
+        if (strlen(experiment) != length || strncmp(experiment, id, length) != 0) {
+                memcpy(experiment, id, length);
+                experiment[length] = '\0';
+                snprintf(lock, sizeof lock, "experiments/%s/lock", experiment);
+                *goes_on = xpm_lock_is_held(runner->experiment->workspace->dir, lock, NULL) == 1;
+        }
+        return *goes_on;
 }
 
 /* What another engine has submitted follows what that one knew of, and not what this one has submitted instead. */

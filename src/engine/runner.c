@@ -139,24 +139,38 @@ static int stop(xpm_runner *runner)
         return rc;
 }
 
+/* The jobs that PORT has and that are to end; what another engine has submitted, which goes on, is its affair. */
+static size_t name_doomed(xpm_runner *runner, size_t port, uint64_t *tags)
+{
+        char experiment[256] = "";
+        bool goes_on = false;
+        size_t count = 0;
+        for (size_t job = 0; job < runner->plan->job_count; job++) {
+                xpm_tracked *tracked = &runner->jobs[job];
+                bool there = tracked->state == XPM_JOB_SCHEDULED || tracked->state == XPM_JOB_RUNNING;
+                if (tracked->port != port || tracked->elsewhere || !there)
+                        continue;
+                if (!tracked->spared && xpm_runner_is_anothers(runner, job, experiment, &goes_on)) {
+                        tracked->spared = true;
+                        runner->spared++;
+                }
+                if (!tracked->spared)
+                        tags[count++] = job;
+        }
+        return count;
+}
+
 /* What runs is told to end; LASTING: what would go on without us, too. */
 static int cancel(xpm_runner *runner, bool lasting)
 {
-        size_t count = 0;
         uint64_t *tags = calloc(runner->plan->job_count + 1, sizeof *tags);
         if (!tags)
                 return xpm_fail_memory(runner->err);
         int rc = 0;
         for (size_t i = 0; rc == 0 && i < runner->port_count; i++) {
-                count = 0;
                 if (runner->ports[i].ops->lasting && !lasting)
                         continue;
-                for (size_t job = 0; job < runner->plan->job_count; job++) {
-                        const xpm_tracked *tracked = &runner->jobs[job];
-                        if (tracked->port == i && !tracked->elsewhere &&
-                            (tracked->state == XPM_JOB_SCHEDULED || tracked->state == XPM_JOB_RUNNING))
-                                tags[count++] = job;
-                }
+                size_t count = name_doomed(runner, i, tags);
                 if (count > 0)
                         rc = runner->ports[i].ops->cancel(runner->ports[i].instance, tags, count, runner->err);
         }
@@ -255,7 +269,7 @@ static bool finished(const xpm_runner *runner)
 {
         /* What lasts is left alone when nobody wants it cancelled, and when it was told to end as often as can be. */
         bool left = runner->kills == 0 ? now_ms() >= runner->leave_at : runner->kills == KILLS;
-        size_t lasting = runner->stopping && left ? xpm_runner_lasting(runner) : 0;
+        size_t lasting = !runner->stopping ? 0 : left ? xpm_runner_lasting(runner) : runner->spared;
         if (runner->handed_over > lasting + (runner->stopping ? 0 : runner->accepted))
                 return false;
         if (runner->stopping)
@@ -381,6 +395,21 @@ static int finish(xpm_runner *runner, int rc, enum xpm_verdict verdict)
         return rc;
 }
 
+/* After all was told to end. */
+static void tell_of_rest(const xpm_runner *runner)
+{
+        const xpm_log *log = &runner->experiment->log;
+        size_t left = xpm_runner_lasting(runner) - runner->spared;
+        if (left > 0)
+                xpm_warn(log,
+                         "%zu jobs were told to end, and their scheduler has not said that they have; the same command "
+                         "finds out",
+                         left);
+        if (runner->spared > 0)
+                xpm_note(log, "%zu job%s of other experiments, which go on, stay%s with the scheduler", runner->spared,
+                         runner->spared == 1 ? "" : "s", runner->spared == 1 ? "s" : "");
+}
+
 int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer, xpm_counts *counts,
                        enum xpm_verdict *verdict, xpm_error *err)
 {
@@ -396,11 +425,8 @@ int xpm_experiment_run(xpm_experiment *experiment, const xpm_observer *observer,
         rc = start(&runner);
         if (rc == 0)
                 rc = loop(&runner);
-        if (rc == 0 && runner.kills > 0 && xpm_runner_lasting(&runner) > 0)
-                xpm_warn(&experiment->log,
-                         "%zu jobs were told to end, and their scheduler has not said that they have; the same command "
-                         "finds out",
-                         xpm_runner_lasting(&runner));
+        if (rc == 0 && runner.kills > 0)
+                tell_of_rest(&runner);
         /* What is left with schedulers is told of. */
         for (size_t i = 0; rc == 0 && runner.accepted > 0 && i < runner.port_count; i++)
                 rc = runner.ports[i].ops->withdraw(runner.ports[i].instance, runner.err);

@@ -34,6 +34,8 @@ typedef struct xpm_tracked { /* one job of this run */
         bool again;                     /* --rerun: run although it is done */
         bool seen;                      /* somebody else ran it when this run began */
         bool elsewhere;                 /* RUNNING by somebody else */
+        bool adopted;                   /* what a scheduler has of it is another engine's submission */
+        bool spared;                    /* and is not cancelled, since that one goes on */
         bool accepted, freed;           /* `submit_all`: a scheduler has it; so what depends on it may follow */
         uint8_t restarts, times;        /* in this run: all, those that `times` of its `retry` counts */
         uint8_t over_memory, over_time; /* how often it had too little of it */
@@ -74,6 +76,7 @@ typedef struct xpm_runner {
         bool leaving;     /* for another engine, which continues: what does not last was told to end */
         size_t fruitless; /* jobs that came back from dead workers unbegun, since one ended */
         int kills;        /* how often what runs was told to end */
+        size_t spared;    /* of those with a launcher */
         int rc;           /* the first error that ends the run; its words are in err */
         xpm_error *err;
 } xpm_runner;
@@ -102,6 +105,9 @@ void xpm_runner_left(xpm_runner *runner, size_t job, const xpm_job_end *end, boo
 enum xpm_failure xpm_runner_judge(xpm_runner *runner, size_t job, enum xpm_failure recorded);
 /* Jobs that go on without us. */
 size_t xpm_runner_lasting(const xpm_runner *runner);
+/* Is JOB, which a scheduler has, the affair of another experiment's engine, which waits for it, too? EXPERIMENT is the
+ * last one that was asked for, and *GOES_ON what was found of it; begin with "". */
+bool xpm_runner_is_anothers(const xpm_runner *runner, size_t job, char experiment[256], bool *goes_on);
 
 /* unattended.c, for `submit_all`: jobs follow as soon as what they depend on is with a scheduler, which keeps the
  * order.

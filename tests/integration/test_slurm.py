@@ -162,6 +162,23 @@ class Slurm(slurmtest.Case):
         self.assertIn("10 done", self.run_plan().out)
         self.assertEqual(self.diary(), ["run"] * 18)
 
+    def test_two_interrupts_leave_what_another_experiment_waits_for(self):
+        self.plan("echo run >> '%s/diary'; until [ -e '%s/go' ]; do sleep 0.05; done" % (self.here, self.here), 10)
+        first = self.begin()
+        self.wait_for(lambda: len(self.diary()) == 8, "the jobs for which there is room")
+        self.write("e.yaml", self.read("e.yaml").replace("id: e", "id: other"))
+        second = self.begin()
+        self.wait_for(lambda: list(self.workspace.glob("experiments/other/2*/jobs.jsonl")), "the second run")
+        second.send_signal(signal.SIGINT)
+        said = self.read_until(second, "scancel")
+        second.send_signal(signal.SIGINT)
+        out, _ = second.communicate(timeout=xpmtest.PATIENCE)
+        self.assertEqual(second.returncode, 130, said + out)
+        self.assertIn("10 jobs of other experiments, which go on, stay with the scheduler", said + out)
+        (self.here / "go").touch()
+        self.expect_end(first)
+        self.assertEqual(self.diary(), ["run"] * 10)
+
     def test_a_third_interrupt_does_not_wait_for_a_controller_that_is_away(self):
         self.plan("echo run >> '%s/diary'; exec sleep 1000" % self.here, 2)
         engine = self.begin()
