@@ -43,18 +43,30 @@ static void look_at(slurm_job *job, line *line_)
         job->runs = true;
 }
 
+/* Where the words stand that it had. */
+static void say_where(const batch *batch_, const slurm_job *job, char *out, size_t size)
+{
+        char element[32] = "";
+        if (batch_->count > 1)
+                snprintf(element, sizeof element, ".%td", job - batch_->jobs);
+        snprintf(out, size, "; see '%.800s%s.log'", batch_->manifest, element);
+}
+
 /* What runs under one number has not ended, whatever is said of a ghost. What ended before this run is no failure of
  * this run: what was cancelled before it began, say, is to be run. */
 static void judge(slurm_job *job, line *line_)
 {
-        char message[256];
+        char message[1024];
         const char *reason = line_->reason && strcmp(line_->reason, "None") != 0 ? line_->reason : NULL;
         if (job->runs || line_->fate == FATE_WAITS || line_->fate == FATE_RUNS)
                 return;
         line_->news = true;
         if (line_->fate == FATE_ENDED) {
-                snprintf(message, sizeof message, "Slurm says %s%s%s", line_->state, reason ? ": " : "",
-                         reason ? reason : "");
+                int length = snprintf(message, sizeof message, "Slurm says %.100s%s%.100s", line_->state,
+                                      reason ? ": " : "", reason ? reason : "");
+                /* Its worker may not have come so far: the entry's `setup` comes before it. */
+                if (line_->word && strcmp(line_->word, "failed") == 0)
+                        say_where(line_->batch_, job, message + length, sizeof message - (size_t)length);
                 bool by_us = line_->self->cancelled && line_->word && strcmp(line_->word, "cancelled") == 0;
                 bool before = line_->batch_->found && !job->met && !by_us;
                 slurm_leave(line_->self, line_->batch_, job, XPM_LAUNCH_LEFT, before ? NULL : line_->word, message);

@@ -1,5 +1,6 @@
 """What xpm tells of a cluster, and how often it asks and submits, on a real one."""
 import json
+import pathlib
 import re
 import signal
 import unittest
@@ -45,6 +46,13 @@ class Site(slurmtest.Case):
         return [json.loads((path / "status.json").read_text()) for path in sorted(self.workspace.glob("experiments/e/2*"))]
 
     # What there is.
+
+    def test_where_a_setup_says_why_it_failed_is_told(self):
+        self.launchers("  slurm: {type: slurm, setup: 'echo no such module >&2; exit 3'}\n")
+        self.plan("true", 1)
+        result = self.run_plan(status=1)
+        log = re.search("Slurm says FAILED: NonZeroExitCode; see '(.+)'", result.err).group(1)
+        self.assertEqual(pathlib.Path(log).read_text(), "no such module\n")
 
     def test_what_the_controller_allows_is_told(self):
         self.launchers("  cluster: {type: slurm}\n")
