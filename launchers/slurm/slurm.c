@@ -394,7 +394,7 @@ static int compare_tags(const void *a, const void *b)
         return x < y ? -1 : x > y;
 }
 
-/* Of all (COUNT 0) those that earlier engines have submitted stay, unless they were named before. */
+/* COUNT 0: all. */
 static int doom(slurm *self, const uint64_t *tags, size_t count)
 {
         uint64_t *sorted = calloc(count + 1, sizeof *sorted);
@@ -406,9 +406,7 @@ static int doom(slurm *self, const uint64_t *tags, size_t count)
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
                 for (size_t i = 0; i < batch_->count; i++) {
                         slurm_job *job = &batch_->jobs[i];
-                        job->doomed |=
-                                count == 0 ? !batch_->found
-                                           : bsearch(&job->tag, sorted, count, sizeof *sorted, compare_tags) != NULL;
+                        job->doomed |= count == 0 || bsearch(&job->tag, sorted, count, sizeof *sorted, compare_tags);
                 }
         free(sorted);
         return 0;
@@ -420,11 +418,8 @@ static bool is_doomed(const slurm_job *job)
 }
 
 /* One request for each array; its elements are named where not all of them are meant. */
-static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *err)
+static int cancel_doomed(slurm *self, xpm_error *err)
 {
-        slurm *self = instance;
-        if (doom(self, tags, count) != 0)
-                return slurm_fail(err, XPM_ENOMEM, "out of memory");
         json_t *ids = json_array();
         self->cancelled = self->withdrawn;
         for (batch *batch_ = self->batches; batch_; batch_ = batch_->next) {
@@ -454,9 +449,19 @@ static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_
         return listing_cancel(self, err);
 }
 
+static int slurm_cancel(void *instance, const uint64_t *tags, size_t count, xpm_error *err)
+{
+        return doom(instance, tags, count) == 0 ? cancel_doomed(instance, err)
+                                                : slurm_fail(err, XPM_ENOMEM, "out of memory");
+}
+
+/* Of what earlier engines have submitted, what was named. */
 int slurm_cancel_all(slurm *self, xpm_error *err)
 {
-        return slurm_cancel(self, NULL, 0, err);
+        for (batch *batch_ = self->batches; batch_; batch_ = batch_->next)
+                for (size_t i = 0; !batch_->found && i < batch_->count; i++)
+                        batch_->jobs[i].doomed = true;
+        return cancel_doomed(self, err);
 }
 
 /* The batch of an earlier engine that HANDLE names, known by its manifest. */
