@@ -267,9 +267,12 @@ static int take_over(const xpm_site *site, xpm_attempt *attempt, bool waited, xp
         }
         if (rc == 0 && !is_expected(attempt, &past))
                 rc = over(attempt, XPM_FAILURE_LOST, "it is not this attempt's any more") == XPM_ATTEMPT_OVER;
-        if (rc != 0 || (attempt->dir.fresh && past.state == XPM_JOB_UNSCHEDULED))
+        if (rc != 0)
                 goto out;
+        /* Somebody may have come, and have died, between the making of the directory and the lock. */
         bool begun = xpm_jobdir_has_begun(&attempt->dir);
+        if (attempt->dir.fresh && past.state == XPM_JOB_UNSCHEDULED && !begun)
+                goto out;
         if (begun && past.attempt == 0)
                 past.attempt = 1;            /* it left no status */
         if (past.attempt >= attempt->number) /* what a scheduler has was counted when it was given it */
@@ -278,7 +281,6 @@ static int take_over(const xpm_site *site, xpm_attempt *attempt, bool waited, xp
                 sweep(site, attempt, &past);
         attempt->before = past.attempts;
         past.attempts = XPM_TEXT_INIT;
-        /* Somebody may have come between the making of the directory and the lock. */
         attempt->dir.fresh = false;
         xpm_job_status status = status_of(site, attempt);
         size_t old = spec->resumable ? 0 : spec->output_count - spec->input_output_count;

@@ -1,9 +1,16 @@
 #include <setjmp.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -310,6 +317,52 @@ static void lock_is_held_while_it_runs_and_a_leftover_cannot_keep_it(void **stat
         xpm_site_release(&site);
 }
 
+/* Armed: as soon as the directory PATH is made, another attempt begins there, and its worker dies. */
+static struct {
+        const char *path;
+        pid_t leftover;
+} rival;
+
+int mkdir(const char *path, mode_t mode)
+{
+        int rc = (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+        if (rc != 0 || !rival.path || strcmp(path, rival.path) != 0)
+                return rc;
+        char name[600], variable[600];
+        snprintf(name, sizeof name, "%s/work.out", path);
+        snprintf(variable, sizeof variable, "XPM_JOB_DIR=%s", path);
+        int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        close(fd);
+        char *const argv[] = {"sleep", "1000", NULL}, *const env[] = {variable, NULL};
+        assert_int_equal(posix_spawnp(&rival.leftover, "sleep", NULL, NULL, argv, env), 0);
+        return rc;
+}
+
+static void who_comes_between_the_making_of_the_directory_and_its_lock_is_not_left_beside(void **state)
+{
+        static const char *const argv[] = {"true", NULL};
+        struct job job;
+        xpm_site site;
+        xpm_attempt attempt;
+        int status = 0;
+        job_init(&job, *state, argv);
+        begin(&job, &attempt, &site);
+        rival.path = job.path;
+        assert_int_equal(xpm_attempt_start(&site, &attempt, false), XPM_ATTEMPT_RUNS);
+        rival.path = NULL;
+        assert_true(rival.leftover > 0);
+        pid_t ended = waitpid(rival.leftover, &status, WNOHANG);
+        if (ended == 0 && kill(rival.leftover, SIGTERM) == 0)
+                waitpid(rival.leftover, &status, 0);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        wait_for(&site, &attempt);
+        assert_true(attempt.outcome.done);
+        assert_int_equal(attempt.number, 2);
+        xpm_attempt_release(&attempt);
+        xpm_site_release(&site);
+}
+
 static void reason_of_a_signal_is_the_one_that_was_asked_for(void **state)
 {
         static const char *const argv[] = {"/bin/sh", "-c", "sleep 1000 & wait", NULL};
@@ -512,6 +565,7 @@ int main(void)
                 T(job_that_another_process_runs_is_held_and_its_outcome_taken),
                 T(who_held_the_lock_before_is_no_part_of_the_outcome),
                 T(lock_is_held_while_it_runs_and_a_leftover_cannot_keep_it),
+                T(who_comes_between_the_making_of_the_directory_and_its_lock_is_not_left_beside),
                 T(reason_of_a_signal_is_the_one_that_was_asked_for),
                 T(workspace_that_cannot_be_written_is_never_a_success),
                 T(site_knows_when_it_was_started),
