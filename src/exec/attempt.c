@@ -247,10 +247,8 @@ static bool is_expected(const xpm_attempt *attempt, const xpm_job_past *past)
         const xpm_order *order = attempt->order;
         if (!order->nonce || is_named(order, past))
                 return true;
-        if (!order->requeue)
-                return false;
-        return past->state == XPM_JOB_SCHEDULED ||
-               (past->state == XPM_JOB_RUNNING && past->nonce[0] && strcmp(past->nonce, attempt->nonce) != 0);
+        bool begun = past->state == XPM_JOB_RUNNING && past->nonce[0] && strcmp(past->nonce, attempt->nonce) != 0;
+        return order->requeue && (past->state == XPM_JOB_SCHEDULED || begun);
 }
 
 /* Another attempt in a directory that was there: 1 when there is nothing to run. */
