@@ -47,14 +47,28 @@ static uint64_t set_signal_mask(uint64_t mask)
         return old;
 }
 
-/* Handlers must be gone before the mask is: they would run in the parent's memory. Ignored signals would stay ignored
- * in the program. */
-static void reset_signals(void)
+static uint64_t bit_of(int number)
 {
-        const struct sigaction standard = {.sa_handler = SIG_DFL};
+        return UINT64_C(1) << (number - 1);
+}
+
+uint64_t xpm_spawn_signals(void)
+{
+        uint64_t changed = bit_of(SIGPIPE);
         struct sigaction action;
         for (int number = 1; number <= SIGRTMAX; number++)
                 if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
+                        changed |= bit_of(number);
+        return changed;
+}
+
+/* Handlers must be gone before the mask is: they would run in the parent's memory. Ignored signals would stay ignored
+ * in the program. */
+static void reset_signals(uint64_t changed)
+{
+        const struct sigaction standard = {.sa_handler = SIG_DFL};
+        for (int number = 1; number <= SIGRTMAX; number++)
+                if (changed & bit_of(number))
                         sigaction(number, &standard, NULL);
         set_signal_mask(0);
 }
@@ -152,7 +166,7 @@ static __attribute__((noreturn, noinline)) void become_program(const struct star
         step = XPM_SPAWN_FORK;
         if (arrange_descriptors(start->spawn) != 0)
                 goto failed;
-        reset_signals();
+        reset_signals(start->spawn->signals ? start->spawn->signals : xpm_spawn_signals());
         step = XPM_SPAWN_EXEC;
         execve(start->program, (char *const *)start->spawn->argv, start->env);
 failed:

@@ -38,6 +38,7 @@ typedef struct xpm_spawn {
         size_t node_words;
         bool session;     /* setsid(): a session and process group of its own */
         int death_signal; /* PR_SET_PDEATHSIG in the child, 0 none */
+        uint64_t signals; /* xpm_spawn_signals() of a process that has changed none since; 0: all are looked at */
         int patience;     /* milliseconds that xpm_spawn_capture gives it, 0: any time */
 } xpm_spawn;
 
@@ -48,6 +49,10 @@ typedef struct xpm_child {
         int pidfd;    /* readable when the child has ended; yours to close (after removing it from epoll) */
         bool unbound; /* the operating system refused the cpus */
 } xpm_child;
+
+/* The signals that this process ignores or has handlers for: bit N - 1 is signal N; never 0. So that many children are
+ * not asked for all of them one by one. */
+uint64_t xpm_spawn_signals(void);
 
 /* Which step failed, for a message of one's own. */
 enum xpm_spawn_step { XPM_SPAWN_OK, XPM_SPAWN_CHDIR, XPM_SPAWN_EXEC, XPM_SPAWN_FORK };

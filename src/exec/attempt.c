@@ -353,6 +353,7 @@ static int spawn(const xpm_site *site, xpm_attempt *attempt, enum xpm_spawn_step
         if (attempt->seat)
                 child.keep[1] = (xpm_kept){attempt->seat->stock, XPM_STOCK_FD};
         child.session = true;
+        child.signals = site->signals;
         if (attempt->seat && attempt->seat->this_system && !attempt->on_seat) {
                 child.cpus = attempt->seat->cpus.words;
                 child.cpu_words = XPM_BITS_WORDS;

@@ -31,6 +31,7 @@ typedef struct xpm_site {
         int grace;           /* seconds between SIGTERM and SIGKILL: XPM_GRACE, else 30 */
         xpm_environ environment;
         mode_t directory_mode, file_mode;
+        uint64_t signals;   /* xpm_spawn_signals() once all handlers are there; 0: not known */
         bool durable;       /* what is reported survives the loss of power */
         bool told_together; /* who ends a worker sends its SIGTERM to the jobs, too: a scheduler */
         xpm_cgroup *cgroup; /* where jobs with a memory limit get groups of their own; NULL: nowhere */

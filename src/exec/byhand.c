@@ -238,6 +238,7 @@ static int run(by_hand *hand, xpm_order *order)
                                           .note = hand->note,
                                           .devices = hand->spec->need.gpu_count > 0,
                                           .label = hand->spec->task_id};
+        hand->site.signals = xpm_spawn_signals();
         int rc = xpm_pool_create(&hand->loop, &hand->site, &options, &sink, &hand->pool, hand->err);
         if (hand->spec->need.memory > 0)
                 xpm_site_limit_memory(&hand->site, (pid_t[]){getppid()}, 1); /* the guardian */

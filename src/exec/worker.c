@@ -152,6 +152,7 @@ static int greet(server *server_, const xpm_frame *frame)
                                 XPM_FRAME_PROTOCOL);
         const xpm_pool_sink sink = {server_, on_event, on_note, on_warning, on_flush};
         xpm_site_share(&server_->site, directory_mode, file_mode);
+        server_->site.signals = xpm_spawn_signals();
         server_->greeted = true;
         server_->stock = -1;
         return xpm_pool_create(&server_->loop, &server_->site, &options, &sink, &server_->pool, &server_->err);

@@ -399,7 +399,7 @@ static void do_nothing(int number)
         (void)number;
 }
 
-static void signals_of_the_caller_are_not_the_programs(void **state)
+static void check_signals(struct place *place, bool known)
 {
         char text[4096];
         sigset_t blocked, before, after;
@@ -414,7 +414,8 @@ static void signals_of_the_caller_are_not_the_programs(void **state)
         sigprocmask(SIG_BLOCK, &blocked, &before);
         xpm_spawn spawn = XPM_SPAWN_INIT;
         spawn.argv = ARGV("/bin/grep", "-E", "^Sig(Pnd|Blk|Ign|Cgt):", "/proc/self/status");
-        output(*state, spawn, text);
+        spawn.signals = known ? xpm_spawn_signals() : 0;
+        output(place, spawn, text);
         sigprocmask(SIG_SETMASK, &before, &after);
         assert_int_equal(signal(SIGPIPE, SIG_DFL), (intptr_t)SIG_IGN);
         assert_int_equal(signal(SIGINT, SIG_DFL), (intptr_t)SIG_IGN);
@@ -425,6 +426,12 @@ static void signals_of_the_caller_are_not_the_programs(void **state)
         for (int number = 1; number <= SIGRTMAX; number++)
                 assert_int_equal(sigismember(&after, number) == 1,
                                  sigismember(&before, number) == 1 || number == SIGTERM || number == SIGRTMIN);
+}
+
+static void signals_of_the_caller_are_not_the_programs(void **state)
+{
+        check_signals(*state, false);
+        check_signals(*state, true);
 }
 
 static void mask_is_restored_after_a_refusal(void **state)
