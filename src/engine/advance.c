@@ -152,31 +152,10 @@ static void count_handed_over(xpm_runner *runner, const xpm_tracked *tracked, in
         runner->ports[tracked->port].handed_over += (size_t)change;
 }
 
-void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event, const xpm_job_end *end)
+/* What follows from EVENT, which has happened to JOB. */
+static void act(xpm_runner *runner, size_t job, enum xpm_job_event event, const xpm_job_end *end)
 {
         xpm_tracked *tracked = &runner->jobs[job];
-        int next = xpm_state_after((enum xpm_job_state)tracked->state, event);
-        if (next < 0) {
-                xpm_debug(&runner->experiment->log, "job %zu is %s: '%s' is refused", job,
-                          xpm_job_state_word((enum xpm_job_state)tracked->state), xpm_job_event_word(event));
-                return;
-        }
-        bool handed = tracked->state == XPM_JOB_SCHEDULED || (tracked->state == XPM_JOB_RUNNING && !tracked->elsewhere);
-        bool begun = tracked->state == XPM_JOB_SCHEDULED || tracked->state == XPM_JOB_RUNNING;
-        if (event == XPM_EVENT_FAILED && begun && xpm_runner_retries(runner, job, end)) {
-                event = XPM_EVENT_RETRIED;
-                next = XPM_JOB_READY;
-        }
-        if (event == XPM_EVENT_FAILED)
-                tracked->failure = (uint8_t)end->failure;
-        enter(runner, job, (enum xpm_job_state)next);
-        if (handed && event != XPM_EVENT_STARTED) {
-                count_handed_over(runner, tracked, -1);
-                runner->accepted -= tracked->accepted;
-                runner->spared -= tracked->spared;
-                tracked->accepted = tracked->spared = false;
-        }
-
         switch (event) {
         case XPM_EVENT_SUBMITTED:
                 tracked->adopted = false;
@@ -215,6 +194,33 @@ void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event
                 break;
         default: break;
         }
+}
+
+void xpm_runner_advance(xpm_runner *runner, size_t job, enum xpm_job_event event, const xpm_job_end *end)
+{
+        xpm_tracked *tracked = &runner->jobs[job];
+        int next = xpm_state_after((enum xpm_job_state)tracked->state, event);
+        if (next < 0) {
+                xpm_debug(&runner->experiment->log, "job %zu is %s: '%s' is refused", job,
+                          xpm_job_state_word((enum xpm_job_state)tracked->state), xpm_job_event_word(event));
+                return;
+        }
+        bool handed = tracked->state == XPM_JOB_SCHEDULED || (tracked->state == XPM_JOB_RUNNING && !tracked->elsewhere);
+        bool begun = tracked->state == XPM_JOB_SCHEDULED || tracked->state == XPM_JOB_RUNNING;
+        if (event == XPM_EVENT_FAILED && begun && xpm_runner_retries(runner, job, end)) {
+                event = XPM_EVENT_RETRIED;
+                next = XPM_JOB_READY;
+        }
+        if (event == XPM_EVENT_FAILED)
+                tracked->failure = (uint8_t)end->failure;
+        enter(runner, job, (enum xpm_job_state)next);
+        if (handed && event != XPM_EVENT_STARTED) {
+                count_handed_over(runner, tracked, -1);
+                runner->accepted -= tracked->accepted;
+                runner->spared -= tracked->spared;
+                tracked->accepted = tracked->spared = false;
+        }
+        act(runner, job, event, end);
 }
 
 xpm_counts xpm_runner_counts(const xpm_runner *runner)
