@@ -9,11 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,6 +21,7 @@
 #include "exec/hold.h"
 #include "exec/judge.h"
 #include "exec/leftover.h"
+#include "exec/nonce.h"
 #include "exec/script.h"
 #include "exec/sessiondir.h"
 
@@ -227,30 +226,6 @@ static int see_holder(xpm_attempt *attempt, xpm_error *err)
         return rc;
 }
 
-/* Each start of what a scheduler was given is an attempt of its own: its nonce, counted on by RESTART. */
-static void number_nonce(const char *given, uint32_t restart, char nonce[XPM_NONCE_SIZE])
-{
-        snprintf(nonce, XPM_NONCE_SIZE, "%016" PRIx64, (uint64_t)strtoull(given, NULL, 16) + restart);
-}
-
-/* Does the directory wait for the attempt that the scheduler was given? */
-static bool is_named(const xpm_order *order, const xpm_job_past *past)
-{
-        return past->state == XPM_JOB_SCHEDULED && strcmp(past->nonce, order->nonce) == 0;
-}
-
-/* The scheduler starts what it was given, also when that has been given to somebody else meanwhile, or has ended. What
- * others of its jobs follow by its end is done in any case: whoever holds the lock first, instead of who was to come
- * later, or after a start that had no end; but not the same start twice. */
-static bool is_expected(const xpm_attempt *attempt, const xpm_job_past *past)
-{
-        const xpm_order *order = attempt->order;
-        if (!order->nonce || is_named(order, past))
-                return true;
-        bool begun = past->state == XPM_JOB_RUNNING && past->nonce[0] && strcmp(past->nonce, attempt->nonce) != 0;
-        return order->requeue && (past->state == XPM_JOB_SCHEDULED || begun);
-}
-
 /* Another attempt in a directory that was there: 1 when there is nothing to run. */
 static int take_over(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_error *err)
 {
@@ -263,7 +238,7 @@ static int take_over(const xpm_site *site, xpm_attempt *attempt, bool waited, xp
                 memcpy(attempt->launcher, past.launcher, sizeof attempt->launcher);
                 memcpy(attempt->handle, past.handle, sizeof attempt->handle);
         }
-        if (rc == 0 && !is_expected(attempt, &past))
+        if (rc == 0 && !xpm_nonce_is_expected(attempt->order, attempt->nonce, &past))
                 rc = over(attempt, XPM_FAILURE_LOST, "it is not this attempt's any more") == XPM_ATTEMPT_OVER;
         if (rc != 0)
                 goto out;
@@ -386,15 +361,6 @@ static enum xpm_attempt_step not_started(const xpm_site *site, xpm_attempt *atte
         return XPM_ATTEMPT_OVER;
 }
 
-static int draw_nonce(char nonce[XPM_NONCE_SIZE], xpm_error *err)
-{
-        uint64_t number;
-        if (getrandom(&number, sizeof number, 0) != sizeof number)
-                return xpm_fail_errno(err, "cannot get random bytes");
-        snprintf(nonce, XPM_NONCE_SIZE, "%016" PRIx64, number);
-        return 0;
-}
-
 /* The directory, made if need be, and its lock. */
 static int open_and_lock(const xpm_site *site, xpm_attempt *attempt, xpm_error *err)
 {
@@ -409,9 +375,9 @@ static int open_and_lock(const xpm_site *site, xpm_attempt *attempt, xpm_error *
 /* All that the directory has when the command starts: 0, or 1 when there is nothing to run, or an error. */
 static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_error *err)
 {
-        int rc = attempt->order->nonce ? 0 : draw_nonce(attempt->nonce, err);
+        int rc = attempt->order->nonce ? 0 : xpm_nonce_draw(attempt->nonce, err);
         if (attempt->order->nonce)
-                number_nonce(attempt->order->nonce, attempt->order->restart, attempt->nonce);
+                xpm_nonce_number(attempt->order->nonce, attempt->order->restart, attempt->nonce);
         if (rc == 0)
                 rc = open_and_lock(site, attempt, err);
         if (rc == 0)
@@ -430,7 +396,7 @@ static int enter(const xpm_site *site, xpm_attempt *attempt, bool waited, xpm_er
 int xpm_attempt_schedule(const xpm_site *site, xpm_attempt *attempt, const char *launcher, const char *handle,
                          xpm_error *err)
 {
-        int rc = draw_nonce(attempt->nonce, err);
+        int rc = xpm_nonce_draw(attempt->nonce, err);
         if (rc == 0)
                 rc = open_and_lock(site, attempt, err);
         if (rc == 0)
@@ -556,7 +522,7 @@ int xpm_attempt_bar(const xpm_site *site, xpm_attempt *attempt, const char *mess
         int rc = open_and_lock(site, attempt, err);
         if (rc == 0)
                 rc = xpm_jobdir_past(&attempt->dir, &past, err);
-        if (rc == 0 && is_named(attempt->order, &past)) {
+        if (rc == 0 && xpm_nonce_is_named(attempt->order, &past)) {
                 attempt->number = past.attempt;
                 attempt->started = xpm_time_now();
                 over(attempt, XPM_FAILURE_DEPENDENCY, message);
